@@ -1,0 +1,22 @@
+//! The host's side of the WIT: generated once, for the union of all function worlds.
+//!
+//! The providers use these types directly: a second set of structs with the same fields would only be translated.
+
+#![allow(missing_docs, unreachable_pub, reason = "documented in wit/")]
+
+wasmtime::component::bindgen!({
+    path: "../wit",
+    world: "functions",
+    require_store_data_send: true,
+    with: {
+        "wasi:clocks": wasmtime_wasi::p3::bindings::clocks,
+        "wasi:random": wasmtime_wasi::p3::bindings::random,
+    },
+    additional_derives: [PartialEq],
+});
+
+pub use exports::twin::multicloud::function as exported;
+pub use twin::multicloud::{
+    circuits, credentials, dead_letter_replay, dead_letters, error_topic, lifecycle, log, peers,
+    records, settings, types,
+};
