@@ -1,1 +1,40 @@
-//! placeholder
+//! The contract between the clouds, as plain data: no wasm, no I/O, no clock.
+//!
+//! Whatever crosses a cloud's border is parsed, checked and written here: the inter-cloud [`Envelope`], device messages,
+//! replies, system errors, dead letters and queries. The components and the host share this crate, so that they cannot
+//! disagree. Time, identity and randomness come in as arguments.
+
+mod cloud;
+mod dead_letter;
+mod device_message;
+mod envelope;
+mod error;
+mod identity;
+mod json;
+mod page;
+mod query;
+pub mod reply;
+mod system_error;
+mod timestamp;
+
+pub use cloud::{Cloud, Layer, MessageType};
+pub use dead_letter::{Attempt, DeadLetter, letter_id};
+pub use device_message::{DeviceMessage, Wrapped};
+pub use envelope::{Envelope, Post};
+pub use error::ContractError;
+pub use identity::{MessageId, digest, trace_id_from_traceparent};
+pub use page::{Item, Page};
+pub use query::{Order, Position, Query};
+pub use system_error::{Severity, SystemError};
+pub use timestamp::Timestamp;
+
+/// The largest body that a function takes, in bytes: 256 KiB.
+pub const MAX_BODY: usize = 256 * 1024;
+/// The longest device id, in bytes.
+pub const MAX_DEVICE_ID: usize = 256;
+/// How deep objects and arrays may nest. Readers of JSON commonly stop at about 100; a stored message must fit them.
+pub const MAX_DEPTH: usize = 64;
+/// Where a page of results ends, in bytes, unless its first item is larger: 1 MiB.
+pub const MAX_PAGE: usize = 1024 * 1024;
+/// Where `raw_data` of a system error is cut, in bytes: 64 KiB.
+pub const MAX_RAW_DATA: usize = 64 * 1024;

@@ -1,0 +1,100 @@
+//! Dead letters as they are shown: by the connector's routes and by the command line alike.
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::identity::hex;
+use sha2::{Digest, Sha256};
+
+/// Names a letter by what it is: the same message for the same peer is one letter, however often it is stored; another
+/// message under the same id is another.
+pub fn letter_id(peer: &str, id: &str, envelope: &[u8]) -> String {
+    let mut hash = Sha256::new();
+    for part in [peer.as_bytes(), id.as_bytes(), envelope] {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    let digest = hash.finalize();
+    // 128 bits: as unlikely to collide as a UUID, and short enough to type.
+    hex(digest.get(..16).unwrap_or_default())
+}
+
+/// One try to deliver.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Attempt {
+    /// RFC 3339, UTC.
+    pub at: String,
+    /// The peer's status, if it replied.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub status: Option<u16>,
+    /// What went wrong, in words.
+    pub cause: String,
+}
+
+/// A message that could not be delivered, with its history.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DeadLetter {
+    /// See [`letter_id`].
+    pub letter_id: String,
+    /// The message's identity.
+    pub id: String,
+    /// Where it was going.
+    pub peer: String,
+    /// The message's trace.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub trace_id: Option<String>,
+    /// Each try and its cause.
+    pub attempts: Vec<Attempt>,
+    /// RFC 3339, UTC.
+    pub first_failure_at: String,
+    /// RFC 3339, UTC.
+    pub last_failure_at: String,
+    /// When it was stored, by the store's clock; RFC 3339, UTC.
+    pub stored_at: String,
+    /// Until when a replay holds it; RFC 3339, UTC.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub leased_until: Option<String>,
+    /// The envelope, verbatim.
+    pub envelope: Box<RawValue>,
+}
+
+impl DeadLetter {
+    /// An envelope's bytes as JSON to embed; what is no JSON (which no connector stores) as a string.
+    pub fn embed(envelope: Vec<u8>) -> Box<RawValue> {
+        let text = String::from_utf8_lossy(&envelope).into_owned();
+        RawValue::from_string(text)
+            .or_else(|_| serde_json::value::to_raw_value(&String::from_utf8_lossy(&envelope)))
+            .unwrap_or_else(|_| RawValue::NULL.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_letter_is_known_by_peer_id_and_bytes() {
+        let first = letter_id("writer", "a", b"{}");
+        assert_eq!(first.len(), 32);
+        assert_eq!(first, letter_id("writer", "a", b"{}"));
+        for (peer, id, envelope) in [
+            ("writera", "", "{}"),
+            ("writer", "b", "{}"),
+            ("writer", "a", "{ }"),
+        ] {
+            assert_ne!(first, letter_id(peer, id, envelope.as_bytes()));
+        }
+    }
+
+    #[test]
+    fn an_envelope_is_embedded_verbatim() {
+        assert_eq!(
+            DeadLetter::embed(br#"{"n":1.50}"#.to_vec()).get(),
+            r#"{"n":1.50}"#
+        );
+        assert_eq!(
+            DeadLetter::embed(b"not json".to_vec()).get(),
+            "\"not json\""
+        );
+    }
+}

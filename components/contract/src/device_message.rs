@@ -1,0 +1,300 @@
+//! What devices send: one JSON object in one of several dialects, wrapped into an envelope without a digit changed.
+
+use std::borrow::Cow;
+
+use serde_json::value::RawValue;
+
+use crate::{
+    Cloud, ContractError, Layer, MAX_DEPTH, MessageId, MessageType, Timestamp,
+    envelope::{check_size, device_id},
+    json::{Object, as_text, push_name, push_text},
+};
+
+const DEVICE_ID: [&str; 4] = ["device_id", "iotDeviceId", "deviceId", "IoTDeviceId"];
+const TIMESTAMP: [&str; 3] = ["timestamp", "time", "ts"];
+
+/// A device's message, understood.
+#[derive(Clone, Debug)]
+pub struct DeviceMessage<'a> {
+    /// Under whichever of its names it came.
+    pub device_id: Cow<'a, str>,
+    /// The device's own time; none if it gave none, and the time of arrival counts.
+    pub timestamp: Option<Time<'a>>,
+    /// The payload: `device_id` first, then everything else as it came.
+    payload: String,
+}
+
+/// A device's time, and how to write it.
+#[derive(Clone, Debug)]
+pub struct Time<'a> {
+    /// In UTC, ending in `Z`: the device's own text where it was that already.
+    text: Cow<'a, str>,
+}
+
+/// An envelope made of a device message, and the identity of both.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wrapped {
+    /// From now on the message's identity.
+    pub id: MessageId,
+    /// The envelope's bytes for every attempt.
+    pub envelope: String,
+}
+
+impl<'a> DeviceMessage<'a> {
+    /// Parses a body.
+    ///
+    /// # Errors
+    /// If it is no JSON object, or has no valid device id, or a time that is none, or two of either.
+    pub fn parse(body: &'a [u8]) -> Result<Self, ContractError> {
+        Self::from_object(&Object::from_body(body)?)
+    }
+
+    pub(crate) fn from_object(object: &Object<'a>) -> Result<Self, ContractError> {
+        // As a payload it will lie one level deeper, and must still be fit to pass.
+        if object.depth >= MAX_DEPTH {
+            return Err(ContractError::BodyTooDeep);
+        }
+        let device_id = one_of(object, &DEVICE_ID, |_| true)?
+            .ok_or(ContractError::FieldMissing("device_id"))
+            .and_then(|value| device_id("device_id", value))?;
+        // A simulator sends `"time":""`: no time of its own.
+        let given = |value: &RawValue| !matches!(value.get(), "null" | "\"\"");
+        let timestamp = one_of(object, &TIMESTAMP, given)?
+            .map(Time::parse)
+            .transpose()?;
+
+        let mut payload = String::from("{");
+        push_name(&mut payload, "device_id");
+        push_text(&mut payload, &device_id);
+        for (name, value) in &object.fields {
+            if !DEVICE_ID.contains(&name.as_ref()) && !TIMESTAMP.contains(&name.as_ref()) {
+                push_name(&mut payload, name);
+                payload.push_str(value.get());
+            }
+        }
+        payload.push('}');
+        Ok(Self {
+            device_id,
+            timestamp,
+            payload,
+        })
+    }
+
+    /// Wraps the message into an envelope for L2. Without a time of its own it gets `now`.
+    ///
+    /// `id` is the sender's `idempotency-key`; without it the identity is the digest of the reading if the device gave a
+    /// time, else a new UUID version 7 of `now` and `random`.
+    ///
+    /// # Errors
+    /// [`ContractError::BodyTooLarge`] if the envelope would be.
+    pub fn wrap(
+        &self,
+        source_cloud: Cloud,
+        trace_id: &str,
+        id: Option<MessageId>,
+        now: Timestamp,
+        random: [u8; 10],
+    ) -> Result<Wrapped, ContractError> {
+        let id = id.unwrap_or_else(|| match &self.timestamp {
+            Some(time) => {
+                MessageId::of_reading(&self.device_id, &time.text, self.payload.as_bytes())
+            }
+            None => {
+                let unix_ms = u64::try_from(now.as_micros() / 1000).unwrap_or(0);
+                MessageId::unique(unix_ms, random)
+            }
+        });
+        let timestamp = match &self.timestamp {
+            Some(time) => time.text.clone(),
+            None => Cow::Owned(now.to_string()),
+        };
+        let mut envelope = String::with_capacity(self.payload.len() + 192);
+        envelope.push('{');
+        for (name, text) in [
+            ("source_cloud", source_cloud.as_str()),
+            ("target_layer", Layer::L2.as_str()),
+            ("message_type", MessageType::Telemetry.as_str()),
+            ("timestamp", &timestamp),
+        ] {
+            push_name(&mut envelope, name);
+            push_text(&mut envelope, text);
+        }
+        push_name(&mut envelope, "payload");
+        envelope.push_str(&self.payload);
+        push_name(&mut envelope, "trace_id");
+        push_text(&mut envelope, trace_id);
+        envelope.push('}');
+        check_size(&envelope)?;
+        Ok(Wrapped { id, envelope })
+    }
+}
+
+impl<'a> Time<'a> {
+    fn parse(value: &'a RawValue) -> Result<Self, ContractError> {
+        let invalid = || ContractError::FieldInvalid {
+            field: "timestamp",
+            expected: "an RFC 3339 timestamp or a number of seconds or milliseconds since 1970",
+        };
+        let text = match as_text(value) {
+            Some(text) if Timestamp::parse_utc(&text).is_some() => text,
+            Some(text) => {
+                let instant = Timestamp::parse_with_offset(&text).ok_or_else(invalid)?;
+                Cow::Owned(instant.to_string())
+            }
+            None => {
+                let number: f64 = serde_json::from_str(value.get()).map_err(|_| invalid())?;
+                let instant = Timestamp::from_number(number).ok_or_else(invalid)?;
+                Cow::Owned(instant.to_string())
+            }
+        };
+        Ok(Self { text })
+    }
+}
+
+/// The value of the one field that is there under any of its names.
+fn one_of<'a>(
+    object: &Object<'a>,
+    names: &[&'static str],
+    counts: impl Fn(&RawValue) -> bool,
+) -> Result<Option<&'a RawValue>, ContractError> {
+    let mut found = names
+        .iter()
+        .filter_map(|name| Some((name, object.get(name).filter(|value| counts(value))?)));
+    match (found.next(), found.next()) {
+        (_, Some((name, _))) => Err(ContractError::FieldRepeated((*name).to_owned())),
+        (first, None) => Ok(first.map(|(_, value)| value)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Envelope;
+
+    const NOW: Timestamp = Timestamp::from_micros(1_700_000_000_123_456);
+
+    fn wrap(body: &str) -> Wrapped {
+        let message = DeviceMessage::parse(body.as_bytes()).expect(body);
+        message
+            .wrap(Cloud::Aws, "trace", None, NOW, [7; 10])
+            .expect(body)
+    }
+
+    fn error(body: &str) -> String {
+        DeviceMessage::parse(body.as_bytes())
+            .expect_err(body)
+            .to_string()
+    }
+
+    #[test]
+    fn every_dialect_becomes_the_same_envelope() {
+        for body in [
+            r#"{"device_id":"d","timestamp":"2023-11-14T22:13:20Z","t":1.50}"#,
+            r#"{"iotDeviceId":"d","time":"2023-11-14T22:13:20Z","t":1.50}"#,
+            r#"{"t":1.50,"deviceId":"d","ts":"2023-11-14T22:13:20Z"}"#,
+            r#"{"IoTDeviceId":"d","time":"","ts":"2023-11-14T22:13:20Z","timestamp":null,"t":1.50}"#,
+        ] {
+            assert_eq!(
+                wrap(body).envelope,
+                r#"{"source_cloud":"aws","target_layer":"L2","message_type":"telemetry","timestamp":"2023-11-14T22:13:20Z","payload":{"device_id":"d","t":1.50},"trace_id":"trace"}"#
+            );
+        }
+    }
+
+    #[test]
+    fn times_are_understood_in_every_form() {
+        for (time, written) in [
+            ("1700000000", "2023-11-14T22:13:20.000000Z"),
+            ("1700000000123", "2023-11-14T22:13:20.123000Z"),
+            ("1.7e9", "2023-11-14T22:13:20.000000Z"),
+            (
+                r#""2023-11-14T23:13:20+01:00""#,
+                "2023-11-14T22:13:20.000000Z",
+            ),
+            (
+                r#""2023-11-14T22:13:20.123456789Z""#,
+                "2023-11-14T22:13:20.123456789Z",
+            ),
+            ("null", "2023-11-14T22:13:20.123456Z"),
+            (r#""""#, "2023-11-14T22:13:20.123456Z"),
+        ] {
+            let wrapped = wrap(&format!(r#"{{"device_id":"d","time":{time}}}"#));
+            assert!(
+                wrapped.envelope.contains(written),
+                "{time}: {}",
+                wrapped.envelope
+            );
+            Envelope::parse(wrapped.envelope.as_bytes()).expect("what is wrapped is valid");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (body, named) in [
+            ("{}", "`device_id` is missing"),
+            (r#"{"device_id":7}"#, "`device_id` must be a string"),
+            (
+                r#"{"device_id":"d","deviceId":"d"}"#,
+                "`deviceId` is given more than once",
+            ),
+            (
+                r#"{"device_id":"d","time":1,"ts":2}"#,
+                "`ts` is given more than once",
+            ),
+            (
+                r#"{"device_id":"d","time":"yesterday"}"#,
+                "`timestamp` must be",
+            ),
+            (
+                r#"{"device_id":"d","time":"1700000000"}"#,
+                "`timestamp` must be",
+            ),
+            (r#"{"device_id":"d","time":1e300}"#, "`timestamp` must be"),
+            (r#"{"device_id":"d","time":{}}"#, "`timestamp` must be"),
+            (r#"[{"device_id":"d"}]"#, "one JSON object"),
+        ] {
+            assert!(error(body).contains(named), "{body}: {}", error(body));
+        }
+    }
+
+    #[test]
+    fn a_reading_with_a_time_keeps_its_id_and_one_without_gets_a_new_one() {
+        let timed = r#"{"device_id":"d","time":1700000000,"t":1}"#;
+        assert_eq!(wrap(timed).id, wrap(timed).id);
+        assert_ne!(
+            wrap(timed).id,
+            wrap(r#"{"device_id":"d","time":1700000000,"t":2}"#).id
+        );
+        let message = DeviceMessage::parse(br#"{"device_id":"d"}"#).expect("valid");
+        let id = |random| {
+            message
+                .wrap(Cloud::Gcp, "t", None, NOW, random)
+                .expect("fits")
+                .id
+        };
+        assert_ne!(id([1; 10]), id([2; 10]));
+        let given = MessageId::parse("mine").expect("valid");
+        let wrapped = message.wrap(Cloud::Gcp, "t", Some(given.clone()), NOW, [0; 10]);
+        assert_eq!(wrapped.expect("fits").id, given);
+    }
+
+    #[test]
+    fn what_would_not_pass_as_an_envelope_is_refused_at_once() {
+        let deep = format!(
+            r#"{{"device_id":"d","a":{}{}}}"#,
+            "[".repeat(63),
+            "]".repeat(63)
+        );
+        assert_eq!(
+            DeviceMessage::parse(deep.as_bytes()).expect_err("too deep"),
+            ContractError::BodyTooDeep
+        );
+        let large = format!(
+            r#"{{"device_id":"d","a":"{}"}}"#,
+            "x".repeat(crate::MAX_BODY - 30)
+        );
+        let message = DeviceMessage::parse(large.as_bytes()).expect("fits by itself");
+        let wrapped = message.wrap(Cloud::Aws, "t", None, NOW, [0; 10]);
+        assert_eq!(wrapped, Err(ContractError::BodyTooLarge));
+    }
+}

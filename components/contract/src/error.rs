@@ -1,0 +1,95 @@
+//! What can be wrong with input, in the words of the contract: every variant is a 4xx that names the culprit.
+
+use crate::{MAX_BODY, MAX_DEPTH};
+
+/// Input that does not keep the contract.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ContractError {
+    /// The body exceeds [`MAX_BODY`].
+    #[error("the body is larger than {MAX_BODY} bytes")]
+    BodyTooLarge,
+    /// The body is no UTF-8.
+    #[error("the body is not valid UTF-8")]
+    BodyNotUtf8,
+    /// The body is no JSON document.
+    #[error("the body is not valid JSON at line {line}, column {column}")]
+    BodyNotJson {
+        /// Counted from 1.
+        line: usize,
+        /// Counted from 1.
+        column: usize,
+    },
+    /// The body is JSON, but no object.
+    #[error("the body must be one JSON object")]
+    BodyNotAnObject,
+    /// Objects and arrays nest deeper than [`MAX_DEPTH`].
+    #[error("the body nests deeper than {MAX_DEPTH} levels")]
+    BodyTooDeep,
+    /// A required field is not there.
+    #[error("the field `{0}` is missing")]
+    FieldMissing(&'static str),
+    /// A field has the wrong type or value.
+    #[error("the field `{field}` must be {expected}")]
+    FieldInvalid {
+        /// The field's path: `payload.device_id`.
+        field: &'static str,
+        /// What would be right.
+        expected: &'static str,
+    },
+    /// A field, or two spellings of it, is there more than once.
+    #[error("the field `{0}` is given more than once")]
+    FieldRepeated(String),
+    /// A field that must not be there.
+    #[error("the field `{0}` is not known")]
+    FieldUnknown(String),
+    /// `Idempotency-Key` is not an id.
+    #[error("the header `idempotency-key` must be 1 to 128 characters of A-Z a-z 0-9 . _ : -")]
+    IdInvalid,
+    /// A header that may be there once is there twice.
+    #[error("the header `{0}` is given more than once")]
+    HeaderRepeated(&'static str),
+    /// A parameter of the query string has a wrong value.
+    #[error("the parameter `{parameter}` must be {expected}")]
+    ParameterInvalid {
+        /// Its name.
+        parameter: &'static str,
+        /// What would be right.
+        expected: &'static str,
+    },
+    /// A required parameter is not there.
+    #[error("the parameter `{0}` is missing")]
+    ParameterMissing(&'static str),
+    /// A parameter that is not known, or known but given twice.
+    #[error("the parameter `{0}` is unknown or given more than once")]
+    ParameterUnknown(String),
+}
+
+impl ContractError {
+    /// The HTTP status: 413 for a body that is too large, else 400.
+    pub const fn status(&self) -> u16 {
+        match self {
+            Self::BodyTooLarge => 413,
+            _ => 400,
+        }
+    }
+
+    /// The `error_code` of the reply.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::BodyTooLarge => "BODY_TOO_LARGE",
+            Self::BodyNotUtf8 => "BODY_NOT_UTF8",
+            Self::BodyNotJson { .. } => "BODY_NOT_JSON",
+            Self::BodyNotAnObject => "BODY_NOT_AN_OBJECT",
+            Self::BodyTooDeep => "BODY_TOO_DEEP",
+            Self::FieldMissing(_) => "FIELD_MISSING",
+            Self::FieldInvalid { .. } => "FIELD_INVALID",
+            Self::FieldRepeated(_) => "FIELD_REPEATED",
+            Self::FieldUnknown(_) => "FIELD_UNKNOWN",
+            Self::IdInvalid => "ID_INVALID",
+            Self::HeaderRepeated(_) => "HEADER_REPEATED",
+            Self::ParameterInvalid { .. } => "PARAMETER_INVALID",
+            Self::ParameterMissing(_) => "PARAMETER_MISSING",
+            Self::ParameterUnknown(_) => "PARAMETER_UNKNOWN",
+        }
+    }
+}

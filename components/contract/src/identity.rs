@@ -1,0 +1,152 @@
+//! One id from the first hop to the record, and the digests that ids are made of.
+
+use std::fmt;
+
+use sha2::{Digest, Sha256};
+
+use crate::ContractError;
+
+/// The identity of a message: 1 to 128 of `A-Z a-z 0-9 . _ : -`. Travels as `idempotency-key`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MessageId(String);
+
+impl MessageId {
+    /// Takes an id that a sender gave.
+    ///
+    /// # Errors
+    /// [`ContractError::IdInvalid`] if it is empty, too long or holds another character.
+    pub fn parse(text: &str) -> Result<Self, ContractError> {
+        let valid = (1..=128).contains(&text.len())
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte));
+        if valid {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(ContractError::IdInvalid)
+        }
+    }
+
+    /// The id of an envelope that came without one: the digest of its bytes, so that its sender's retry is recognised.
+    pub fn of_envelope(bytes: &[u8]) -> Self {
+        Self(digest(bytes))
+    }
+
+    /// The id of a device message with its own time: a retry of the device makes the same, another reading another.
+    pub fn of_reading(device_id: &str, timestamp: &str, payload: &[u8]) -> Self {
+        let mut hash = Sha256::new();
+        // Lengths first, so that no two readings run together.
+        for part in [device_id.as_bytes(), timestamp.as_bytes(), payload] {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+        Self(hex(&hash.finalize()))
+    }
+
+    /// The id of a device message without a time: a UUID version 7.
+    pub fn unique(unix_ms: u64, random: [u8; 10]) -> Self {
+        let uuid = uuid::Builder::from_unix_timestamp_millis(unix_ms, &random).into_uuid();
+        Self(uuid.to_string())
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for MessageId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// Lower-case hex SHA-256.
+pub fn digest(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+/// The trace id inside a W3C `traceparent` header.
+pub fn trace_id_from_traceparent(header: &str) -> Option<&str> {
+    let mut parts = header.split('-');
+    let (_version, trace_id) = (parts.next()?, parts.next()?);
+    let valid = trace_id.len() == 32
+        && trace_id
+            .bytes()
+            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+        && trace_id.bytes().any(|byte| byte != b'0');
+    valid.then_some(trace_id)
+}
+
+/// Lower-case hex.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0');
+    bytes
+        .iter()
+        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_1_to_128_of_a_small_alphabet() {
+        for good in ["a", "A.b_c:d-9", &"x".repeat(128)] {
+            assert_eq!(MessageId::parse(good).expect("valid").as_str(), good);
+        }
+        for bad in ["", " ", "a b", "é", "a/b", "a\n", &"x".repeat(129)] {
+            assert_eq!(
+                MessageId::parse(bad),
+                Err(ContractError::IdInvalid),
+                "{bad}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_reading_is_known_by_device_time_and_payload() {
+        let id =
+            |device, time, payload: &str| MessageId::of_reading(device, time, payload.as_bytes());
+        let first = id("d1", "t", "{}");
+        assert_eq!(first, id("d1", "t", "{}"));
+        for other in [
+            id("d1t", "", "{}"),
+            id("d1", "u", "{}"),
+            id("d1", "t", "{ }"),
+        ] {
+            assert_ne!(first, other);
+        }
+    }
+
+    #[test]
+    fn a_unique_id_is_a_uuid_of_version_7_that_holds_its_time() {
+        let id = MessageId::unique(0x0123_4567_89ab, [0xff; 10]);
+        assert_eq!(id.as_str(), "01234567-89ab-7fff-bfff-ffffffffffff");
+        assert_eq!(MessageId::parse(id.as_str()), Ok(id));
+    }
+
+    #[test]
+    fn digests_are_hex_sha_256() {
+        assert_eq!(
+            digest(b"abc"),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
+    }
+
+    #[test]
+    fn a_traceparent_yields_its_trace_id() {
+        let trace_id = "4bf92f3577b34da6a3ce929d0e0e4736";
+        let header = format!("00-{trace_id}-00f067aa0ba902b7-01");
+        assert_eq!(trace_id_from_traceparent(&header), Some(trace_id));
+        for bad in [
+            "",
+            "00",
+            "00-abc-1-01",
+            &format!("00-{}-1-01", "0".repeat(32)),
+        ] {
+            assert_eq!(trace_id_from_traceparent(bad), None);
+        }
+    }
+}

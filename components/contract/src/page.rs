@@ -1,0 +1,120 @@
+//! Pages of results: `{"items":[…],"count":n,"next":"…"}`.
+
+use crate::{
+    ContractError, Timestamp,
+    json::{Object, push_name, push_text},
+};
+
+/// One stored document, shown with its identity and the time it was stored.
+#[derive(Clone, Debug)]
+pub struct Item<'a> {
+    /// A JSON object.
+    pub document: &'a [u8],
+    /// Its identity.
+    pub id: &'a str,
+    /// When it was stored, by the store's clock.
+    pub stored_at: Timestamp,
+}
+
+/// A page under construction.
+#[derive(Clone, Debug)]
+pub struct Page {
+    json: String,
+    count: usize,
+}
+
+impl Default for Page {
+    fn default() -> Self {
+        Self {
+            json: String::from("{\"items\":["),
+            count: 0,
+        }
+    }
+}
+
+impl Page {
+    /// Appends a document's own fields with `id` and `stored_at` behind them. Fields of these names in the document
+    /// itself are left out: an item has one identity.
+    ///
+    /// # Errors
+    /// If the document is no JSON object, which a writer never stores.
+    pub fn push(&mut self, item: &Item<'_>) -> Result<(), ContractError> {
+        let text = std::str::from_utf8(item.document).map_err(|_| ContractError::BodyNotUtf8)?;
+        let object = Object::from_object(text)?;
+        self.begin_item();
+        let mut out = String::from("{");
+        for (name, value) in &object.fields {
+            if name != "id" && name != "stored_at" {
+                push_name(&mut out, name);
+                out.push_str(value.get());
+            }
+        }
+        for (name, text) in [("id", item.id), ("stored_at", &item.stored_at.to_string())] {
+            push_name(&mut out, name);
+            push_text(&mut out, text);
+        }
+        out.push('}');
+        self.json.push_str(&out);
+        Ok(())
+    }
+
+    /// Appends a JSON document as it is.
+    pub fn push_raw(&mut self, json: &str) {
+        self.begin_item();
+        self.json.push_str(json);
+    }
+
+    /// The page as JSON; `next` is left out on the last one.
+    pub fn finish(mut self, next: Option<&str>) -> Vec<u8> {
+        self.json.push_str("],\"count\":");
+        self.json.push_str(&self.count.to_string());
+        if let Some(next) = next {
+            push_name(&mut self.json, "next");
+            push_text(&mut self.json, next);
+        }
+        self.json.push('}');
+        self.json.into_bytes()
+    }
+
+    fn begin_item(&mut self) {
+        if self.count > 0 {
+            self.json.push(',');
+        }
+        self.count += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn items_carry_their_fields_verbatim_and_one_identity() {
+        let mut page = Page::default();
+        let stored_at = Timestamp::from_micros(0);
+        for document in [
+            &br#"{"n":1.50}"#[..],
+            br#"{"id":"theirs","stored_at":1,"a":[ ]}"#,
+            b"{}",
+        ] {
+            page.push(&Item {
+                document,
+                id: "x",
+                stored_at,
+            })
+            .expect("an object");
+        }
+        let tail = r#""id":"x","stored_at":"1970-01-01T00:00:00.000000Z"}"#;
+        assert_eq!(
+            String::from_utf8(page.finish(Some("c"))).expect("text"),
+            format!(
+                r#"{{"items":[{{"n":1.50,{tail},{{"a":[ ],{tail},{{{tail}],"count":3,"next":"c"}}"#
+            )
+        );
+    }
+
+    #[test]
+    fn an_empty_last_page_has_no_next() {
+        assert_eq!(Page::default().finish(None), br#"{"items":[],"count":0}"#);
+    }
+}

@@ -1,0 +1,240 @@
+//! Instants: RFC 3339 in and out, microseconds inside.
+
+use std::fmt;
+
+use jiff::{SignedDuration, civil};
+
+/// A point in time: microseconds since 1970-01-01T00:00:00Z. Finer digits of a text are cut off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Timestamp(i64);
+
+const MICROS_PER_SECOND: i64 = 1_000_000;
+/// From here on a device's number is taken for milliseconds: as seconds it would be the year 5138.
+const FIRST_MILLISECONDS: f64 = 1e11;
+
+impl Timestamp {
+    /// From microseconds since the epoch.
+    pub const fn from_micros(micros: i64) -> Self {
+        Self(micros)
+    }
+
+    /// Microseconds since the epoch.
+    pub const fn as_micros(self) -> i64 {
+        self.0
+    }
+
+    /// Parses an envelope's timestamp: `YYYY-MM-DDThh:mm:ss[.fraction]Z`.
+    pub fn parse_utc(text: &str) -> Option<Self> {
+        let (instant, rest) = parse_local(text)?;
+        (rest == "Z").then_some(instant)
+    }
+
+    /// Parses RFC 3339 with `Z` or a numeric offset, as devices write it.
+    pub fn parse_with_offset(text: &str) -> Option<Self> {
+        let (local, rest) = parse_local(text)?;
+        let offset_seconds = match rest.as_bytes() {
+            b"Z" => 0,
+            [sign @ (b'+' | b'-'), hours @ .., b':', m1, m2] => {
+                let hours = digits(hours, 2).filter(|hours| *hours < 24)?;
+                let minutes = digits(&[*m1, *m2], 2).filter(|minutes| *minutes < 60)?;
+                let seconds = hours * 3600 + minutes * 60;
+                if *sign == b'+' { seconds } else { -seconds }
+            }
+            _ => return None,
+        };
+        local.shift(-offset_seconds)
+    }
+
+    /// From a device's number: milliseconds if it is at least 1e11, else seconds; fractions count.
+    pub fn from_number(number: f64) -> Option<Self> {
+        let seconds = if number >= FIRST_MILLISECONDS {
+            number / 1e3
+        } else {
+            number
+        };
+        let micros = (seconds * 1e6).round();
+        // Years 0000 to 9999, the range of RFC 3339. NaN and infinities are in no range.
+        let range = -62_167_219_200e6..253_402_300_800e6;
+        #[allow(clippy::cast_possible_truncation, reason = "checked against the range")]
+        range.contains(&micros).then_some(Self(micros as i64))
+    }
+
+    fn shift(self, seconds: i64) -> Option<Self> {
+        Some(Self(self.0.checked_add(seconds * MICROS_PER_SECOND)?))
+    }
+}
+
+impl fmt::Display for Timestamp {
+    /// RFC 3339 in UTC with six digits of fraction: all texts are of one length and sort by time.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let epoch = civil::date(1970, 1, 1).at(0, 0, 0, 0);
+        let civil = epoch.saturating_add(SignedDuration::from_micros(self.0));
+        write!(
+            formatter,
+            "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z",
+            civil.year(),
+            civil.month(),
+            civil.day(),
+            civil.hour(),
+            civil.minute(),
+            civil.second(),
+            civil.subsec_nanosecond() / 1000,
+        )
+    }
+}
+
+/// Parses `YYYY-MM-DDThh:mm:ss[.fraction]` as if it were UTC, and returns what follows it.
+fn parse_local(text: &str) -> Option<(Timestamp, &str)> {
+    let (head, rest) = text.split_at_checked(19)?;
+    let (date, time) = head.split_once('T')?;
+    let [y1, y2, y3, y4, b'-', mo1, mo2, b'-', d1, d2] = *date.as_bytes() else {
+        return None;
+    };
+    let [h1, h2, b':', mi1, mi2, b':', s1, s2] = *time.as_bytes() else {
+        return None;
+    };
+    // A leap second is the last instant of its minute: neither POSIX time nor jiff has a place for it.
+    let second = match digits(&[s1, s2], 2)? {
+        60 => 59,
+        second => second,
+    };
+    let date = civil::Date::new(
+        i16::try_from(digits(&[y1, y2, y3, y4], 4)?).ok()?,
+        i8::try_from(digits(&[mo1, mo2], 2)?).ok()?,
+        i8::try_from(digits(&[d1, d2], 2)?).ok()?,
+    )
+    .ok()?;
+    let time = civil::Time::new(
+        i8::try_from(digits(&[h1, h2], 2)?).ok()?,
+        i8::try_from(digits(&[mi1, mi2], 2)?).ok()?,
+        i8::try_from(second).ok()?,
+        0,
+    )
+    .ok()?;
+    let since_epoch = date
+        .to_datetime(time)
+        .duration_since(civil::date(1970, 1, 1).at(0, 0, 0, 0));
+    let (fraction, rest) = parse_fraction(rest)?;
+    let micros = since_epoch.as_secs() * MICROS_PER_SECOND + fraction;
+    Some((Timestamp(micros), rest))
+}
+
+/// Parses `.digits` to microseconds; no fraction is zero, a dot without digits is an error.
+fn parse_fraction(text: &str) -> Option<(i64, &str)> {
+    let Some(text) = text.strip_prefix('.') else {
+        return Some((0, text));
+    };
+    let end = text
+        .find(|character: char| !character.is_ascii_digit())
+        .unwrap_or(text.len());
+    let (fraction, rest) = text.split_at_checked(end)?;
+    if fraction.is_empty() {
+        return None;
+    }
+    let micros = fraction
+        .bytes()
+        .chain(std::iter::repeat(b'0'))
+        .take(6)
+        .fold(0, |value, byte| value * 10 + i64::from(byte - b'0'));
+    Some((micros, rest))
+}
+
+/// The value of exactly `count` ASCII digits.
+fn digits(text: &[u8], count: usize) -> Option<i64> {
+    if text.len() != count || !text.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    Some(
+        text.iter()
+            .fold(0, |value, byte| value * 10 + i64::from(byte - b'0')),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn reads_what_rfc_3339_allows_in_utc() {
+        for (text, micros) in [
+            ("1970-01-01T00:00:00Z", 0),
+            ("2023-10-27T10:00:00Z", 1_698_400_800_000_000),
+            ("2023-10-27T10:00:00.5Z", 1_698_400_800_500_000),
+            ("2023-10-27T10:00:00.1234567891234Z", 1_698_400_800_123_456),
+            ("1969-12-31T23:59:59.999999Z", -1),
+            ("2016-12-31T23:59:60Z", 1_483_228_799_000_000),
+        ] {
+            assert_eq!(
+                Timestamp::parse_utc(text),
+                Some(Timestamp(micros)),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_no_timestamp() {
+        for text in [
+            "",
+            "Z",
+            "2023-10-27",
+            "2023-10-27T10:00:00",
+            "2023-10-27 10:00:00Z",
+            "2023-10-27T10:00:00z",
+            "2023-02-30T10:00:00Z",
+            "2023-13-01T10:00:00Z",
+            "2023-10-27T24:00:00Z",
+            "2023-10-27T10:60:00Z",
+            "2023-10-27T10:00:61Z",
+            "2023-10-27T10:00:00.Z",
+            "2023-10-27T10:00:00+00:00",
+            "+023-10-27T10:00:00Z",
+            "2023-10-27T10:00:00Z ",
+            "é023-10-27T10:00:00Z",
+            "2023-1-27T10:00:00ZZ",
+        ] {
+            assert_eq!(Timestamp::parse_utc(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn devices_may_write_offsets_and_numbers() {
+        let noon = Timestamp::parse_utc("2023-10-27T12:00:00Z");
+        assert_eq!(
+            Timestamp::parse_with_offset("2023-10-27T14:00:00+02:00"),
+            noon
+        );
+        assert_eq!(
+            Timestamp::parse_with_offset("2023-10-27T06:30:00-05:30"),
+            noon
+        );
+        assert_eq!(
+            Timestamp::parse_with_offset("2023-10-27T06:30:00-5:30"),
+            None
+        );
+        assert_eq!(
+            Timestamp::parse_with_offset("2023-10-27T06:30:00+24:00"),
+            None
+        );
+        assert_eq!(Timestamp::from_number(1_698_408_000.0), noon);
+        assert_eq!(Timestamp::from_number(1_698_408_000_000.0), noon);
+        assert_eq!(Timestamp::from_number(0.25), Some(Timestamp(250_000)));
+        for number in [f64::NAN, f64::INFINITY, 1e300, -1e300] {
+            assert_eq!(Timestamp::from_number(number), None);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_reads_back(micros in -62_167_219_200_000_000..253_402_300_800_000_000_i64) {
+            let text = Timestamp(micros).to_string();
+            prop_assert_eq!(Timestamp::parse_utc(&text), Some(Timestamp(micros)));
+        }
+
+        #[test]
+        fn no_text_makes_it_panic(text in "\\PC{0,40}") {
+            let _ = Timestamp::parse_with_offset(&text);
+        }
+    }
+}
