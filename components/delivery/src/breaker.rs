@@ -1,0 +1,407 @@
+//! The circuit breaker (specification section 4): a state that all instances share, and one instance's view of it.
+//!
+//! ```text
+//!            failure                 failures span 60 s
+//!   Closed ───────────► Failing ─────────────────────────► Open ◄──┐
+//!     ▲ ▲                  │                                │      │ probe fails
+//!     │ └───── success ────┘                      300 s over│      │
+//!     └──────────────── probe succeeds ◄─────────────── HalfOpen ──┘
+//! ```
+//!
+//! The shared state lives in `circuits` and moves by compare-and-swap: this module says what to store, its caller stores
+//! it. Times in the state are of the store's clock, the only one that all instances have in common.
+
+use serde::{Deserialize, Serialize};
+
+/// How long an instance trusts what it last read, in milliseconds.
+const FRESH_MS: u64 = 1_000;
+
+/// When to open, and for how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BreakerSettings {
+    /// Failures must span this long without a success, and without a gap as long, in milliseconds.
+    pub failing_ms: u64,
+    /// How long the circuit stays open, in milliseconds.
+    pub open_ms: u64,
+    /// After this long a probe without a result counts as lost, in milliseconds.
+    pub probe_lease_ms: u64,
+}
+
+/// The shared state, as stored. All times are milliseconds of the store's clock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "kebab-case")]
+pub enum Circuit {
+    /// All is well.
+    #[default]
+    Closed,
+    /// Attempts fail, but not yet for long enough.
+    Failing {
+        /// The first failure of the run.
+        since: u64,
+        /// The last one that was stored; a run goes on as long as no gap is longer than the window.
+        last: u64,
+    },
+    /// No attempts.
+    Open {
+        /// From then on, one probe.
+        until: u64,
+    },
+    /// One instance probes.
+    HalfOpen {
+        /// Until then the probe is its own.
+        until: u64,
+    },
+}
+
+/// Whether a message may be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// Send it.
+    Pass,
+    /// Do not: the circuit is open.
+    Refuse,
+    /// Whoever stores this state first may send one attempt, to find out.
+    Probe(Circuit),
+}
+
+/// A change of state that somebody should hear of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transition {
+    /// No more attempts from now on.
+    Opened,
+    /// The peer works again.
+    Closed,
+}
+
+/// One instance's view of a circuit. `mono` is the instance's own monotonic clock in milliseconds.
+#[derive(Clone, Debug)]
+pub struct Breaker {
+    settings: BreakerSettings,
+    circuit: Circuit,
+    version: u64,
+    /// The last failure this instance saw, by the store's clock: mostly newer than what is stored.
+    last_failure: u64,
+    /// When `circuit` was read: by the instance's clock, and by the store's.
+    read: Option<(u64, u64)>,
+}
+
+impl Breaker {
+    /// A view that has seen nothing yet.
+    pub const fn new(settings: BreakerSettings) -> Self {
+        Self {
+            settings,
+            circuit: Circuit::Closed,
+            version: 0,
+            last_failure: 0,
+            read: None,
+        }
+    }
+
+    /// Whether the shared state should be read again before it is relied on: at most once a second.
+    pub fn is_stale(&self, mono: u64) -> bool {
+        self.read
+            .is_none_or(|(read, _)| mono.saturating_sub(read) >= FRESH_MS)
+    }
+
+    /// Takes in what the store says: after a load, a swap, or a swap that somebody else won. A state that cannot be read
+    /// (of a newer release, say) counts as closed: a broken breaker must not stop the data.
+    pub fn observe(&mut self, version: u64, state: &str, store_now: u64, mono: u64) {
+        self.circuit = serde_json::from_str(state).unwrap_or_default();
+        self.version = version;
+        self.read = Some((mono, store_now));
+    }
+
+    /// The version to swap against.
+    pub const fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// The state as last seen.
+    pub const fn circuit(&self) -> Circuit {
+        self.circuit
+    }
+
+    /// The store's clock, as far as this instance can tell.
+    fn now(&self, mono: u64) -> u64 {
+        self.read.map_or(mono, |(read, store_now)| {
+            store_now.saturating_add(mono.saturating_sub(read))
+        })
+    }
+
+    /// Whether a message may be sent now.
+    pub fn admit(&self, mono: u64) -> Admission {
+        let now = self.now(mono);
+        match self.circuit {
+            Circuit::Closed | Circuit::Failing { .. } => Admission::Pass,
+            Circuit::Open { until } | Circuit::HalfOpen { until } if now < until => {
+                Admission::Refuse
+            }
+            Circuit::Open { .. } | Circuit::HalfOpen { .. } => {
+                Admission::Probe(Circuit::HalfOpen {
+                    until: now.saturating_add(self.settings.probe_lease_ms),
+                })
+            }
+        }
+    }
+
+    /// Whether those who wait to retry should stop waiting.
+    pub const fn is_open(&self) -> bool {
+        matches!(
+            self.circuit,
+            Circuit::Open { .. } | Circuit::HalfOpen { .. }
+        )
+    }
+
+    /// The state to store after the peer has answered; none if there is nothing to change.
+    pub fn on_success(&self) -> Option<Circuit> {
+        (self.circuit != Circuit::Closed).then_some(Circuit::Closed)
+    }
+
+    /// The state to store after an attempt failed; none if it changes nothing that others must know. `probing` is whether
+    /// this attempt was the probe: an old attempt that fails while another probes proves nothing.
+    pub fn on_failure(&mut self, mono: u64, probing: bool) -> Option<Circuit> {
+        let now = self.now(mono);
+        let open = Circuit::Open {
+            until: now.saturating_add(self.settings.open_ms),
+        };
+        let seen = std::mem::replace(&mut self.last_failure, now);
+        match self.circuit {
+            Circuit::Closed => Some(Circuit::Failing {
+                since: now,
+                last: now,
+            }),
+            Circuit::Failing { since, last } => {
+                let gap = now.saturating_sub(seen.max(last));
+                if gap > self.settings.failing_ms {
+                    // The run broke off: a device that rarely sends must not open the circuit for all.
+                    Some(Circuit::Failing {
+                        since: now,
+                        last: now,
+                    })
+                } else if now.saturating_sub(since) >= self.settings.failing_ms {
+                    Some(open)
+                } else if now.saturating_sub(last) >= self.settings.failing_ms / 2 {
+                    // Others see no gap where this instance saw failures: stored twice in a window at most.
+                    Some(Circuit::Failing { since, last: now })
+                } else {
+                    None
+                }
+            }
+            Circuit::HalfOpen { .. } if probing => Some(open),
+            Circuit::Open { .. } | Circuit::HalfOpen { .. } => None,
+        }
+    }
+}
+
+impl Circuit {
+    /// The state as stored.
+    pub fn to_json(self) -> String {
+        // Enums of numbers always serialize.
+        serde_json::to_string(&self).unwrap_or_default()
+    }
+
+    /// What a swap from `self` to `next` means to the outside.
+    pub const fn transition(self, next: Self) -> Option<Transition> {
+        match (self, next) {
+            (_, Self::Open { .. }) => Some(Transition::Opened),
+            (Self::Open { .. } | Self::HalfOpen { .. }, Self::Closed) => Some(Transition::Closed),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const SPEC: BreakerSettings = BreakerSettings {
+        failing_ms: 60_000,
+        open_ms: 300_000,
+        probe_lease_ms: 11_000,
+    };
+
+    /// A store and one instance, whose clocks differ by a thousand seconds.
+    struct World {
+        breaker: Breaker,
+        stored: Circuit,
+        writes: u64,
+    }
+
+    impl World {
+        fn new() -> Self {
+            let mut breaker = Breaker::new(SPEC);
+            breaker.observe(0, "", 1_000_000, 0);
+            Self {
+                breaker,
+                stored: Circuit::Closed,
+                writes: 0,
+            }
+        }
+
+        fn store(&mut self, mono: u64, next: Option<Circuit>) {
+            if let Some(next) = next {
+                (self.stored, self.writes) = (next, self.writes + 1);
+                self.breaker
+                    .observe(self.writes, &next.to_json(), 1_000_000 + mono, mono);
+            }
+        }
+
+        fn fail(&mut self, mono: u64) -> &mut Self {
+            let next = self.breaker.on_failure(mono, false);
+            self.store(mono, next);
+            self
+        }
+
+        fn succeed(&mut self, mono: u64) -> &mut Self {
+            let next = self.breaker.on_success();
+            self.store(mono, next);
+            self
+        }
+    }
+
+    #[test]
+    fn opens_after_failures_that_span_60_seconds_for_300() {
+        let mut world = World::new();
+        world.fail(0).fail(20_000).fail(59_999);
+        assert!(matches!(world.stored, Circuit::Failing { .. }));
+        world.fail(60_000);
+        assert_eq!(world.stored, Circuit::Open { until: 1_360_000 });
+        assert_eq!(world.breaker.admit(359_999), Admission::Refuse);
+        assert!(matches!(world.breaker.admit(360_000), Admission::Probe(_)));
+    }
+
+    #[test]
+    fn two_failures_at_the_ends_of_the_window_are_enough_but_one_is_not() {
+        let mut world = World::new();
+        assert_eq!(
+            world.fail(0).stored,
+            Circuit::Failing {
+                since: 1_000_000,
+                last: 1_000_000
+            }
+        );
+        assert_eq!(
+            world.fail(60_000).stored,
+            Circuit::Open { until: 1_360_000 }
+        );
+    }
+
+    #[test]
+    fn a_gap_or_a_success_begins_anew() {
+        let mut world = World::new();
+        world.fail(0).fail(60_001);
+        assert_eq!(
+            world.stored,
+            Circuit::Failing {
+                since: 1_060_001,
+                last: 1_060_001
+            }
+        );
+        world.succeed(70_000).fail(80_000).fail(121_000);
+        assert!(
+            matches!(world.stored, Circuit::Failing { .. }),
+            "{:?}",
+            world.stored
+        );
+    }
+
+    #[test]
+    fn the_first_failure_transitions_and_every_half_window_are_written_and_no_more() {
+        let mut world = World::new();
+        for second in 0..60 {
+            world.fail(second * 1_000);
+        }
+        assert_eq!(
+            world.writes, 2,
+            "the first failure, and one sign of life at 30 s"
+        );
+        world.fail(60_000);
+        assert_eq!(world.writes, 3);
+        for second in 61..100 {
+            world.fail(second * 1_000);
+        }
+        assert_eq!(world.writes, 3, "late failures of old attempts");
+    }
+
+    #[test]
+    fn one_probe_holds_a_lease_that_ends() {
+        let mut world = World::new();
+        world.fail(0).fail(60_000);
+        let Admission::Probe(probing) = world.breaker.admit(360_000) else {
+            panic!("should probe");
+        };
+        assert_eq!(probing, Circuit::HalfOpen { until: 1_371_000 });
+        world.store(360_000, Some(probing));
+        assert_eq!(
+            world.breaker.admit(360_001),
+            Admission::Refuse,
+            "somebody probes"
+        );
+        assert!(
+            matches!(world.breaker.admit(371_000), Admission::Probe(_)),
+            "the prober was killed"
+        );
+        assert_eq!(
+            world.breaker.on_failure(361_000, false),
+            None,
+            "an old attempt"
+        );
+        let open = Circuit::Open { until: 1_661_000 };
+        assert_eq!(world.breaker.on_failure(361_000, true), Some(open));
+        assert_eq!(probing.transition(open), Some(Transition::Opened));
+        assert_eq!(world.breaker.on_success(), Some(Circuit::Closed));
+        assert_eq!(
+            probing.transition(Circuit::Closed),
+            Some(Transition::Closed)
+        );
+    }
+
+    #[test]
+    fn a_run_that_ends_by_itself_is_no_news() {
+        let failing = Circuit::Failing { since: 0, last: 0 };
+        assert_eq!(failing.transition(Circuit::Closed), None);
+        assert_eq!(Circuit::Closed.transition(failing), None);
+        assert_eq!(
+            Circuit::Open { until: 1 }.transition(Circuit::HalfOpen { until: 2 }),
+            None
+        );
+    }
+
+    #[test]
+    fn the_view_is_fresh_for_a_second_and_unreadable_state_is_closed() {
+        let mut breaker = Breaker::new(SPEC);
+        assert!(breaker.is_stale(0));
+        breaker.observe(7, "from the future", 5, 100);
+        assert_eq!((breaker.circuit(), breaker.version()), (Circuit::Closed, 7));
+        assert!(!breaker.is_stale(1_099));
+        assert!(breaker.is_stale(1_100));
+    }
+
+    proptest! {
+        /// Against the rule as it is written, for any run of failures and successes of one instance.
+        #[test]
+        fn opens_exactly_when_the_rule_says(steps in prop::collection::vec((1_u64..50_000, any::<bool>()), 1..60)) {
+            let mut world = World::new();
+            let (mut now, mut run) = (0, Vec::<u64>::new());
+            for (wait, fails) in steps {
+                now += wait;
+                if fails {
+                    if run.last().is_some_and(|last| now - last > SPEC.failing_ms) {
+                        run.clear();
+                    }
+                    run.push(now);
+                    world.fail(now);
+                } else {
+                    run.clear();
+                    world.succeed(now);
+                }
+                let must_open = run.len() >= 2 && now - run[0] >= SPEC.failing_ms;
+                prop_assert_eq!(matches!(world.stored, Circuit::Open { .. }), must_open);
+                if must_open {
+                    break;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! When to try again (specification section 4: 1 s, doubled, at most 3 times).
+
+/// A receiver that asks for more patience than this gets the message by replay.
+const LONGEST_RETRY_AFTER_MS: u64 = 30_000;
+/// An attempt with less time than this is not worth waiting for.
+const SHORTEST_ATTEMPT_MS: u64 = 100;
+
+/// Exponential backoff.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RetryPolicy {
+    /// The first wait, in milliseconds.
+    pub initial_ms: u64,
+    /// Each wait is this much longer than the one before; at least 1.
+    pub multiplier: f64,
+    /// Retries after the first attempt.
+    pub max_retries: u32,
+    /// Up to this much is added to a wait, so that senders do not march in step. 0 switches it off.
+    pub jitter_percent: u32,
+}
+
+/// What to do after a failed attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Wait this many milliseconds, then try again.
+    Wait(u64),
+    /// Do not try again.
+    GiveUp(GiveUp),
+}
+
+/// Why there will be no further attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GiveUp {
+    /// All retries are used up.
+    RetriesExhausted,
+    /// The peer asked for more patience than 30 s.
+    RetryAfterTooLong,
+    /// The deadline comes before the next attempt could end.
+    NoTimeLeft,
+}
+
+impl RetryPolicy {
+    /// Decides after a retryable failure, when `retries` retries have been made and `time_left_ms` remain.
+    ///
+    /// `retry_after_ms` is the peer's wish, `random` any number: the jitter is drawn from it.
+    pub fn next(
+        &self,
+        retries: u32,
+        retry_after_ms: Option<u64>,
+        time_left_ms: u64,
+        random: u64,
+    ) -> Next {
+        if retry_after_ms.is_some_and(|ms| ms > LONGEST_RETRY_AFTER_MS) {
+            return Next::GiveUp(GiveUp::RetryAfterTooLong);
+        }
+        if retries >= self.max_retries {
+            return Next::GiveUp(GiveUp::RetriesExhausted);
+        }
+        let wait = self.backoff_ms(retries).max(retry_after_ms.unwrap_or(0));
+        let wait = wait.saturating_add(self.jitter_ms(wait, random));
+        if wait.saturating_add(SHORTEST_ATTEMPT_MS) > time_left_ms {
+            return Next::GiveUp(GiveUp::NoTimeLeft);
+        }
+        Next::Wait(wait)
+    }
+
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "a float cast saturates, and a wait beyond the deadline is never waited"
+    )]
+    fn backoff_ms(&self, retries: u32) -> u64 {
+        let exponent = i32::try_from(retries).unwrap_or(i32::MAX);
+        (self.initial_ms as f64 * self.multiplier.powi(exponent)) as u64
+    }
+
+    /// 0 to `jitter_percent` percent of a wait, both ends included.
+    fn jitter_ms(&self, wait: u64, random: u64) -> u64 {
+        let most = wait.saturating_mul(u64::from(self.jitter_percent)) / 100;
+        random % most.saturating_add(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const SPEC: RetryPolicy = RetryPolicy {
+        initial_ms: 1_000,
+        multiplier: 2.0,
+        max_retries: 3,
+        jitter_percent: 0,
+    };
+
+    #[test]
+    fn the_specifications_schedule_is_1_2_4_seconds() {
+        let waits = (0..4).map(|retries| SPEC.next(retries, None, 60_000, 0));
+        let expected = [
+            Next::Wait(1_000),
+            Next::Wait(2_000),
+            Next::Wait(4_000),
+            Next::GiveUp(GiveUp::RetriesExhausted),
+        ];
+        assert!(waits.eq(expected));
+    }
+
+    #[test]
+    fn the_larger_of_backoff_and_retry_after_is_waited() {
+        for (retries, retry_after, expected) in [
+            (0, Some(7_000), Next::Wait(7_000)),
+            (2, Some(3_000), Next::Wait(4_000)),
+            (0, Some(30_000), Next::Wait(30_000)),
+            (0, Some(30_001), Next::GiveUp(GiveUp::RetryAfterTooLong)),
+        ] {
+            assert_eq!(SPEC.next(retries, retry_after, 60_000, 0), expected);
+        }
+    }
+
+    #[test]
+    fn no_wait_outlasts_the_deadline() {
+        assert_eq!(SPEC.next(0, None, 1_100, 0), Next::Wait(1_000));
+        assert_eq!(
+            SPEC.next(0, None, 1_099, 0),
+            Next::GiveUp(GiveUp::NoTimeLeft)
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn jitter_adds_0_to_10_percent(random in any::<u64>(), retries in 0_u32..3) {
+            let plain = SPEC.backoff_ms(retries);
+            let policy = RetryPolicy { jitter_percent: 10, ..SPEC };
+            match policy.next(retries, None, 60_000, random) {
+                Next::Wait(ms) => prop_assert!((plain..=plain + plain / 10).contains(&ms)),
+                Next::GiveUp(reason) => prop_assert!(false, "{reason:?}"),
+            }
+        }
+
+        #[test]
+        fn no_settings_make_it_panic(
+            initial_ms in any::<u64>(), multiplier in any::<f64>(), max_retries in any::<u32>(),
+            jitter_percent in any::<u32>(), retries in any::<u32>(), after in any::<Option<u64>>(), left in any::<u64>(),
+        ) {
+            let policy = RetryPolicy { initial_ms, multiplier, max_retries, jitter_percent };
+            if let Next::Wait(ms) = policy.next(retries, after, left, 17) {
+                prop_assert!(ms <= left);
+            }
+        }
+    }
+}
