@@ -1,1 +1,39 @@
-//! placeholder
+//! What every function component shares: the bindings of its imports, its two doors, and the words it replies in.
+//!
+//! A component implements [`Function`] and ends with [`export_function!`](crate::export_function). Everything it imports
+//! but does not use is dropped when it is linked, so that its import list says what it really touches.
+
+pub mod bindings;
+pub mod clock;
+pub mod events;
+pub mod gate;
+pub mod http_door;
+pub mod log;
+pub mod peer;
+pub mod reply;
+pub mod settings;
+
+pub use bindings::exports::twin::multicloud::function::{Guest as Function, Request, Response};
+
+#[doc(hidden)]
+pub use wasip3;
+
+/// Opens both doors of a component: `twin:multicloud/function` for hosts that know it, `wasi:http/handler` for all others.
+#[macro_export]
+macro_rules! export_function {
+    ($component:ident) => {
+        $crate::bindings::export_functions!($component with_types_in $crate::bindings);
+
+        struct HttpDoor;
+
+        impl $crate::wasip3::exports::http::handler::Guest for HttpDoor {
+            async fn handle(
+                request: $crate::wasip3::http::types::Request,
+            ) -> Result<$crate::wasip3::http::types::Response, $crate::wasip3::http::types::ErrorCode> {
+                $crate::http_door::handle::<$component>(request).await
+            }
+        }
+
+        $crate::wasip3::http::service::export!(HttpDoor with_types_in $crate::wasip3);
+    };
+}

@@ -1,0 +1,109 @@
+//! System errors on the error topic (specification section 4), at most one per subject and code in ten seconds.
+
+use std::{cell::RefCell, collections::HashMap};
+
+use twin_contract::SystemError;
+
+pub use crate::bindings::error_topic::Severity;
+
+use crate::{
+    bindings::error_topic::{self, SystemError as Event},
+    clock, log, reply,
+    settings::Settings,
+};
+
+/// Between two events of one subject and code, in milliseconds.
+pub const INTERVAL_MS: u64 = 10_000;
+
+/// What happened.
+#[derive(Clone, Copy, Debug)]
+pub struct Incident<'a> {
+    /// How bad it is.
+    pub severity: Severity,
+    /// `L1-Connector`, `L3-Writer`, …
+    pub component: &'a str,
+    /// Upper case with underscores.
+    pub code: &'a str,
+    /// For a human.
+    pub message: &'a str,
+    /// The payload that caused it.
+    pub payload: Option<&'a [u8]>,
+}
+
+#[derive(Default)]
+struct Window {
+    /// When the last one was let through, by the monotonic clock; none if never.
+    last_ms: Option<u64>,
+    /// How many have come since.
+    count: u64,
+}
+
+thread_local! {
+    static WINDOWS: RefCell<HashMap<String, Window>> = RefCell::default();
+}
+
+/// Counts an occurrence. If it is time for an event of this key, returns how many it stands for, itself included.
+pub fn due(key: &str) -> Option<u64> {
+    let now = clock::mono_ms();
+    WINDOWS.with_borrow_mut(|windows| {
+        let window = windows.entry(key.to_owned()).or_default();
+        window.count += 1;
+        let due = window
+            .last_ms
+            .is_none_or(|last| now.saturating_sub(last) >= INTERVAL_MS);
+        due.then(|| {
+            window.last_ms = Some(now);
+            std::mem::take(&mut window.count)
+        })
+    })
+}
+
+/// Gives a count back that was due but did not become an event; it is part of the next.
+pub fn postpone(key: &str, count: u64) {
+    WINDOWS.with_borrow_mut(|windows| windows.entry(key.to_owned()).or_default().count += count);
+}
+
+/// Publishes unless the same was published in the last ten seconds. Never fails: the data path goes on without.
+pub async fn publish_seldom(incident: Incident<'_>) {
+    if let Some(count) = due(incident.code) {
+        let message = with_count(incident.message, count);
+        publish(Incident {
+            message: &message,
+            ..incident
+        })
+        .await;
+    }
+}
+
+/// A message that says how many occurrences it stands for.
+pub fn with_count(message: &str, count: u64) -> String {
+    match count {
+        1 => message.to_owned(),
+        _ => format!("{message} ({count} times since the last report)"),
+    }
+}
+
+/// Publishes. Never fails: what cannot be published is logged, and the data path goes on.
+pub async fn publish(incident: Incident<'_>) {
+    let settings = Settings::load().await;
+    let event = Event {
+        twin_id: settings.twin.clone(),
+        cloud_provider: settings.cloud.as_str().to_owned(),
+        severity: incident.severity,
+        component: incident.component.to_owned(),
+        error_code: incident.code.to_owned(),
+        message: incident.message.to_owned(),
+        timestamp: clock::now().to_string(),
+        raw_data: incident.payload.and_then(SystemError::raw_data),
+    };
+    if let Err(failure) = error_topic::publish(event).await {
+        log::error(
+            "system error not published",
+            &[
+                ("error_code", incident.code),
+                ("message", incident.message),
+                ("cause", &reply::describe(&failure)),
+            ],
+        );
+    }
+}

@@ -1,0 +1,97 @@
+//! Where every request enters: method, credential, size and identity are checked here, in this order, on every runtime.
+
+use twin_contract::{ContractError, MAX_BODY, MessageId, digest};
+
+use crate::{
+    Request, Response,
+    bindings::credentials::{self, Denied, Presented},
+    log, reply,
+};
+
+/// Headers that decide something, and so must not be there twice.
+const SINGLE: [&str; 5] = [
+    "authorization",
+    "idempotency-key",
+    "x-api-key",
+    "x-functions-key",
+    "x-twin-timeout-ms",
+];
+
+/// Lets a request in, or says what the caller gets instead. `methods` are those that the route allows.
+///
+/// # Errors
+/// The response to send: 405, 400 (a repeated header), 401, 403, 503 (credentials cannot be checked now) or 413.
+pub async fn admit(request: &Request, methods: &[&str]) -> Result<(), Response> {
+    if !methods.contains(&request.method.as_str()) {
+        return Err(reply::method_not_allowed(&methods.join(", ")));
+    }
+    for name in SINGLE {
+        if headers(request, name).nth(1).is_some() {
+            return Err(reply::refused(&ContractError::HeaderRepeated(name)));
+        }
+    }
+    verify(request).await?;
+    let announced = header(request, "content-length").and_then(|text| text.parse::<u64>().ok());
+    if request.body.len() > MAX_BODY || announced.is_some_and(|length| length > MAX_BODY as u64) {
+        return Err(reply::refused(&ContractError::BodyTooLarge));
+    }
+    Ok(())
+}
+
+/// The id that the sender gave, if it gave one.
+///
+/// # Errors
+/// The response to send: 400.
+pub fn given_id(request: &Request) -> Result<Option<MessageId>, Response> {
+    header(request, "idempotency-key")
+        .map(MessageId::parse)
+        .transpose()
+        .map_err(|error| reply::refused(&error))
+}
+
+/// The first value of a header; `name` in lower case.
+pub fn header<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
+    headers(request, name).next()
+}
+
+fn headers<'a>(request: &'a Request, name: &str) -> impl Iterator<Item = &'a str> {
+    let all = request.headers.iter();
+    all.filter_map(move |(header, value)| (header == name).then_some(value.as_str()))
+}
+
+async fn verify(request: &Request) -> Result<(), Response> {
+    // Only AWS's signatures cover the body; hashing it for a plain key would be work for nothing.
+    let signs_body =
+        header(request, "authorization").is_some_and(|value| value.starts_with("AWS4-HMAC-SHA256"));
+    let path_with_query = if request.query.is_empty() {
+        request.path.clone()
+    } else {
+        format!("{}?{}", request.path, request.query)
+    };
+    let presented = Presented {
+        method: request.method.clone(),
+        path_with_query,
+        headers: request.headers.clone(),
+        body_digest: signs_body.then(|| digest(&request.body)),
+    };
+    match credentials::verify(presented).await {
+        Ok(_caller) => Ok(()),
+        Err(Denied::Missing) => Err(reply::error(
+            401,
+            "UNAUTHORIZED",
+            "no credential in the form that this cloud takes",
+        )),
+        Err(Denied::Wrong) => Err(reply::error(
+            403,
+            "FORBIDDEN",
+            "the credential is not valid",
+        )),
+        Err(Denied::Unavailable(cause) | Denied::Other(cause)) => {
+            log::error("credentials cannot be checked", &[("cause", &cause)]);
+            Err(reply::try_again(
+                "CREDENTIALS_UNAVAILABLE",
+                "credentials cannot be checked now",
+            ))
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Door 2: `wasi:http/handler` around [`Function::handle`], for runtimes that know only that.
+//!
+//! Written on the bare resources: a whole body in, a whole body out, and always a `content-length`, without which some
+//! runtimes reply in chunks that wait for one another.
+
+use twin_contract::MAX_BODY;
+use wasip3::{
+    http::types::{self, ErrorCode, Fields, Method},
+    wit_future, wit_stream,
+};
+
+use crate::{Function, Request, Response};
+
+/// Answers one request through the component's own door.
+///
+/// # Errors
+/// If the body breaks off, or the response's headers are none that HTTP knows.
+pub async fn handle<F: Function>(request: types::Request) -> Result<types::Response, ErrorCode> {
+    let request = read(request).await?;
+    write(F::handle(request).await)
+}
+
+async fn read(request: types::Request) -> Result<Request, ErrorCode> {
+    let target = request.get_path_with_query().unwrap_or_default();
+    let (path, query) = target.split_once('?').unwrap_or((&target, ""));
+    let headers = request
+        .get_headers()
+        .copy_all()
+        .into_iter()
+        .map(|(name, value)| {
+            let value = String::from_utf8_lossy(&value).into_owned();
+            (name.to_ascii_lowercase(), value)
+        })
+        .collect();
+    let (method, path, query) = (
+        method_name(request.get_method()),
+        if path.is_empty() { "/" } else { path }.to_owned(),
+        query.to_owned(),
+    );
+    Ok(Request {
+        method,
+        path,
+        query,
+        headers,
+        body: read_body(request).await?,
+        time_left_ms: None,
+    })
+}
+
+/// Reads to the end, or to one byte beyond the limit.
+async fn read_body(request: types::Request) -> Result<Vec<u8>, ErrorCode> {
+    let (done, result) = wit_future::new(|| Ok(()));
+    let (mut stream, trailers) = types::Request::consume_body(request, result);
+    let mut body = Vec::new();
+    while body.len() <= MAX_BODY {
+        let room = MAX_BODY + 1 - body.len();
+        let chunk = Vec::with_capacity(room.min(64 * 1024));
+        let (status, chunk) = stream.read(chunk).await;
+        body.extend_from_slice(&chunk);
+        if !matches!(status, wasip3::wit_bindgen::StreamResult::Complete(_)) {
+            break;
+        }
+    }
+    drop(stream);
+    if body.len() <= MAX_BODY {
+        // Only now is it known whether the body came whole.
+        trailers.await?;
+    }
+    drop(done);
+    Ok(body)
+}
+
+fn write(response: Response) -> Result<types::Response, ErrorCode> {
+    let length = response.body.len().to_string();
+    let headers: Vec<_> = response
+        .headers
+        .into_iter()
+        .chain([("content-length".to_owned(), length)])
+        .map(|(name, value)| (name, value.into_bytes()))
+        .collect();
+    let headers = Fields::from_list(&headers)
+        .map_err(|error| ErrorCode::InternalError(Some(error.to_string())))?;
+    let (mut body, contents) = wit_stream::new();
+    let (no_trailers, trailers) = wit_future::new(|| Ok(None));
+    let (written, _sent) = types::Response::new(headers, Some(contents), trailers);
+    // 200 to 599 are all valid.
+    let _ = written.set_status_code(response.status);
+    wasip3::spawn(async move {
+        body.write_all(response.body).await;
+        drop(body);
+        // A reader that has gone away wants no trailers either.
+        let _ = no_trailers.write(Ok(None)).await;
+    });
+    Ok(written)
+}
+
+fn method_name(method: Method) -> String {
+    match method {
+        Method::Get => "GET",
+        Method::Head => "HEAD",
+        Method::Post => "POST",
+        Method::Put => "PUT",
+        Method::Delete => "DELETE",
+        Method::Connect => "CONNECT",
+        Method::Options => "OPTIONS",
+        Method::Trace => "TRACE",
+        Method::Patch => "PATCH",
+        Method::Other(name) => return name,
+    }
+    .to_owned()
+}

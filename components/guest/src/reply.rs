@@ -1,0 +1,80 @@
+//! Responses: every body is JSON, every error has the contract's form.
+
+use twin_contract::{
+    ContractError,
+    reply::{Custody, JSON, error_body},
+};
+
+use crate::{Response, bindings::types::Failure};
+
+/// A response with a JSON body.
+pub fn json(status: u16, body: Vec<u8>) -> Response {
+    Response {
+        status,
+        headers: vec![("content-type".to_owned(), JSON.to_owned())],
+        body,
+    }
+}
+
+/// 200 or 202: somebody has the message now.
+pub fn custody(custody: Custody, id: &str) -> Response {
+    json(custody.status(), custody.body(id))
+}
+
+/// An error. `code` is upper case with underscores.
+pub fn error(status: u16, code: &str, message: &str) -> Response {
+    json(status, error_body(code, message))
+}
+
+/// 503 with `retry-after`: nothing was stored, and it may go well in a moment.
+pub fn try_again(code: &str, message: &str) -> Response {
+    with_header(error(503, code, message), "retry-after", "1")
+}
+
+/// 4xx: input that does not keep the contract.
+pub fn refused(error: &ContractError) -> Response {
+    json(error.status(), error.body())
+}
+
+/// 405 with `allow`.
+pub fn method_not_allowed(allow: &str) -> Response {
+    let message = format!("this route allows {allow}");
+    with_header(error(405, "METHOD_NOT_ALLOWED", &message), "allow", allow)
+}
+
+/// 404: the function has no such route.
+pub fn not_found() -> Response {
+    error(404, "NOT_FOUND", "there is no such route")
+}
+
+/// What a store's failure is to a caller.
+pub fn store_failed(failure: &Failure) -> Response {
+    match failure {
+        Failure::Unavailable(_) => {
+            try_again("STORE_UNAVAILABLE", "the store cannot be reached now")
+        }
+        Failure::TooLarge => refused(&ContractError::BodyTooLarge),
+        Failure::NotPermitted => error(
+            500,
+            "STORE_NOT_PERMITTED",
+            "the store refuses this function",
+        ),
+        Failure::Other(_) => error(500, "STORE_FAILED", "the store failed"),
+    }
+}
+
+/// A failure in words, for logs and events.
+pub fn describe(failure: &Failure) -> String {
+    match failure {
+        Failure::Unavailable(text) => format!("unavailable: {text}"),
+        Failure::TooLarge => "too large".to_owned(),
+        Failure::NotPermitted => "not permitted".to_owned(),
+        Failure::Other(text) => text.clone(),
+    }
+}
+
+/// The response with one more header.
+pub fn with_header(mut response: Response, name: &str, value: &str) -> Response {
+    response.headers.push((name.to_owned(), value.to_owned()));
+    response
+}
