@@ -1,0 +1,72 @@
+//! `cargo xtask test`: everything that must be green before a change goes in.
+
+use std::process::Command;
+
+use crate::{components, layout::Layout, process, steps::Steps};
+
+/// Lints unless only some tests are wanted, then tests.
+pub(crate) fn run(layout: &Layout, steps: &mut Steps, only: Option<&str>) -> anyhow::Result<()> {
+    if only.is_none() {
+        lint(layout, steps)?;
+    }
+    let nextest = process::read(layout.cargo().args(["nextest", "--version"])).is_ok();
+    let runner: &[&str] = if nextest {
+        &["nextest", "run"]
+    } else {
+        &["test"]
+    };
+    steps.run("tests", || {
+        let mut cargo = tests(layout);
+        process::run(
+            cargo
+                .args(runner)
+                .args(["--locked", "--release"])
+                .args(only),
+        )
+    })?;
+    // `cargo test` has run the documentation's examples, nextest cannot.
+    if nextest && only.is_none() {
+        steps.run("examples in the documentation", || {
+            let mut cargo = tests(layout);
+            process::run(cargo.args(["test", "--doc", "--locked", "--release"]))
+        })?;
+    }
+    Ok(())
+}
+
+fn lint(layout: &Layout, steps: &mut Steps) -> anyhow::Result<()> {
+    steps.run("formatting", || {
+        process::run(layout.cargo().args(["fmt", "--all", "--check"]))
+    })?;
+    steps.run("lints", || process::run(clippy(layout).args(DENY)))?;
+    steps.run("lints of the function components", || {
+        // For the native target: the bindings have stubs there, and no linter for wasm is needed.
+        let mut clippy = clippy(layout);
+        clippy.args(["-p", "twin-guest"]);
+        for name in components::NAMES {
+            clippy.arg("-p").arg(format!("twin-{name}"));
+        }
+        process::run(clippy.args(DENY))
+    })?;
+    steps.run("documentation", || {
+        let mut cargo = layout.cargo();
+        cargo.env("RUSTDOCFLAGS", "-Dwarnings");
+        cargo.args(["doc", "--locked", "--release", "--no-deps"]);
+        process::run(cargo.arg("--document-private-items"))
+    })
+}
+
+const DENY: [&str; 3] = ["--", "-D", "warnings"];
+
+fn clippy(layout: &Layout) -> Command {
+    let mut cargo = layout.cargo();
+    cargo.args(["clippy", "--locked", "--release", "--all-targets"]);
+    cargo
+}
+
+/// Cargo for running tests, which load the components just built.
+fn tests(layout: &Layout) -> Command {
+    let mut cargo = layout.cargo();
+    layout.point_at_components(&mut cargo);
+    cargo
+}

@@ -1,0 +1,62 @@
+//! Builds the standard library for the components, once, and puts it beside Debian's compiler.
+
+use std::{fs, path::Path};
+
+use anyhow::Context;
+
+use crate::{
+    layout, process,
+    toolchain::{TARGET, libdir},
+};
+
+/// An empty crate: building it with `-Zbuild-std` builds the library.
+const SEED: &str = "[package]\nname = \"seed\"\nedition = \"2024\"\n[workspace]\n";
+
+/// Builds in `work` and installs into the sysroot of `rustc`.
+pub(super) fn run(rustc: &Path, root: &Path, work: &Path) -> anyhow::Result<()> {
+    fs::create_dir_all(work.join("src")).context("cannot create the seed crate")?;
+    fs::write(work.join("Cargo.toml"), SEED).context("cannot write the seed crate")?;
+    fs::write(work.join("src/lib.rs"), "").context("cannot write the seed crate")?;
+
+    println!("building the standard library for {TARGET}");
+    let usr = root.join("usr");
+    // Debian's cargo: another version may not know how this library wants to be built.
+    let mut cargo = layout::clean(&usr.join("bin/cargo"));
+    cargo
+        .current_dir(work)
+        .args(["build", "--quiet", "--release", "--target", TARGET])
+        .arg("-Zbuild-std=std,panic_abort,panic_unwind")
+        .env("LD_LIBRARY_PATH", usr.join("lib/x86_64-linux-gnu"))
+        .env("CARGO_TARGET_DIR", work.join("target"))
+        .env("RUSTC", rustc)
+        .env("RUSTC_BOOTSTRAP", "1")
+        // `lto = true` in the components' profile needs the library's bitcode.
+        .env("RUSTFLAGS", "-Cembed-bitcode=yes");
+    for theirs in ["CARGO_ENCODED_RUSTFLAGS", "RUSTC_WRAPPER", "CARGO"] {
+        cargo.env_remove(theirs);
+    }
+    process::run(&mut cargo)?;
+
+    let libraries = libdir(rustc)?;
+    let built = work.join("target").join(TARGET).join("release/deps");
+    copy(&built, &libraries, |name| {
+        name.ends_with(".rlib") && !name.starts_with("libseed-")
+    })?;
+    // The C library and the start-up code, which rustc looks for in this folder.
+    let libc = usr.join("lib").join(TARGET);
+    copy(&libc, &libraries.join("self-contained"), |_| true)
+}
+
+fn copy(from: &Path, to: &Path, wanted: impl Fn(&str) -> bool) -> anyhow::Result<()> {
+    fs::create_dir_all(to).with_context(|| format!("cannot create {}", to.display()))?;
+    let files = fs::read_dir(from).with_context(|| format!("cannot list {}", from.display()))?;
+    for file in files {
+        let file = file.with_context(|| format!("cannot list {}", from.display()))?;
+        let name = file.file_name();
+        if wanted(&name.to_string_lossy()) {
+            fs::copy(file.path(), to.join(&name))
+                .with_context(|| format!("cannot copy {}", file.path().display()))?;
+        }
+    }
+    Ok(())
+}

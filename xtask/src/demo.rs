@@ -1,0 +1,27 @@
+//! `cargo xtask demo`: becomes `twin demo`.
+
+use std::{ffi::OsString, process::Command};
+
+use crate::layout::Layout;
+
+/// Hands over to `twin demo`.
+pub(crate) fn run(layout: &Layout, args: &[OsString]) -> anyhow::Result<()> {
+    let mut twin = Command::new(layout.twin());
+    twin.arg("demo").args(args);
+    hand_over(layout.point_at_components(&mut twin))
+}
+
+/// Replaces this process, so that signals and the exit code are the demo's own.
+#[cfg(unix)]
+fn hand_over(twin: &mut Command) -> anyhow::Result<()> {
+    use std::os::unix::process::CommandExt;
+
+    let why = twin.exec();
+    Err(anyhow::Error::new(why).context("cannot start twin demo"))
+}
+
+/// Where a process cannot be replaced, it is waited for.
+#[cfg(not(unix))]
+fn hand_over(twin: &mut Command) -> anyhow::Result<()> {
+    crate::process::run(twin)
+}

@@ -1,0 +1,95 @@
+//! Where everything lies: the one place of xtask that knows the project's folders.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::Context;
+
+/// The project's root and its target folder, both absolute.
+#[derive(Debug)]
+pub(crate) struct Layout {
+    /// The workspace's root.
+    pub(crate) root: PathBuf,
+    /// Cargo's target folder.
+    pub(crate) target: PathBuf,
+}
+
+impl Layout {
+    /// Finds the folders without asking cargo, which would cost a start of it.
+    pub(crate) fn find() -> anyhow::Result<Self> {
+        // `cargo run` says where the package is; a binary started by hand remembers where it was built.
+        let package = env::var_os("CARGO_MANIFEST_DIR")
+            .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+        let root = package
+            .parent()
+            .context("xtask lies outside of a workspace")?
+            .to_path_buf();
+        let target = match env::var_os("CARGO_TARGET_DIR").filter(|dir| !dir.is_empty()) {
+            Some(dir) => std::path::absolute(dir).context("CARGO_TARGET_DIR is no usable path")?,
+            None => root.join("target"),
+        };
+        Ok(Self { root, target })
+    }
+
+    /// The components, ready to be loaded.
+    pub(crate) fn components(&self) -> PathBuf {
+        self.target.join("components")
+    }
+
+    /// The `twin` command.
+    pub(crate) fn twin(&self) -> PathBuf {
+        let name = format!("twin{}", env::consts::EXE_SUFFIX);
+        self.target.join("release").join(name)
+    }
+
+    /// Cargo's own target folder for the guests, so that native and guest builds never wait for each other's lock.
+    pub(crate) fn guest_target(&self) -> PathBuf {
+        self.target.join("wasm")
+    }
+
+    /// The toolchain that xtask makes where rustup cannot help.
+    pub(crate) fn made_toolchain(&self) -> PathBuf {
+        self.target.join("wasm-toolchain")
+    }
+
+    /// Cargo in the project's root.
+    pub(crate) fn cargo(&self) -> Command {
+        let program = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut cargo = clean(Path::new(&program));
+        cargo
+            .current_dir(&self.root)
+            .env("CARGO_TARGET_DIR", &self.target);
+        cargo
+    }
+
+    /// Tells a command where its components are and where to keep compiled code.
+    pub(crate) fn point_at_components<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        command
+            .env("TWIN_COMPONENTS_DIR", self.components())
+            .env("TWIN_CACHE_DIR", self.target.join("code-cache"))
+    }
+}
+
+/// A command without what `cargo run` told xtask about itself: build scripts (ring's, for one) watch these variables
+/// and would run again whenever a build comes through xtask instead of from the command line.
+pub(crate) fn clean(program: &Path) -> Command {
+    const OWN: [&str; 4] = [
+        "CARGO_PKG_",
+        "CARGO_MANIFEST_",
+        "CARGO_BIN_",
+        "CARGO_CRATE_",
+    ];
+    let mut command = Command::new(program);
+    for (name, _) in env::vars_os() {
+        if OWN
+            .iter()
+            .any(|own| name.to_string_lossy().starts_with(own))
+        {
+            command.env_remove(name);
+        }
+    }
+    command
+}
