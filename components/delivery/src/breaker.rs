@@ -111,6 +111,17 @@ impl Breaker {
         self.read = Some((mono, store_now));
     }
 
+    /// Whether the shared state was ever read.
+    pub const fn is_known(&self) -> bool {
+        self.read.is_some()
+    }
+
+    /// Trusts what is known for another second: the store could not be read.
+    pub fn keep(&mut self, mono: u64) {
+        let now = self.now(mono);
+        self.read = self.read.map(|_| (mono, now));
+    }
+
     /// The version to swap against.
     pub const fn version(&self) -> u64 {
         self.version
@@ -160,6 +171,8 @@ impl Breaker {
     /// The state to store after an attempt failed; none if it changes nothing that others must know. `probing` is whether
     /// this attempt was the probe: an old attempt that fails while another probes proves nothing.
     pub fn on_failure(&mut self, mono: u64, probing: bool) -> Option<Circuit> {
+        // Without the store's clock there is nothing that others could make sense of.
+        self.read?;
         let now = self.now(mono);
         let open = Circuit::Open {
             until: now.saturating_add(self.settings.open_ms),
@@ -371,11 +384,14 @@ mod tests {
     #[test]
     fn the_view_is_fresh_for_a_second_and_unreadable_state_is_closed() {
         let mut breaker = Breaker::new(SPEC);
-        assert!(breaker.is_stale(0));
+        assert!(breaker.is_stale(0) && !breaker.is_known());
+        assert_eq!(breaker.on_failure(0, false), None);
         breaker.observe(7, "from the future", 5, 100);
         assert_eq!((breaker.circuit(), breaker.version()), (Circuit::Closed, 7));
         assert!(!breaker.is_stale(1_099));
         assert!(breaker.is_stale(1_100));
+        breaker.keep(1_100);
+        assert!(!breaker.is_stale(2_099));
     }
 
     proptest! {

@@ -8,6 +8,7 @@ pub mod clock;
 pub mod events;
 pub mod gate;
 pub mod http_door;
+pub mod listing;
 pub mod log;
 pub mod peer;
 pub mod reply;

@@ -1,1 +1,124 @@
-//! placeholder
+//! The ingestion: receives envelopes for L2 and hands them on to L3. `POST /ingest`.
+//!
+//! It acknowledges nothing by itself: what the next hop says is what its caller hears.
+
+use twin_contract::{Envelope, Layer, MessageId};
+use twin_delivery::{Deadline, Verdict};
+use twin_guest::{
+    Function, Request, Response, clock,
+    events::{self, Incident, Severity},
+    gate,
+    peer::{self, Sent},
+    reply,
+    settings::Settings,
+};
+
+struct Ingestion;
+
+impl Function for Ingestion {
+    async fn handle(request: Request) -> Response {
+        ingest(&request).await.unwrap_or_else(|response| response)
+    }
+}
+
+/// The response is an `Err` where the request ended early.
+async fn ingest(request: &Request) -> Result<Response, Response> {
+    let arrived = clock::mono_ms();
+    gate::admit(request, &["POST"]).await?;
+    let given = gate::given_id(request)?;
+    let settings = Settings::load().await;
+    let envelope = Envelope::parse(&request.body)
+        .and_then(|envelope| envelope.require_layer(Layer::L2).map(|()| envelope))
+        .and_then(|envelope| envelope.forward(settings.cloud, Layer::L3))
+        .map_err(|error| reply::refused(&error))?;
+    // The id is of the bytes that came, so that a retry of the sender keeps it.
+    let id = given.unwrap_or_else(|| MessageId::of_envelope(&request.body));
+    let deadline = Deadline::new(
+        arrived,
+        settings.delivery.function_deadline_ms,
+        request.time_left_ms,
+        gate::header(request, "x-twin-timeout-ms"),
+    );
+    Ok(hand_on(&id, envelope.as_bytes(), deadline).await)
+}
+
+/// To the connector beside this function, which retries and keeps dead letters; where there is none, once to the writer.
+async fn hand_on(id: &MessageId, envelope: &[u8], deadline: Deadline) -> Response {
+    let timeout_ms = deadline.attempt_timeout(clock::mono_ms(), u64::MAX);
+    match peer::post("connector", id, envelope, timeout_ms).await {
+        // The connector's reply is this function's, unchanged.
+        Sent::Reply(reply) if !is_about_us(reply.status) => unchanged(reply),
+        Sent::Unbound => {
+            let timeout_ms = deadline.attempt_timeout(clock::mono_ms(), u64::MAX);
+            let sent = peer::post("writer", id, envelope, timeout_ms).await;
+            let response = answer_for(sent);
+            if response.status >= 500 {
+                report(&response, envelope).await;
+            }
+            response
+        }
+        sent => answer_for(sent),
+    }
+}
+
+/// What the caller hears of the writer, or of a connector that did not answer.
+fn answer_for(sent: Sent) -> Response {
+    let verdict = sent.outcome().map(|outcome| {
+        // No wait follows from this verdict, so no clock is needed to read a date.
+        Verdict::of(&outcome, 0)
+    });
+    match (verdict, sent) {
+        (None, _) => reply::try_again("PEER_UNBOUND", "neither connector nor writer is bound here"),
+        (Some(Verdict::Delivered { custody, id }), _) => reply::custody(custody, &id),
+        (Some(Verdict::Permanent { status, .. }), Sent::Reply(reply))
+            if status
+                .is_some_and(|status| (400..500).contains(&status) && !is_about_us(status)) =>
+        {
+            unchanged(reply)
+        }
+        (Some(Verdict::Conflict | Verdict::Retryable { .. }), Sent::Reply(reply)) => {
+            unchanged(reply)
+        }
+        (Some(Verdict::Retryable { cause, .. }), _) => {
+            reply::try_again("NEXT_HOP_UNAVAILABLE", &format!("the next hop: {cause}"))
+        }
+        (Some(Verdict::Permanent { cause, .. }), _) => {
+            reply::error(502, "NEXT_HOP_REFUSED", &format!("the next hop: {cause}"))
+        }
+        (Some(Verdict::Conflict), _) => reply::error(409, "ID_REUSED", "this id was used before"),
+    }
+}
+
+/// 401 and 403 of the next hop are about this cloud's credential, and none of the caller's business.
+const fn is_about_us(status: u16) -> bool {
+    matches!(status, 401 | 403)
+}
+
+fn unchanged(reply: twin_guest::bindings::peers::Reply) -> Response {
+    let keep = |name: &str| matches!(name, "content-type" | "retry-after");
+    Response {
+        status: reply.status,
+        headers: reply
+            .headers
+            .into_iter()
+            .filter(|(name, _)| keep(name))
+            .collect(),
+        body: reply.body,
+    }
+}
+
+async fn report(response: &Response, envelope: &[u8]) {
+    events::publish_seldom(Incident {
+        severity: Severity::Warning,
+        component: "L2-Ingestion",
+        code: "HAND_ON_FAILED",
+        message: &format!(
+            "an envelope could not be handed on to the writer: HTTP {} to its sender, which keeps it",
+            response.status
+        ),
+        payload: Some(envelope),
+    })
+    .await;
+}
+
+twin_guest::export_function!(Ingestion);

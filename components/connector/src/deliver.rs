@@ -1,0 +1,162 @@
+//! Delivering one message: attempts, waits, and the way to the dead letters. What to do is `twin_delivery`'s to say.
+
+use futures_util::future::{Either, select};
+use twin_contract::{Layer, MessageId, reply::Custody};
+use twin_delivery::{Deadline, DeliverySettings, GiveUp, Next, Signal, Verdict};
+use twin_guest::{
+    bindings::{dead_letters::Attempt, lifecycle},
+    clock, peer,
+};
+
+use crate::{
+    circuit::{self, Gate},
+    letters,
+};
+
+/// Between two looks at the circuit while a delivery waits, in milliseconds.
+const LOOK_AGAIN_MS: u64 = 1_000;
+
+/// A message with everything that each attempt needs.
+#[derive(Debug)]
+pub(crate) struct Message {
+    /// Who gets it.
+    pub(crate) peer: &'static str,
+    /// The layer it goes to.
+    pub(crate) layer: Layer,
+    /// Its identity.
+    pub(crate) id: MessageId,
+    /// Its trace, for its letter.
+    pub(crate) trace_id: Option<String>,
+    /// Its bytes.
+    pub(crate) envelope: Vec<u8>,
+}
+
+impl Message {
+    /// The connector's name in system errors: it stands one layer before the one it sends to.
+    pub(crate) const fn component(&self) -> &'static str {
+        match self.layer {
+            Layer::L2 => "L1-Connector",
+            Layer::L3 => "L2-Connector",
+        }
+    }
+}
+
+/// The peer that receives what is meant for a layer.
+pub(crate) const fn peer_of(layer: Layer) -> &'static str {
+    match layer {
+        Layer::L2 => "ingestion",
+        Layer::L3 => "writer",
+    }
+}
+
+/// Where a message ended.
+#[derive(Debug)]
+pub(crate) enum Fate {
+    /// With somebody else.
+    Delivered { custody: Custody, id: String },
+    /// Among the dead letters.
+    Kept,
+    /// Nowhere: its id belongs to another message.
+    Conflict,
+    /// Nowhere: nobody is bound to receive it.
+    Unbound,
+    /// Nowhere: not even the dead letters could take it.
+    Lost,
+}
+
+/// Delivers a message, or brings it to safety before the deadline.
+pub(crate) async fn deliver(
+    message: &Message,
+    deadline: Deadline,
+    settings: &DeliverySettings,
+) -> Fate {
+    let mut attempts = Vec::new();
+    for retries in 0.. {
+        let gate = circuit::admit(message, &settings.breaker).await;
+        if gate == Gate::Closed {
+            attempts.push(failed(None, "circuit open"));
+            break;
+        }
+        let timeout_ms = deadline.attempt_timeout(clock::mono_ms(), settings.attempt_timeout_ms);
+        let sent = peer::post(message.peer, &message.id, &message.envelope, timeout_ms).await;
+        let Some(outcome) = sent.outcome() else {
+            return Fate::Unbound;
+        };
+        let probing = gate == Gate::Probe;
+        circuit::record(message, Signal::of(&outcome), probing).await;
+        let unix_seconds = u64::try_from(clock::now().as_micros() / 1_000_000).unwrap_or(0);
+        match Verdict::of(&outcome, unix_seconds) {
+            Verdict::Delivered { custody, id } => return Fate::Delivered { custody, id },
+            Verdict::Conflict => return Fate::Conflict,
+            Verdict::Permanent { status, cause } => {
+                attempts.push(failed(status, &cause));
+                break;
+            }
+            Verdict::Retryable {
+                status,
+                cause,
+                retry_after_ms,
+            } => {
+                attempts.push(failed(status, &cause));
+                if probing {
+                    // A probe is one attempt.
+                    break;
+                }
+                let left = deadline.time_left(clock::mono_ms());
+                let random = clock::random_u64();
+                match settings.retry.next(retries, retry_after_ms, left, random) {
+                    Next::Wait(ms) => {
+                        if let Some(cause) = wait(message, ms, settings).await {
+                            attempts.push(failed(None, cause));
+                            break;
+                        }
+                    }
+                    Next::GiveUp(reason) => {
+                        annotate(&mut attempts, reason);
+                        break;
+                    }
+                }
+            }
+        }
+    }
+    letters::keep(message, attempts).await
+}
+
+/// Waits to retry. Returns why the wait ended early, if it did.
+async fn wait(message: &Message, ms: u64, settings: &DeliverySettings) -> Option<&'static str> {
+    let end = clock::mono_ms().saturating_add(ms);
+    loop {
+        let left = end.saturating_sub(clock::mono_ms());
+        if left == 0 {
+            return None;
+        }
+        let slice = std::pin::pin!(clock::sleep_ms(left.min(LOOK_AGAIN_MS)));
+        let draining = std::pin::pin!(lifecycle::draining());
+        if let Either::Right(_) = select(slice, draining).await {
+            return Some("host draining");
+        }
+        if circuit::has_opened(message.peer, &settings.breaker).await {
+            return Some("circuit open");
+        }
+    }
+}
+
+fn failed(status: Option<u16>, cause: &str) -> Attempt {
+    Attempt {
+        at: clock::now().as_micros(),
+        status,
+        cause: cause.to_owned(),
+    }
+}
+
+/// Says with the last attempt why there was none after it, where that is not plain from their number.
+fn annotate(attempts: &mut [Attempt], reason: GiveUp) {
+    let why = match reason {
+        GiveUp::RetriesExhausted => return,
+        GiveUp::RetryAfterTooLong => "; the peer asked for more than 30 s",
+        GiveUp::NoTimeLeft => "; no time left for another attempt",
+    };
+    if let Some(last) = attempts.last_mut() {
+        last.cause.push_str(why);
+    }
+}

@@ -1,0 +1,87 @@
+//! `POST /telemetry`: a device's message or an envelope comes in; the reply says who has it in the end.
+
+use twin_contract::{
+    Layer, MessageId, Post, Wrapped, digest, reply::Custody, trace_id_from_traceparent,
+};
+use twin_delivery::Deadline;
+use twin_guest::{Request, Response, clock, gate, reply, settings::Settings};
+
+use crate::deliver::{self, Fate, Message, peer_of};
+
+/// Takes a message, delivers it, and answers when the outcome is known. The response is an `Err` where it ended early.
+pub(crate) async fn accept(request: &Request) -> Result<Response, Response> {
+    let arrived = clock::mono_ms();
+    gate::admit(request, &["POST"]).await?;
+    let given = gate::given_id(request)?;
+    let settings = Settings::load().await;
+    let message = read(request, given, &settings)?;
+    let deadline = Deadline::new(
+        arrived,
+        settings.delivery.function_deadline_ms,
+        request.time_left_ms,
+        gate::header(request, "x-twin-timeout-ms"),
+    );
+    Ok(
+        match deliver::deliver(&message, deadline, &settings.delivery).await {
+            Fate::Delivered { custody, id } => reply::custody(custody, &id),
+            Fate::Kept => reply::custody(Custody::DeadLettered, message.id.as_str()),
+            Fate::Conflict => reply::error(
+                409,
+                "ID_REUSED",
+                "this id belongs to a message with another payload",
+            ),
+            Fate::Unbound => reply::try_again(
+                "PEER_UNBOUND",
+                &format!(
+                    "this connector knows no {}: its configuration lacks one",
+                    message.peer
+                ),
+            ),
+            Fate::Lost => reply::try_again(
+                "DELIVERY_FAILED",
+                "the message was neither delivered nor stored: it is still yours",
+            ),
+        },
+    )
+}
+
+/// The first hop fixes time, identity and bytes; every attempt sends the same.
+fn read(
+    request: &Request,
+    given: Option<MessageId>,
+    settings: &Settings,
+) -> Result<Message, Response> {
+    let refused = |error| reply::refused(&error);
+    match Post::parse(&request.body).map_err(refused)? {
+        Post::Envelope(envelope) => Ok(Message {
+            peer: peer_of(envelope.target_layer),
+            layer: envelope.target_layer,
+            id: given.unwrap_or_else(|| MessageId::of_envelope(&request.body)),
+            trace_id: envelope.trace_id.as_deref().map(str::to_owned),
+            envelope: request.body.clone(),
+        }),
+        Post::Device(device) => {
+            let trace_id = gate::header(request, "traceparent")
+                .and_then(trace_id_from_traceparent)
+                .map_or_else(new_trace_id, str::to_owned);
+            let (now, random) = (clock::now(), clock::random_10());
+            let Wrapped { id, envelope } = device
+                .wrap(settings.cloud, &trace_id, given, now, random)
+                .map_err(refused)?;
+            Ok(Message {
+                peer: peer_of(Layer::L2),
+                layer: Layer::L2,
+                id,
+                trace_id: Some(trace_id),
+                envelope: envelope.into_bytes(),
+            })
+        }
+    }
+}
+
+/// 32 hex digits, as in W3C trace context.
+fn new_trace_id() -> String {
+    let mut trace_id = digest(&clock::random_10());
+    trace_id.truncate(32);
+    trace_id
+}
