@@ -4,4 +4,16 @@
 //! requests in. The way of a reading through these modules is told in ARCHITECTURE.md.
 
 pub mod bindings;
+pub mod config;
+pub mod credentials;
 pub mod function;
+mod headers;
+pub mod imports;
+pub mod ingress;
+pub mod peers;
+pub mod providers;
+pub mod runtime;
+#[cfg(test)]
+mod scripted;
+pub mod secrets;
+pub mod telemetry;

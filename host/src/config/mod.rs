@@ -1,0 +1,200 @@
+//! Configuration: the only place that reads the environment (specification section 1, design section 5).
+//!
+//! `table` lists the variables, `parse` reads their values, `peers` tells who is where, `needs` checks what belongs
+//! together. Whoever needs a configuration in code ([`Config::from_vars`]) goes the same way as the environment.
+
+mod error;
+mod needs;
+mod parse;
+mod peers;
+mod settings;
+mod table;
+#[cfg(test)]
+mod tests;
+mod variable;
+
+use std::{
+    collections::BTreeMap,
+    env,
+    ffi::OsString,
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use twin_contract::Cloud;
+
+pub use self::{
+    error::ConfigError,
+    peers::{Binding, Peer, PeerSettings, RemoteSettings, UnknownPeer},
+    settings::{Code, Delivery, Limits, Listen, LogFormat, LogSettings, Storage},
+    table::{GROUPS, variables},
+    variable::{Group, Unset, Variable},
+};
+use crate::{function::FunctionName, secrets::Secret};
+
+/// What one host is told: one cloud's functions of one twin.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The twin's name; it is part of every key.
+    pub twin: String,
+    /// The cloud that this is, or stands for.
+    pub cloud: Cloud,
+    /// What is mounted, without repeats.
+    pub functions: Vec<FunctionName>,
+    /// The keys accepted from callers, at least one.
+    pub keys: Vec<Secret>,
+    /// How requests come in.
+    pub listen: Listen,
+    /// Where data lies.
+    pub storage: Storage,
+    /// Where components lie.
+    pub code: Code,
+    /// Where peers are.
+    pub peers: PeerSettings,
+    /// How components deliver.
+    pub delivery: Delivery,
+    /// What a call may take.
+    pub limits: Limits,
+    /// What is logged.
+    pub log: LogSettings,
+}
+
+impl Config {
+    /// Reads the environment of the process.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with it.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        let mut vars = Vec::new();
+        for (name, value) in env::vars_os() {
+            let Ok(name) = name.into_string() else {
+                continue;
+            };
+            match value.into_string() {
+                Ok(value) => vars.push((name, value)),
+                Err(value) => foreign(&name, &value)?,
+            }
+        }
+        Self::from_vars(vars)
+    }
+
+    /// Reads variables from anywhere: tests, or the three clouds of `twin up`. An empty value counts as not set.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with them: see [`ConfigError`].
+    pub fn from_vars<N, V>(vars: impl IntoIterator<Item = (N, V)>) -> Result<Self, ConfigError>
+    where
+        N: Into<String>,
+        V: Into<String>,
+    {
+        let vars: BTreeMap<String, String> = vars
+            .into_iter()
+            .map(|(name, value)| (name.into(), value.into()))
+            .filter(|(_, value)| !value.is_empty())
+            .collect();
+        vars.keys().try_for_each(|name| needs::known(name))?;
+        let mut config = Self::blank();
+        for variable in variables() {
+            let text = match (vars.get(variable.name), variable.default) {
+                (Some(text), _) => text,
+                (None, Unset::Value(text)) => text,
+                (None, Unset::Refused) => {
+                    let (variable, help) = (variable.name, variable.help);
+                    return Err(ConfigError::Missing { variable, help });
+                }
+                (None, Unset::Otherwise(_) | Unset::Nothing) => continue,
+            };
+            (variable.set)(&mut config, text).map_err(|expected| ConfigError::Invalid {
+                variable: variable.name,
+                value: (!variable.secret).then(|| text.to_owned()),
+                expected,
+            })?;
+        }
+        needs::check(&config)?;
+        Ok(config)
+    }
+
+    /// What a component may know: the value of a setting, named as its variable. None for secrets, URLs and all else.
+    pub fn setting(&self, name: &str) -> Option<String> {
+        let variable = variables().find(|variable| variable.name == name)?;
+        variable.shown.map(|shown| shown(self))
+    }
+
+    /// Where to listen.
+    pub const fn socket(&self) -> SocketAddr {
+        SocketAddr::new(self.listen.address, self.listen.port)
+    }
+
+    /// Where the table starts from. Whatever has a default or is required there gets its value from it.
+    fn blank() -> Self {
+        Self {
+            twin: String::new(),
+            cloud: Cloud::Aws,
+            functions: Vec::new(),
+            keys: Vec::new(),
+            listen: Listen {
+                address: Ipv4Addr::UNSPECIFIED.into(),
+                port: 0,
+                route_prefix: String::new(),
+                body_timeout: Duration::ZERO,
+                drain_timeout: Duration::ZERO,
+            },
+            storage: Storage {
+                data_dir: PathBuf::new(),
+                ephemeral: false,
+                platform: None,
+            },
+            code: Code {
+                components_dir: components_of_executable(),
+                cache_dir: PathBuf::new(),
+            },
+            peers: PeerSettings::default(),
+            delivery: Delivery {
+                retry_initial: Duration::ZERO,
+                retry_multiplier: 0,
+                retry_max: 0,
+                retry_jitter_percent: 0,
+                circuit_failing: Duration::ZERO,
+                circuit_open: Duration::ZERO,
+                attempt_timeout: Duration::ZERO,
+            },
+            limits: Limits {
+                function_deadline: Duration::ZERO,
+                concurrent_calls: 0,
+            },
+            log: LogSettings {
+                debug: false,
+                format: LogFormat::Json,
+                filter: None,
+            },
+        }
+    }
+}
+
+/// A value that is no UTF-8 is somebody else's affair, unless its name is ours.
+fn foreign(name: &str, value: &OsString) -> Result<(), ConfigError> {
+    match variables().find(|variable| variable.name == name) {
+        None => Ok(()),
+        Some(variable) => Err(ConfigError::Invalid {
+            variable: variable.name,
+            value: (!variable.secret).then(|| value.to_string_lossy().into_owned()),
+            expected: "UTF-8".into(),
+        }),
+    }
+}
+
+/// `components` beside the executable, or beside the folder that holds it (`bin/twin`, `components/`).
+fn components_of_executable() -> PathBuf {
+    const FOLDER: &str = "components";
+    let executable = env::current_exe().unwrap_or_default();
+    let beside = executable.with_file_name(FOLDER);
+    let above = executable
+        .parent()
+        .and_then(Path::parent)
+        .map(|parent| parent.join(FOLDER));
+    match above {
+        Some(above) if !beside.is_dir() && above.is_dir() => above,
+        _ => beside,
+    }
+}

@@ -1,0 +1,79 @@
+//! What the parts of a configuration need from each other, checked when it is complete.
+
+use super::{Binding, Config, ConfigError, Peer, table};
+use crate::function::FunctionName;
+
+/// Looks for what is missing between the variables.
+pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
+    durable_storage(config)?;
+    for function in &config.functions {
+        next_hop(config, *function)?;
+    }
+    Ok(())
+}
+
+/// A function's disk ends with its instance. Whoever stores there must have said that it may.
+fn durable_storage(config: &Config) -> Result<(), ConfigError> {
+    match config.storage.platform {
+        Some(marker) if !config.storage.ephemeral => Err(ConfigError::Needed {
+            variables: "TWIN_EPHEMERAL=1",
+            reason: format!(
+                "{marker} is set, and what a function stores on its own disk is lost with its instance"
+            ),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Whoever hands messages on must have somebody to hand them to.
+fn next_hop(config: &Config, function: FunctionName) -> Result<(), ConfigError> {
+    let bound = |caller, peer| config.binding(caller, peer).is_some();
+    match function {
+        FunctionName::Connector
+            if !bound(function, Peer::Ingestion) && !bound(function, Peer::Writer) =>
+        {
+            Err(ConfigError::Needed {
+                variables: "REMOTE_INGESTION_URL or REMOTE_WRITER_URL",
+                reason: "the connector is mounted, and neither ingestion nor writer is".into(),
+            })
+        }
+        // A connector in this process is a way to the writer only if it knows one itself.
+        FunctionName::Ingestion
+            if !bound(function, Peer::Writer)
+                && !matches!(
+                    config.binding(function, Peer::Connector),
+                    Some(Binding::Remote { .. })
+                ) =>
+        {
+            Err(ConfigError::Needed {
+                variables: "REMOTE_WRITER_URL",
+                reason: "ingestion is mounted, and the writer is not".into(),
+            })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Refuses a name that could only be meant for us and that we do not know. Foreign variables pass: `REMOTE_HOST` and
+/// `REMOTE_CONTAINERS`, for instance, belong to others.
+pub(super) fn known(name: &str) -> Result<(), ConfigError> {
+    let ours = ["TWIN_", "RETRY_", "CIRCUIT_"]
+        .iter()
+        .any(|prefix| name.starts_with(prefix))
+        || (name.starts_with("REMOTE_")
+            && ["_URL", "_TOKEN", "_CLOUD"]
+                .iter()
+                .any(|suffix| name.ends_with(suffix)));
+    if !ours || table::variables().any(|variable| variable.name == name) {
+        return Ok(());
+    }
+    let distance = |known: &&str| strsim::damerau_levenshtein(name, known);
+    let nearest = table::variables()
+        .map(|variable| variable.name)
+        .min_by_key(distance)
+        .filter(|known| distance(known) <= 4);
+    Err(ConfigError::Unknown {
+        variable: name.to_owned(),
+        nearest,
+    })
+}

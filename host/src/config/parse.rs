@@ -1,0 +1,155 @@
+//! From text to values: what each kind of variable accepts, and how that is said.
+
+use std::{
+    fmt::Display, net::IpAddr, ops::RangeInclusive, path::PathBuf, str::FromStr, time::Duration,
+};
+
+use tracing_subscriber::EnvFilter;
+use twin_contract::Cloud;
+use url::Url;
+
+use super::LogFormat;
+use crate::{
+    function::FunctionName,
+    secrets::{PrivateUrl, Secret},
+};
+
+/// What a value should have been; it completes «X must be …».
+pub(super) type Expected = String;
+
+type Parsed<T> = Result<T, Expected>;
+
+pub(super) fn number<T>(text: &str, range: RangeInclusive<T>) -> Parsed<T>
+where
+    T: FromStr + PartialOrd + Display,
+{
+    text.parse()
+        .ok()
+        .filter(|number| range.contains(number))
+        .ok_or_else(|| format!("an integer from {} to {}", range.start(), range.end()))
+}
+
+pub(super) fn millis(text: &str, range: RangeInclusive<u64>) -> Parsed<Duration> {
+    number(text, range).map(Duration::from_millis)
+}
+
+pub(super) fn seconds(text: &str, range: RangeInclusive<u64>) -> Parsed<Duration> {
+    number(text, range).map(Duration::from_secs)
+}
+
+pub(super) fn switch(text: &str) -> Parsed<bool> {
+    match text {
+        "true" | "1" => Ok(true),
+        "false" | "0" => Ok(false),
+        _ => Err("true, false, 1 or 0".into()),
+    }
+}
+
+pub(super) fn path(text: &str) -> Parsed<PathBuf> {
+    Ok(text.into())
+}
+
+pub(super) fn address(text: &str) -> Parsed<IpAddr> {
+    text.parse().map_err(|_| "an IP address".into())
+}
+
+pub(super) fn name(text: &str) -> Parsed<String> {
+    let right = (1..=64).contains(&text.len())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+    right
+        .then(|| text.into())
+        .ok_or_else(|| "1 to 64 characters of A-Z a-z 0-9 . _ -".into())
+}
+
+pub(super) fn cloud(text: &str) -> Parsed<Cloud> {
+    text.parse().map_err(|_| "aws, azure or gcp".into())
+}
+
+pub(super) fn log_format(text: &str) -> Parsed<LogFormat> {
+    match text {
+        "json" => Ok(LogFormat::Json),
+        "text" => Ok(LogFormat::Text),
+        _ => Err("json or text".into()),
+    }
+}
+
+pub(super) fn log_filter(text: &str) -> Parsed<String> {
+    EnvFilter::try_new(text)
+        .map(|_| text.into())
+        .map_err(|_| "a filter such as `info` or `twin_host=debug,info`".into())
+}
+
+pub(super) fn functions(text: &str) -> Parsed<Vec<FunctionName>> {
+    let mut functions = Vec::new();
+    for name in text.split(',') {
+        match name.trim().parse() {
+            Ok(function) if !functions.contains(&function) => functions.push(function),
+            Ok(function) => {
+                return Err(format!(
+                    "a list without repeats ({function} is there twice)"
+                ));
+            }
+            Err(unknown) => return Err(format!("a comma-separated list of functions ({unknown})")),
+        }
+    }
+    Ok(functions)
+}
+
+/// A key goes into a header, so it must be able to.
+pub(super) fn secret(text: &str) -> Parsed<Secret> {
+    let fits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+    fits.then(|| Secret::new(text))
+        .ok_or_else(|| "a key of visible ASCII characters without spaces".into())
+}
+
+pub(super) fn secrets(text: &str) -> Parsed<Vec<Secret>> {
+    text.split(',')
+        .map(|key| secret(key.trim()))
+        .collect::<Result<_, _>>()
+        .map_err(|_| {
+            "a comma-separated list of keys, none of them empty, of visible ASCII characters".into()
+        })
+}
+
+/// An address to send to. A user name would compete with the key, a fragment never leaves the sender.
+pub(super) fn url(text: &str) -> Parsed<PrivateUrl> {
+    web(text)
+        .filter(|url| {
+            url.username().is_empty() && url.password().is_none() && url.fragment().is_none()
+        })
+        .map(PrivateUrl::new)
+        .ok_or_else(|| {
+            "an absolute http or https URL without user name, password and fragment".into()
+        })
+}
+
+/// A proxy's address; a user name and password in it are for the proxy.
+pub(super) fn proxy(text: &str) -> Parsed<PrivateUrl> {
+    web(text)
+        .map(PrivateUrl::new)
+        .ok_or_else(|| "an absolute http or https URL".into())
+}
+
+fn web(text: &str) -> Option<Url> {
+    Url::parse(text)
+        .ok()
+        .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+}
+
+/// Without the slash at its end, with the one in front: `api/` and `/api` are the same.
+pub(super) fn route_prefix(text: &str) -> Parsed<String> {
+    let path = text.trim_matches('/');
+    let segments = path.split('/').all(|segment| {
+        !segment.is_empty()
+            && segment
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"._~-$".contains(&byte))
+    });
+    match path {
+        "" => Ok(String::new()),
+        _ if segments => Ok(format!("/{path}")),
+        _ => Err("a path such as /api, of A-Z a-z 0-9 . _ ~ - $ and single slashes".into()),
+    }
+}

@@ -1,0 +1,86 @@
+//! The settings by subject, as the table fills them.
+
+use std::{net::IpAddr, path::PathBuf, time::Duration};
+
+/// How requests come in.
+#[derive(Clone, Debug)]
+pub struct Listen {
+    /// `TWIN_BIND`.
+    pub address: IpAddr,
+    /// `PORT`; 0 takes a free one.
+    pub port: u16,
+    /// `ROUTE_PREFIX`: empty, or with a slash in front and none at its end.
+    pub route_prefix: String,
+    /// How long a request's body may take to arrive.
+    pub body_timeout: Duration,
+    /// How long calls may take to finish when the host is told to stop.
+    pub drain_timeout: Duration,
+}
+
+/// Where data lies.
+#[derive(Clone, Debug)]
+pub struct Storage {
+    /// Of the local store.
+    pub data_dir: PathBuf,
+    /// Whether a disk that does not last will do.
+    pub ephemeral: bool,
+    /// The variable by which a platform with such a disk gave itself away.
+    pub platform: Option<&'static str>,
+}
+
+/// Where components lie.
+#[derive(Clone, Debug)]
+pub struct Code {
+    /// The `.wasm` files.
+    pub components_dir: PathBuf,
+    /// What they were compiled to.
+    pub cache_dir: PathBuf,
+}
+
+/// How components deliver (specification section 4); they read it through the WIT interface `settings`.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    /// The wait before the first retry.
+    pub retry_initial: Duration,
+    /// By which each wait is longer than the one before.
+    pub retry_multiplier: u32,
+    /// Retries at most.
+    pub retry_max: u32,
+    /// Added to each wait at most, in percent.
+    pub retry_jitter_percent: u32,
+    /// How long a peer fails before its circuit opens.
+    pub circuit_failing: Duration,
+    /// How long an open circuit sends nothing.
+    pub circuit_open: Duration,
+    /// How long one attempt waits for a peer.
+    pub attempt_timeout: Duration,
+}
+
+/// What a call may take.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// How long one call of a function may take.
+    pub function_deadline: Duration,
+    /// Calls of one function at once.
+    pub concurrent_calls: usize,
+}
+
+/// What is logged.
+#[derive(Clone, Debug)]
+pub struct LogSettings {
+    /// `DEBUG_MODE`.
+    pub debug: bool,
+    /// `LOG_FORMAT`.
+    pub format: LogFormat,
+    /// `RUST_LOG`: wins over `debug`.
+    pub filter: Option<String>,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Text,
+}

@@ -1,0 +1,364 @@
+//! The table of variables: name, what holds without it, how it is read, what it is for. `--help` and all checks of names
+//! are made from it.
+
+use super::{
+    Peer,
+    parse::{
+        address, cloud, functions, log_filter, log_format, millis, name, number, path, proxy,
+        route_prefix, seconds, secret, secrets, switch, url,
+    },
+    variable::{
+        Group,
+        Unset::{Nothing, Otherwise, Refused, Value},
+        Variable,
+    },
+};
+
+/// All variables, in the order in which they are read: a later one may refine what an earlier one set.
+pub fn variables() -> impl Iterator<Item = &'static Variable> {
+    GROUPS.iter().flat_map(|group| group.variables)
+}
+
+/// The same in groups, for `--help`.
+pub static GROUPS: &[Group] = &[
+    Group {
+        title: "Who and what",
+        variables: IDENTITY,
+    },
+    Group {
+        title: "HTTP",
+        variables: HTTP,
+    },
+    Group {
+        title: "Files",
+        variables: FILES,
+    },
+    Group {
+        title: "Peers",
+        variables: PEERS,
+    },
+    Group {
+        title: "Next hops",
+        variables: NEXT_HOPS.as_flattened(),
+    },
+    Group {
+        title: "Delivery",
+        variables: DELIVERY,
+    },
+    Group {
+        title: "Limits and logs",
+        variables: LIMITS,
+    },
+    Group {
+        title: "Set by platforms",
+        variables: PLATFORMS,
+    },
+];
+
+/// `set!(a.b = parse(…))` parses the text and puts the value into that field.
+macro_rules! set {
+    ($($field:ident).+ = $parse:ident($($argument:expr),*)) => {
+        |config, text| {
+            config.$($field).+ = $parse(text $(, $argument)*)?.into();
+            Ok(())
+        }
+    };
+}
+
+const IDENTITY: &[Variable] = &[
+    Variable::new("TWIN_NAME", Refused, set!(twin = name()), "the twin's name: 1 to 64 of A-Z a-z 0-9 . _ -")
+        .shown_as(|config| config.twin.clone()),
+    Variable::new("TWIN_CLOUD", Refused, set!(cloud = cloud()), "the cloud this is: aws, azure or gcp")
+        .shown_as(|config| config.cloud.to_string()),
+    Variable::new(
+        "TWIN_FUNCTIONS",
+        Refused,
+        set!(functions = functions()),
+        "what runs here, comma-separated: connector, ingestion, writer, reader, error-reporter",
+    ),
+    Variable::new(
+        "INTER_CLOUD_TOKEN",
+        Refused,
+        set!(keys = secrets()),
+        "keys accepted from callers, comma-separated; the first is sent where REMOTE_AUTH_TOKEN is not set",
+    )
+    .secret(),
+];
+
+const HTTP: &[Variable] = &[
+    Variable::new(
+        "PORT",
+        Value("8080"),
+        set!(listen.port = number(0..=u16::MAX)),
+        "TCP port; 0 takes a free one",
+    ),
+    Variable::new(
+        "TWIN_BIND",
+        Value("0.0.0.0"),
+        set!(listen.address = address()),
+        "IP address to listen on; 127.0.0.1 for this machine only",
+    ),
+    Variable::new(
+        "ROUTE_PREFIX",
+        Nothing,
+        set!(listen.route_prefix = route_prefix()),
+        "stripped from the front of paths, as /api",
+    ),
+    Variable::new(
+        "BODY_TIMEOUT_MS",
+        Value("10000"),
+        set!(listen.body_timeout = millis(10..=600_000)),
+        "how long a request's body may take to arrive",
+    ),
+    Variable::new(
+        "DRAIN_TIMEOUT_MS",
+        Value("10000"),
+        set!(listen.drain_timeout = millis(0..=600_000)),
+        "how long calls may take to finish when the host is told to stop",
+    ),
+];
+
+const FILES: &[Variable] = &[
+    // Sets the cache's place as well, which its own variable then overrides.
+    Variable::new(
+        "TWIN_DATA_DIR",
+        Value("./twin-data"),
+        |config, text| {
+            config.storage.data_dir = text.into();
+            config.code.cache_dir = config.storage.data_dir.join("code-cache");
+            Ok(())
+        },
+        "folder of the local store, on a real local disk",
+    ),
+    Variable::new(
+        "TWIN_CACHE_DIR",
+        Otherwise("code-cache in TWIN_DATA_DIR"),
+        set!(code.cache_dir = path()),
+        "folder of compiled components, private to the host",
+    ),
+    Variable::new(
+        "TWIN_COMPONENTS_DIR",
+        Otherwise("components beside the executable or its folder"),
+        set!(code.components_dir = path()),
+        "folder of the .wasm files",
+    ),
+    Variable::new(
+        "TWIN_EPHEMERAL",
+        Value("false"),
+        set!(storage.ephemeral = switch()),
+        "accepts a local store whose disk does not last",
+    ),
+];
+
+const PEERS: &[Variable] = &[
+    Variable::new(
+        "REMOTE_AUTH_TOKEN",
+        Otherwise("the first of INTER_CLOUD_TOKEN"),
+        set!(peers.token = secret()),
+        "key sent to peers; never accepted from callers",
+    )
+    .secret(),
+    Variable::new(
+        "TWIN_HTTP_PROXY",
+        Nothing,
+        set!(peers.proxy = proxy()),
+        "URL of a proxy to peers; HTTP_PROXY and the like are ignored",
+    )
+    .secret(),
+    Variable::new(
+        "TWIN_EXTRA_CA_FILE",
+        Nothing,
+        set!(peers.extra_ca_file = path()),
+        "PEM file of certificate authorities trusted beside the system's",
+    ),
+];
+
+/// The three variables of a peer.
+macro_rules! next_hop {
+    ($peer:ident, $url:literal, $token:literal, $cloud:literal, $what:literal) => {
+        [
+            Variable::new(
+                $url,
+                Nothing,
+                |config, text| {
+                    config.peers.remote(Peer::$peer).url = Some(url(text)?);
+                    Ok(())
+                },
+                concat!("URL of ", $what, ", used verbatim"),
+            )
+            .secret(),
+            Variable::new(
+                $token,
+                Otherwise("REMOTE_AUTH_TOKEN"),
+                |config, text| {
+                    config.peers.remote(Peer::$peer).token = Some(secret(text)?);
+                    Ok(())
+                },
+                concat!("key sent to ", $url),
+            )
+            .secret(),
+            Variable::new(
+                $cloud,
+                Otherwise("told by the URL's host name"),
+                |config, text| {
+                    config.peers.remote(Peer::$peer).cloud = Some(cloud(text)?);
+                    Ok(())
+                },
+                concat!("aws, azure or gcp, whose header carries the key to ", $url),
+            ),
+        ]
+    };
+}
+
+const NEXT_HOPS: &[[Variable; 3]] = &[
+    next_hop!(
+        Ingestion,
+        "REMOTE_INGESTION_URL",
+        "REMOTE_INGESTION_TOKEN",
+        "REMOTE_INGESTION_CLOUD",
+        "another cloud's ingestion (L1 to L2)"
+    ),
+    next_hop!(
+        Writer,
+        "REMOTE_WRITER_URL",
+        "REMOTE_WRITER_TOKEN",
+        "REMOTE_WRITER_CLOUD",
+        "another cloud's writer (L2 to L3)"
+    ),
+    next_hop!(
+        Reader,
+        "REMOTE_READER_URL",
+        "REMOTE_READER_TOKEN",
+        "REMOTE_READER_CLOUD",
+        "another cloud's reader, asked in place of the own store"
+    ),
+    next_hop!(
+        Connector,
+        "REMOTE_CONNECTOR_URL",
+        "REMOTE_CONNECTOR_TOKEN",
+        "REMOTE_CONNECTOR_CLOUD",
+        "another host's connector, which ingestion hands on to"
+    ),
+    next_hop!(
+        ErrorReporter,
+        "REMOTE_ERROR_REPORTER_URL",
+        "REMOTE_ERROR_REPORTER_TOKEN",
+        "REMOTE_ERROR_REPORTER_CLOUD",
+        "another cloud's error reporter"
+    ),
+    next_hop!(
+        Management,
+        "MANAGEMENT_URL",
+        "REMOTE_MANAGEMENT_TOKEN",
+        "REMOTE_MANAGEMENT_CLOUD",
+        "the management application, notified of system errors"
+    ),
+];
+
+const DELIVERY: &[Variable] = &[
+    Variable::new(
+        "RETRY_INITIAL_MS",
+        Value("1000"),
+        set!(delivery.retry_initial = millis(1..=60_000)),
+        "the wait before the first retry",
+    )
+    .shown_as(|config| config.delivery.retry_initial.as_millis().to_string()),
+    Variable::new(
+        "RETRY_MULTIPLIER",
+        Value("2"),
+        set!(delivery.retry_multiplier = number(1..=10_u32)),
+        "by which each wait is longer than the one before",
+    )
+    .shown_as(|config| config.delivery.retry_multiplier.to_string()),
+    Variable::new(
+        "RETRY_MAX",
+        Value("3"),
+        set!(delivery.retry_max = number(0..=10_u32)),
+        "retries at most",
+    )
+    .shown_as(|config| config.delivery.retry_max.to_string()),
+    Variable::new(
+        "RETRY_JITTER_PERCENT",
+        Value("10"),
+        set!(delivery.retry_jitter_percent = number(0..=100_u32)),
+        "added to each wait at most, by chance; 0 for none",
+    )
+    .shown_as(|config| config.delivery.retry_jitter_percent.to_string()),
+    Variable::new(
+        "CIRCUIT_FAILING_SECONDS",
+        Value("60"),
+        set!(delivery.circuit_failing = seconds(1..=3600)),
+        "how long a peer fails before its circuit opens",
+    )
+    .shown_as(|config| config.delivery.circuit_failing.as_secs().to_string()),
+    Variable::new(
+        "CIRCUIT_OPEN_SECONDS",
+        Value("300"),
+        set!(delivery.circuit_open = seconds(1..=86_400)),
+        "how long an open circuit sends nothing",
+    )
+    .shown_as(|config| config.delivery.circuit_open.as_secs().to_string()),
+    Variable::new(
+        "ATTEMPT_TIMEOUT_MS",
+        Value("10000"),
+        set!(delivery.attempt_timeout = millis(10..=900_000)),
+        "how long one attempt waits for a peer",
+    )
+    .shown_as(|config| config.delivery.attempt_timeout.as_millis().to_string()),
+];
+
+const LIMITS: &[Variable] = &[
+    Variable::new(
+        "FUNCTION_DEADLINE_MS",
+        Value("25000"),
+        set!(limits.function_deadline = millis(100..=900_000)),
+        "how long one call of a function may take",
+    )
+    .shown_as(|config| config.limits.function_deadline.as_millis().to_string()),
+    Variable::new(
+        "MAX_CONCURRENT_CALLS",
+        Value("10240"),
+        set!(limits.concurrent_calls = number(1..=1_000_000_usize)),
+        "calls of one function at once; more get 503",
+    ),
+    Variable::new(
+        "DEBUG_MODE",
+        Value("false"),
+        set!(log.debug = switch()),
+        "logs debug lines, too",
+    )
+    .shown_as(|config| config.log.debug.to_string()),
+    Variable::new(
+        "LOG_FORMAT",
+        Value("json"),
+        set!(log.format = log_format()),
+        "json or text; logs go to stderr",
+    ),
+    Variable::new(
+        "RUST_LOG",
+        Otherwise("info, or debug with DEBUG_MODE"),
+        set!(log.filter = log_filter()),
+        "which log lines are written, as `twin_host=debug,info`",
+    ),
+];
+
+/// A platform's own variable: where it is set, the disk is not one to keep data on.
+macro_rules! platform {
+    ($name:literal) => {
+        Variable::new(
+            $name,
+            Nothing,
+            |config, _| {
+                config.storage.platform = Some($name);
+                Ok(())
+            },
+            "tells that the disk does not last: local storage then wants TWIN_EPHEMERAL=1",
+        )
+    };
+}
+
+const PLATFORMS: &[Variable] = &[
+    platform!("AWS_LAMBDA_FUNCTION_NAME"),
+    platform!("FUNCTIONS_WORKER_RUNTIME"),
+    platform!("K_SERVICE"),
+];

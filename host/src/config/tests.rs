@@ -1,0 +1,358 @@
+//! The tables of configuration: what is accepted, what is refused by which name, and who is bound to whom.
+
+use std::time::Duration;
+
+use twin_contract::Cloud;
+
+use super::*;
+use crate::credentials::HeaderForm;
+
+const MINIMUM: [(&str, &str); 4] = [
+    ("TWIN_NAME", "factory-1"),
+    ("TWIN_CLOUD", "google"),
+    ("TWIN_FUNCTIONS", "writer, reader"),
+    ("INTER_CLOUD_TOKEN", "new , old"),
+];
+
+/// The minimum, with some variables replaced or added.
+fn config(changes: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    let vars: BTreeMap<_, _> = MINIMUM.into_iter().chain(changes.iter().copied()).collect();
+    Config::from_vars(vars)
+}
+
+fn good(changes: &[(&str, &str)]) -> Config {
+    config(changes).unwrap_or_else(|error| panic!("{changes:?}: {error}"))
+}
+
+fn bad(changes: &[(&str, &str)]) -> String {
+    let error = config(changes).err();
+    error
+        .unwrap_or_else(|| panic!("{changes:?} was accepted"))
+        .to_string()
+}
+
+#[test]
+fn the_minimum_is_enough_and_the_rest_has_its_defaults() {
+    let config = good(&[("PORT", ""), ("ROUTE_PREFIX", "")]);
+    assert_eq!(
+        (config.twin.as_str(), config.cloud),
+        ("factory-1", Cloud::Gcp)
+    );
+    assert_eq!(
+        config.functions,
+        [FunctionName::Writer, FunctionName::Reader]
+    );
+    assert_eq!(config.keys, [Secret::new("new"), Secret::new("old")]);
+    assert_eq!(config.socket(), "0.0.0.0:8080".parse().unwrap());
+    assert_eq!(
+        config.code.cache_dir,
+        config.storage.data_dir.join("code-cache")
+    );
+    assert_eq!(config.limits.function_deadline, Duration::from_secs(25));
+    assert_eq!(config.listen.route_prefix, "");
+}
+
+#[test]
+fn every_required_variable_is_asked_for_by_name() {
+    for (required, _) in MINIMUM {
+        let error = bad(&[(required, "")]);
+        assert!(
+            error.starts_with(&format!("{required} is not set: ")),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn every_bad_value_is_refused_by_name_in_one_line_that_shows_no_secret() {
+    for (name, value) in [
+        ("TWIN_NAME", "a b"),
+        ("TWIN_NAME", &"x".repeat(65)),
+        ("TWIN_CLOUD", "AWS\n"),
+        ("TWIN_FUNCTIONS", "writer,writer"),
+        ("TWIN_FUNCTIONS", "writer,"),
+        ("TWIN_FUNCTIONS", "dispatcher"),
+        ("INTER_CLOUD_TOKEN", "hidden,"),
+        ("INTER_CLOUD_TOKEN", "hidden key"),
+        ("PORT", "65536"),
+        ("PORT", "http"),
+        ("TWIN_BIND", "localhost"),
+        ("ROUTE_PREFIX", "/a//b"),
+        ("ROUTE_PREFIX", "/a?b"),
+        ("BODY_TIMEOUT_MS", "0"),
+        ("DRAIN_TIMEOUT_MS", "-1"),
+        ("TWIN_EPHEMERAL", "yes"),
+        ("REMOTE_AUTH_TOKEN", "hidden\u{e9}"),
+        ("TWIN_HTTP_PROXY", "hidden.example:3128"),
+        ("REMOTE_WRITER_URL", "/hidden"),
+        ("REMOTE_WRITER_URL", "ftp://hidden"),
+        ("REMOTE_WRITER_URL", "https://hidden:key@example"),
+        ("REMOTE_WRITER_URL", "https://example/#hidden"),
+        ("MANAGEMENT_URL", "hidden"),
+        ("REMOTE_READER_TOKEN", "hidden key"),
+        ("REMOTE_READER_CLOUD", "ibm"),
+        ("RETRY_INITIAL_MS", "0"),
+        ("RETRY_MULTIPLIER", "2.0"),
+        ("RETRY_MAX", "11"),
+        ("RETRY_JITTER_PERCENT", "101"),
+        ("CIRCUIT_FAILING_SECONDS", "0"),
+        ("CIRCUIT_OPEN_SECONDS", "5m"),
+        ("FUNCTION_DEADLINE_MS", "1"),
+        ("ATTEMPT_TIMEOUT_MS", ""),
+        ("MAX_CONCURRENT_CALLS", "0"),
+        ("DEBUG_MODE", "TRUE"),
+        ("LOG_FORMAT", "xml"),
+        ("RUST_LOG", "twin_host=loud"),
+    ] {
+        if value.is_empty() {
+            good(&[(name, value)]);
+            continue;
+        }
+        let error = bad(&[(name, value)]);
+        assert!(
+            error.starts_with(name) && error.contains(" must be "),
+            "{error}"
+        );
+        assert!(
+            !error.contains('\n') && !error.contains("hidden"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn a_slip_in_a_name_is_refused_and_foreign_names_are_not() {
+    for (slip, meant) in [
+        ("TWIN_FUNCTION", "TWIN_FUNCTIONS"),
+        ("RETRY_INTIAL_MS", "RETRY_INITIAL_MS"),
+        ("CIRCUIT_OPEN_SECOND", "CIRCUIT_OPEN_SECONDS"),
+        ("REMOTE_WRITTER_URL", "REMOTE_WRITER_URL"),
+    ] {
+        let expected = format!("{slip} is no variable of twin; did you mean {meant}?");
+        assert_eq!(bad(&[(slip, "x")]), expected);
+    }
+    assert_eq!(
+        bad(&[("TWIN_SOMETHING_ELSE", "x")]),
+        "TWIN_SOMETHING_ELSE is no variable of twin"
+    );
+    good(&[
+        ("REMOTE_HOST", "x"),
+        ("REMOTE_CONTAINERS", "true"),
+        ("HTTP_PROXY", "x"),
+        ("RETRY", "x"),
+    ]);
+}
+
+#[test]
+fn who_hands_on_needs_a_next_hop() {
+    let functions = "TWIN_FUNCTIONS";
+    let url = "http://127.0.0.1/x";
+    for (mounted, remote, missing) in [
+        ("connector", "", "REMOTE_INGESTION_URL or REMOTE_WRITER_URL"),
+        (
+            "connector,reader",
+            "REMOTE_READER_URL",
+            "REMOTE_INGESTION_URL or REMOTE_WRITER_URL",
+        ),
+        ("connector", "REMOTE_WRITER_URL", ""),
+        ("connector", "REMOTE_INGESTION_URL", ""),
+        ("connector,writer", "", ""),
+        ("ingestion", "", "REMOTE_WRITER_URL"),
+        ("ingestion", "REMOTE_WRITER_URL", ""),
+        ("ingestion", "REMOTE_CONNECTOR_URL", ""),
+        ("ingestion,writer", "", ""),
+        ("connector,ingestion", "", "REMOTE_WRITER_URL"),
+        ("connector,ingestion", "REMOTE_WRITER_URL", ""),
+        ("reader,error-reporter", "", ""),
+    ] {
+        let remote = if remote.is_empty() {
+            "REMOTE_AUTH_TOKEN"
+        } else {
+            remote
+        };
+        let changes = [(functions, mounted), (remote, url)];
+        if missing.is_empty() {
+            good(&changes);
+        } else {
+            let error = bad(&changes);
+            assert!(
+                error.starts_with(&format!("{missing} must be set: ")),
+                "{error}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_functions_own_disk_is_no_store_unless_allowed() {
+    for platform in [
+        "AWS_LAMBDA_FUNCTION_NAME",
+        "FUNCTIONS_WORKER_RUNTIME",
+        "K_SERVICE",
+    ] {
+        let error = bad(&[(platform, "x")]);
+        assert!(
+            error.starts_with("TWIN_EPHEMERAL=1 must be set: ") && error.contains(platform),
+            "{error}"
+        );
+        good(&[(platform, "x"), ("TWIN_EPHEMERAL", "1")]);
+    }
+}
+
+#[test]
+fn prefixes_are_brought_to_one_form() {
+    for (given, prefix) in [
+        ("/", ""),
+        ("api", "/api"),
+        ("/api/", "/api"),
+        ("prod/v1.0", "/prod/v1.0"),
+    ] {
+        assert_eq!(good(&[("ROUTE_PREFIX", given)]).listen.route_prefix, prefix);
+    }
+}
+
+#[test]
+fn components_see_settings_and_nothing_else() {
+    let config = good(&[
+        ("RETRY_INITIAL_MS", "0050"),
+        ("DEBUG_MODE", "1"),
+        ("REMOTE_AUTH_TOKEN", "k"),
+    ]);
+    for (name, value) in [
+        ("TWIN_NAME", "factory-1"),
+        ("TWIN_CLOUD", "gcp"),
+        ("RETRY_INITIAL_MS", "50"),
+        ("RETRY_MULTIPLIER", "2"),
+        ("RETRY_MAX", "3"),
+        ("RETRY_JITTER_PERCENT", "10"),
+        ("CIRCUIT_FAILING_SECONDS", "60"),
+        ("CIRCUIT_OPEN_SECONDS", "300"),
+        ("FUNCTION_DEADLINE_MS", "25000"),
+        ("ATTEMPT_TIMEOUT_MS", "10000"),
+        ("DEBUG_MODE", "true"),
+    ] {
+        assert_eq!(config.setting(name).as_deref(), Some(value), "{name}");
+    }
+    for name in variables()
+        .filter(|variable| variable.secret)
+        .map(|variable| variable.name)
+    {
+        assert_eq!(config.setting(name), None, "{name}");
+    }
+    assert_eq!(config.setting("PATH"), None);
+    let shown = format!(
+        "{:?}",
+        good(&[("REMOTE_WRITER_URL", "https://w.example/?code=hidden")])
+    );
+    assert!(
+        !shown.contains("hidden") && !shown.contains("old"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn the_table_names_each_variable_once_and_its_defaults_are_valid() {
+    let mut names: Vec<_> = variables().map(|variable| variable.name).collect();
+    let count = names.len();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), count);
+    assert!(variables().all(|variable| !variable.help.is_empty() && !variable.help.contains('\n')));
+}
+
+#[test]
+fn a_peer_is_its_url_or_the_function_here_and_never_the_caller() {
+    use FunctionName::{Connector, Ingestion, Reader, Writer};
+    let all = (
+        "TWIN_FUNCTIONS",
+        "connector,ingestion,writer,reader,error-reporter",
+    );
+    let here = good(&[all]);
+    for (caller, peer, expected) in [
+        (Connector, Peer::Ingestion, Some(Ingestion)),
+        (Connector, Peer::Writer, Some(Writer)),
+        (Connector, Peer::Connector, None),
+        (Ingestion, Peer::Connector, Some(Connector)),
+        (Ingestion, Peer::Ingestion, None),
+        (Reader, Peer::Reader, None),
+        (Connector, Peer::Reader, None),
+        (
+            Connector,
+            Peer::ErrorReporter,
+            Some(FunctionName::ErrorReporter),
+        ),
+        (FunctionName::ErrorReporter, Peer::ErrorReporter, None),
+        (FunctionName::ErrorReporter, Peer::Management, None),
+    ] {
+        assert_eq!(
+            here.binding(caller, peer),
+            expected.map(Binding::Local),
+            "{caller} to {peer}"
+        );
+    }
+    assert_eq!(good(&[]).binding(Writer, Peer::ErrorReporter), None);
+    for (variable, caller, peer) in [
+        ("REMOTE_INGESTION_URL", Connector, Peer::Ingestion),
+        ("REMOTE_WRITER_URL", Ingestion, Peer::Writer),
+        ("REMOTE_READER_URL", Reader, Peer::Reader),
+        ("REMOTE_CONNECTOR_URL", Ingestion, Peer::Connector),
+        ("REMOTE_ERROR_REPORTER_URL", Writer, Peer::ErrorReporter),
+        (
+            "MANAGEMENT_URL",
+            FunctionName::ErrorReporter,
+            Peer::Management,
+        ),
+    ] {
+        let config = good(&[all, (variable, "http://127.0.0.1:1/a?b=c")]);
+        let Some(Binding::Remote { url, .. }) = config.binding(caller, peer) else {
+            panic!("{variable}");
+        };
+        assert_eq!(url.expose().as_str(), "http://127.0.0.1:1/a?b=c");
+    }
+}
+
+#[test]
+fn the_receiving_cloud_decides_the_header_and_the_nearest_key_is_sent() {
+    let bound = |changes: &[(&str, &str)]| {
+        let config = good(changes);
+        let Some(Binding::Remote { form, key, .. }) =
+            config.binding(FunctionName::Ingestion, Peer::Writer)
+        else {
+            panic!("{changes:?}");
+        };
+        (form, key.unwrap().expose().to_owned())
+    };
+    for (url, form) in [
+        (
+            "https://x.execute-api.us-east-1.amazonaws.com/prod/write",
+            HeaderForm::ApiKey,
+        ),
+        ("https://x.lambda-url.eu-west-1.on.aws/", HeaderForm::ApiKey),
+        (
+            "https://F.AzureWebsites.net/api/write",
+            HeaderForm::FunctionsKey,
+        ),
+        (
+            "https://us-central1-project.cloudfunctions.net/writer",
+            HeaderForm::Bearer,
+        ),
+        ("https://writer-x.a.run.app/", HeaderForm::Bearer),
+        ("https://amazonaws.com.example/write", HeaderForm::Bearer),
+        ("http://127.0.0.1:8103/write", HeaderForm::Bearer),
+    ] {
+        assert_eq!(
+            bound(&[("REMOTE_WRITER_URL", url)]),
+            (form, "new".to_owned()),
+            "{url}"
+        );
+    }
+    let url = ("REMOTE_WRITER_URL", "https://x.on.aws/");
+    let (cloud, common, own) = (
+        ("REMOTE_WRITER_CLOUD", "azure"),
+        ("REMOTE_AUTH_TOKEN", "common"),
+        ("REMOTE_WRITER_TOKEN", "own"),
+    );
+    assert_eq!(bound(&[url, cloud]).0, HeaderForm::FunctionsKey);
+    assert_eq!(bound(&[url, common]).1, "common");
+    assert_eq!(bound(&[url, common, own]).1, "own");
+}

@@ -1,0 +1,29 @@
+//! `circuits`: to the provider.
+
+use wasmtime::component::Accessor;
+
+use super::Imports;
+use crate::{
+    bindings::circuits::{Circuit, Failure, Host, HostWithStore, SwapFailure},
+    runtime::State,
+};
+
+impl Host for State {}
+
+impl<T: Send + 'static> HostWithStore<T> for Imports {
+    async fn load(accessor: &Accessor<T, Self>, name: String) -> Result<Circuit, Failure> {
+        Self::of(accessor).stores.circuits.load(name).await
+    }
+
+    async fn compare_and_swap(
+        accessor: &Accessor<T, Self>,
+        name: String,
+        expected_version: u64,
+        state: String,
+    ) -> Result<Circuit, SwapFailure> {
+        let circuits = &Self::of(accessor).stores.circuits;
+        circuits
+            .compare_and_swap(name, expected_version, state)
+            .await
+    }
+}

@@ -1,0 +1,57 @@
+//! `dead-letter-replay`: to the provider.
+
+use wasmtime::component::Accessor;
+
+use super::Imports;
+use crate::{
+    bindings::dead_letter_replay::{Failure, Host, HostWithStore, Lease, Page, StoredLetter},
+    runtime::State,
+};
+
+impl Host for State {}
+
+impl<T: Send + 'static> HostWithStore<T> for Imports {
+    async fn list(
+        accessor: &Accessor<T, Self>,
+        cursor: Option<String>,
+        limit: u32,
+    ) -> Result<Page, Failure> {
+        let letters = &Self::of(accessor).stores.dead_letters;
+        letters.list(cursor, limit).await
+    }
+
+    async fn get(
+        accessor: &Accessor<T, Self>,
+        letter_id: String,
+    ) -> Result<Option<StoredLetter>, Failure> {
+        Self::of(accessor).stores.dead_letters.get(letter_id).await
+    }
+
+    async fn take(
+        accessor: &Accessor<T, Self>,
+        letter_id: Option<String>,
+        limit: u32,
+        lease_ms: u32,
+    ) -> Result<Vec<Lease>, Failure> {
+        let letters = &Self::of(accessor).stores.dead_letters;
+        letters.take(letter_id, limit, lease_ms).await
+    }
+
+    async fn settle(
+        accessor: &Accessor<T, Self>,
+        letter_id: String,
+        receipt: String,
+    ) -> Result<bool, Failure> {
+        let letters = &Self::of(accessor).stores.dead_letters;
+        letters.settle(letter_id, receipt).await
+    }
+
+    async fn release(
+        accessor: &Accessor<T, Self>,
+        letter_id: String,
+        receipt: String,
+    ) -> Result<bool, Failure> {
+        let letters = &Self::of(accessor).stores.dead_letters;
+        letters.release(letter_id, receipt).await
+    }
+}

@@ -1,0 +1,17 @@
+//! `dead-letters`: to the provider.
+
+use wasmtime::component::Accessor;
+
+use super::Imports;
+use crate::{
+    bindings::dead_letters::{Failure, Host, HostWithStore, Letter},
+    runtime::State,
+};
+
+impl Host for State {}
+
+impl<T: Send + 'static> HostWithStore<T> for Imports {
+    async fn push(accessor: &Accessor<T, Self>, letter: Letter) -> Result<(), Failure> {
+        Self::of(accessor).stores.dead_letters.push(letter).await
+    }
+}

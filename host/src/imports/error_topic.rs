@@ -1,0 +1,17 @@
+//! `error-topic`: to the provider's outbox.
+
+use wasmtime::component::Accessor;
+
+use super::Imports;
+use crate::{
+    bindings::error_topic::{Failure, Host, HostWithStore, SystemError},
+    runtime::State,
+};
+
+impl Host for State {}
+
+impl<T: Send + 'static> HostWithStore<T> for Imports {
+    async fn publish(accessor: &Accessor<T, Self>, error: SystemError) -> Result<(), Failure> {
+        Self::of(accessor).stores.error_topic.publish(error).await
+    }
+}

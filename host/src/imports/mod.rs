@@ -1,0 +1,76 @@
+//! What a component's imports lead to: one file per WIT interface, each from the binding to the provider and no more.
+
+mod circuits;
+mod credentials;
+mod dead_letter_replay;
+mod dead_letters;
+mod error_topic;
+mod lifecycle;
+mod log;
+mod peers;
+mod records;
+mod settings;
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use wasmtime::component::{Accessor, HasData, Linker};
+
+use crate::{
+    bindings, credentials::Credentials, function::FunctionName, peers::Peers, providers::Stores,
+    runtime::State,
+};
+
+/// Looks a setting up by the name of its variable.
+pub type Settings = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
+/// Everything that one function may be given. Its world decides what of it the component can reach.
+#[derive(Clone)]
+pub struct Capabilities {
+    /// The function: its peers and its log lines depend on it.
+    pub function: FunctionName,
+    /// The value of a setting, named as its variable.
+    pub settings: Settings,
+    /// The keys that callers may present.
+    pub credentials: Arc<Credentials>,
+    /// The way to the other functions.
+    pub peers: Arc<dyn Peers>,
+    /// Where data lies.
+    pub stores: Stores,
+    /// Becomes true when the host is told to stop.
+    pub draining: watch::Receiver<bool>,
+}
+
+/// The key by which the linker finds the capabilities of a store.
+pub(crate) struct Imports;
+
+impl HasData for Imports {
+    type Data<'a> = &'a mut State;
+}
+
+impl Imports {
+    /// The capabilities of the calling component.
+    fn of<T: 'static>(accessor: &Accessor<T, Self>) -> Arc<Capabilities> {
+        accessor.with(|mut access| access.get().capabilities())
+    }
+}
+
+/// Binds every interface of the package.
+pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    fn state(state: &mut State) -> &mut State {
+        state
+    }
+    bindings::types::add_to_linker::<_, Imports>(linker, state)?;
+    bindings::settings::add_to_linker::<_, Imports>(linker, state)?;
+    bindings::credentials::add_to_linker::<_, Imports>(linker, state)?;
+    bindings::peers::add_to_linker::<_, Imports>(linker, state)?;
+    bindings::circuits::add_to_linker::<_, Imports>(linker, state)?;
+    bindings::dead_letters::add_to_linker::<_, Imports>(linker, state)?;
+    bindings::dead_letter_replay::add_to_linker::<_, Imports>(linker, state)?;
+    bindings::error_topic::add_to_linker::<_, Imports>(linker, state)?;
+    bindings::records::add_to_linker::<_, Imports>(linker, state)?;
+    bindings::log::add_to_linker::<_, Imports>(linker, state)?;
+    bindings::lifecycle::add_to_linker::<_, Imports>(linker, state)
+}
+
+impl bindings::types::Host for State {}

@@ -1,0 +1,70 @@
+//! How requests come in: each ingress turns its platform's form of a request into a function's, and back.
+
+mod body;
+pub mod http;
+pub(crate) mod refusal;
+mod response;
+mod routes;
+mod service;
+#[cfg(test)]
+mod tests;
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use metrics_exporter_prometheus::PrometheusHandle;
+use twin_contract::Cloud;
+
+use crate::{config::Config, credentials::Credentials, telemetry::metrics};
+
+/// Memory for the bodies of all requests that are being answered, in bytes.
+const BODY_MEMORY: u32 = 256 * 1024 * 1024;
+
+/// Whether the host can do its work.
+#[async_trait]
+pub trait Readiness: Send + Sync + 'static {
+    /// Components are loaded and the store can be written. Peers do not count: their outage is not ours.
+    ///
+    /// # Errors
+    /// What is missing, in words for the one who asked.
+    async fn ready(&self) -> Result<(), String>;
+}
+
+/// What an ingress goes by.
+pub struct IngressSettings {
+    /// The own cloud, for metrics.
+    pub cloud: Cloud,
+    /// Empty, or with a slash in front and none at its end.
+    pub route_prefix: String,
+    /// Who may read `/metrics`, and whose bodies are worth reading.
+    pub credentials: Credentials,
+    /// Asked for `/readyz`.
+    pub readiness: Arc<dyn Readiness>,
+    /// Shown at `/metrics`.
+    pub metrics: PrometheusHandle,
+    /// What a function is told of the time it has.
+    pub function_deadline: Duration,
+    /// How long a body may take to arrive.
+    pub body_timeout: Duration,
+    /// How long calls may take to finish when the host is told to stop.
+    pub drain_timeout: Duration,
+    /// Memory for the bodies of all requests that are being answered, in bytes.
+    pub body_memory: u32,
+}
+
+impl IngressSettings {
+    /// As configured.
+    pub fn new(config: &Config, readiness: Arc<dyn Readiness>) -> Self {
+        Self {
+            cloud: config.cloud,
+            route_prefix: config.listen.route_prefix.clone(),
+            credentials: Credentials::new(config.cloud, &config.keys),
+            readiness,
+            metrics: metrics::recorder().clone(),
+            function_deadline: config.limits.function_deadline,
+            body_timeout: config.listen.body_timeout,
+            drain_timeout: config.listen.drain_timeout,
+            body_memory: BODY_MEMORY,
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! The host's own answers: the one place that gives them status, code and words. All others are the components'.
+
+use twin_contract::reply::{JSON, error_body};
+
+use crate::function::{CallError, Response};
+
+/// Why the host answers in a component's stead.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Refusal {
+    /// No function is mounted at the path.
+    #[error("nothing is mounted at this path")]
+    NotFound,
+    /// One of the host's own paths was not asked with GET.
+    #[error("only GET and HEAD are answered here")]
+    MethodNotAllowed,
+    /// One of the host's own paths was asked without a credential.
+    #[error("a credential is required")]
+    CredentialMissing,
+    /// … or with a wrong one.
+    #[error("the credential is not valid")]
+    CredentialWrong,
+    /// The body did not arrive in time.
+    #[error("the body did not arrive in time")]
+    BodyTimeout,
+    /// The body broke off or is not framed as HTTP wants it.
+    #[error("the body could not be read")]
+    BodyUnreadable,
+    /// The bodies that are being held fill the memory set aside for them.
+    #[error("too many requests are being answered")]
+    Overloaded,
+    /// The host cannot do its work now.
+    #[error("not ready: {0}")]
+    NotReady(String),
+    /// The component's response is none that HTTP can carry.
+    #[error("the function's response is not valid")]
+    ResponseInvalid,
+    /// The function gave no response.
+    #[error(transparent)]
+    Call(#[from] CallError),
+}
+
+impl Refusal {
+    /// Whether there was too much to do.
+    pub(crate) const fn is_overload(&self) -> bool {
+        matches!(
+            self,
+            Self::Overloaded | Self::Call(CallError::Overloaded(_))
+        )
+    }
+
+    /// The answer: the error body of the reply contract (specification section 3). Whatever is 503 passes soon.
+    pub(crate) fn response(&self) -> Response {
+        let (status, code) = self.status_and_code();
+        let mut headers = vec![("content-type".to_owned(), JSON.to_owned())];
+        match status {
+            503 => headers.push(("retry-after".to_owned(), "1".to_owned())),
+            405 => headers.push(("allow".to_owned(), "GET, HEAD".to_owned())),
+            _ => {}
+        }
+        Response {
+            status,
+            headers,
+            body: error_body(code, &self.to_string()),
+        }
+    }
+
+    const fn status_and_code(&self) -> (u16, &'static str) {
+        match self {
+            Self::NotFound | Self::Call(CallError::NotMounted(_)) => (404, "NOT_FOUND"),
+            Self::MethodNotAllowed => (405, "METHOD_NOT_ALLOWED"),
+            Self::CredentialMissing => (401, "UNAUTHORIZED"),
+            Self::CredentialWrong => (403, "FORBIDDEN"),
+            Self::BodyTimeout => (408, "BODY_TIMEOUT"),
+            Self::BodyUnreadable => (400, "BODY_UNREADABLE"),
+            Self::Overloaded | Self::Call(CallError::Overloaded(_)) => (503, "OVERLOADED"),
+            Self::NotReady(_) => (503, "NOT_READY"),
+            Self::ResponseInvalid => (500, "RESPONSE_INVALID"),
+            Self::Call(CallError::InstanceLost(_)) => (503, "INSTANCE_LOST"),
+            Self::Call(CallError::DeadlineExceeded { .. }) => (504, "DEADLINE_EXCEEDED"),
+        }
+    }
+}

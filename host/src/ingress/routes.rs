@@ -1,0 +1,135 @@
+//! Which path leads where.
+
+use crate::function::FunctionName;
+
+/// Where a path leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Route<'a> {
+    /// `/healthz`: the process lives.
+    Health,
+    /// `/readyz`: it can do its work.
+    Ready,
+    /// `/metrics`.
+    Metrics,
+    /// To a function, which sees this path.
+    Function(FunctionName, &'a str),
+}
+
+/// The paths of the functions mounted here.
+#[derive(Debug)]
+pub(super) struct Routes {
+    prefix: String,
+    mounted: Vec<FunctionName>,
+}
+
+impl Routes {
+    /// `prefix` is empty, or has a slash in front and none at its end.
+    pub(super) const fn new(prefix: String, mounted: Vec<FunctionName>) -> Self {
+        Self { prefix, mounted }
+    }
+
+    /// Where a path leads. It is taken as it is written: nothing is decoded or made shorter, so that no two spellings
+    /// mean the same. The prefix may be missing: some gateways strip it, and probes come without.
+    pub(super) fn find<'a>(&self, path: &'a str) -> Option<Route<'a>> {
+        let path = self.strip(path);
+        match path {
+            "/healthz" => return Some(Route::Health),
+            "/readyz" => return Some(Route::Ready),
+            "/metrics" => return Some(Route::Metrics),
+            _ => {}
+        }
+        if let ("/", [only]) = (path, self.mounted.as_slice()) {
+            let main = only.routes().first()?;
+            return Some(Route::Function(*only, main));
+        }
+        self.mounted
+            .iter()
+            .find(|function| function.routes().iter().any(|route| leads(route, path)))
+            .map(|function| Route::Function(*function, path))
+    }
+
+    fn strip<'a>(&self, path: &'a str) -> &'a str {
+        match path.strip_prefix(self.prefix.as_str()) {
+            Some("") => "/",
+            Some(rest) if rest.starts_with('/') => rest,
+            _ => path,
+        }
+    }
+}
+
+/// A route that ends in a slash is a prefix.
+fn leads(route: &str, path: &str) -> bool {
+    if route.ends_with('/') {
+        path.starts_with(route)
+    } else {
+        path == route
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use FunctionName::{Connector, Reader, Writer};
+
+    #[test]
+    fn paths_lead_to_what_is_mounted() {
+        let routes = Routes::new("/api".into(), vec![Connector, Reader]);
+        for (path, expected) in [
+            ("/healthz", Some(Route::Health)),
+            ("/api/healthz", Some(Route::Health)),
+            ("/readyz", Some(Route::Ready)),
+            ("/metrics", Some(Route::Metrics)),
+            ("/telemetry", Some(Route::Function(Connector, "/telemetry"))),
+            (
+                "/api/telemetry",
+                Some(Route::Function(Connector, "/telemetry")),
+            ),
+            (
+                "/api/dead-letters/a%2Fb",
+                Some(Route::Function(Connector, "/dead-letters/a%2Fb")),
+            ),
+            (
+                "/dead-letters",
+                Some(Route::Function(Connector, "/dead-letters")),
+            ),
+            ("/read", Some(Route::Function(Reader, "/read"))),
+            ("/apiread", None),
+            ("/api/api/read", None),
+            ("/read/", None),
+            ("/READ", None),
+            ("/%72ead", None),
+            ("//read", None),
+            ("/api//read", None),
+            ("/write", None),
+            ("/dead-lettersx", None),
+            ("/", None),
+            ("/api", None),
+            ("/api/", None),
+            ("", None),
+            ("*", None),
+        ] {
+            assert_eq!(routes.find(path), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_single_function_is_at_the_root_too() {
+        let routes = Routes::new(String::new(), vec![Writer]);
+        for path in ["", "/", "/write"] {
+            assert_eq!(
+                routes.find(path),
+                Some(Route::Function(Writer, "/write")),
+                "{path:?}"
+            );
+        }
+        let routes = Routes::new("/prod".into(), vec![Writer]);
+        for path in ["/", "/prod", "/prod/", "/prod/write"] {
+            assert_eq!(
+                routes.find(path),
+                Some(Route::Function(Writer, "/write")),
+                "{path}"
+            );
+        }
+        assert_eq!(routes.find("/production"), None);
+    }
+}

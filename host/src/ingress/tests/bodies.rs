@@ -1,0 +1,109 @@
+//! Bodies that are too large, too slow, too many or unasked for.
+
+use tokio::sync::Notify;
+use twin_contract::MAX_BODY;
+
+use super::*;
+
+#[tokio::test]
+async fn a_body_over_the_limit_is_shown_to_be_so_and_no_more() {
+    let server = Server::echo().await;
+    for (size, seen) in [
+        (MAX_BODY, MAX_BODY),
+        (MAX_BODY + 1, MAX_BODY + 1),
+        (MAX_BODY + 2, 0),
+        (3_000_000, 0),
+    ] {
+        let length = format!("{KEY}content-length: {size}\r\n");
+        let reply = server
+            .request("POST /telemetry", &length, &"x".repeat(size))
+            .await;
+        assert_status(&reply, 200);
+        assert!(
+            body(&reply).starts_with(&format!("connector POST /telemetry [] {seen} ")),
+            "{size}: {reply}"
+        );
+        assert!(
+            reply.contains(&format!("content-length: {size}\n")),
+            "{reply}"
+        );
+    }
+    let chunked = format!("{KEY}transfer-encoding: chunked\r\n");
+    let chunks = format!("{:x}\r\n{}\r\n", 200_000, "x".repeat(200_000)).repeat(5) + "0\r\n\r\n";
+    let reply = server.request("POST /telemetry", &chunked, &chunks).await;
+    assert!(
+        body(&reply).starts_with(&format!("connector POST /telemetry [] {} ", MAX_BODY + 1)),
+        "{reply}"
+    );
+}
+
+#[tokio::test]
+async fn a_body_that_never_ends_or_breaks_off_is_a_4xx() {
+    let server = Server::echo().await;
+    for (framing, sent) in [
+        ("transfer-encoding: chunked", "3\r\nabc\r\n"),
+        ("content-length: 9", "abc"),
+    ] {
+        let reply = server
+            .request("POST /telemetry", &format!("{KEY}{framing}\r\n"), sent)
+            .await;
+        assert_status(&reply, 408);
+        assert!(body(&reply).contains("BODY_TIMEOUT"), "{reply}");
+    }
+    let chunked = format!("{KEY}transfer-encoding: chunked\r\n");
+    let reply = server
+        .request("POST /telemetry", &chunked, "no chunk\r\n")
+        .await;
+    assert_status(&reply, 400);
+    assert!(body(&reply).contains("BODY_UNREADABLE"), "{reply}");
+}
+
+#[tokio::test]
+async fn bodies_take_no_more_memory_than_is_set_aside() {
+    let begun = Arc::new(Notify::new());
+    let go_on = Arc::new(Notify::new());
+    let signals = (Arc::clone(&begun), Arc::clone(&go_on));
+    let functions = Scripted::new(&[Writer], move |_, request| {
+        let (begun, go_on) = signals.clone();
+        async move {
+            if !request.body.is_empty() {
+                begun.notify_one();
+                go_on.notified().await;
+            }
+            Ok(response(200, "done"))
+        }
+    });
+    let server = Server::start(
+        functions,
+        IngressSettings {
+            body_memory: 100,
+            ..settings()
+        },
+    )
+    .await;
+    let long = format!("{KEY}content-length: 60\r\n");
+    let payload = "x".repeat(60);
+    let first = server.request("POST /", &long, &payload);
+    let others = async {
+        begun.notified().await;
+        let reply = server.request("POST /", &long, &payload).await;
+        assert_status(&reply, 503);
+        assert!(
+            reply.contains("OVERLOADED") && reply.contains("retry-after: 1\r\n"),
+            "{reply}"
+        );
+        // A chunked body might be anything; one without a body takes nothing; a stranger's body is not held.
+        let chunked = format!("{KEY}transfer-encoding: chunked\r\n");
+        assert_status(&server.request("POST /", &chunked, "0\r\n\r\n").await, 503);
+        assert_status(&server.request("POST /", KEY, "").await, 200);
+        assert_status(
+            &server
+                .request("POST /", "content-length: 60\r\n", &payload)
+                .await,
+            200,
+        );
+        go_on.notify_one();
+    };
+    let (first, ()) = tokio::join!(first, others);
+    assert_status(&first, 200);
+}

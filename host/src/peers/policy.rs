@@ -1,0 +1,36 @@
+//! What a component may not say to a peer: whatever would let it name another receiver, another sender or another
+//! message than the host sends.
+
+use crate::{
+    bindings::peers::{Failure, Request},
+    credentials::HeaderForm,
+    headers,
+};
+
+/// Refuses methods other than GET and POST, and headers that are the host's.
+pub(super) fn check(request: &Request) -> Result<(), Failure> {
+    if !matches!(request.method.as_str(), "GET" | "POST") {
+        return Err(Failure::RefusedByPolicy(
+            "the method is neither GET nor POST".into(),
+        ));
+    }
+    for (name, value) in &request.headers {
+        let Some((parsed, _)) = headers::parse(name, value) else {
+            return Err(Failure::RefusedByPolicy(format!(
+                "the header {name:?} is none"
+            )));
+        };
+        if is_the_hosts(parsed.as_str()) {
+            return Err(Failure::RefusedByPolicy(format!(
+                "the header {parsed} is the host's"
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn is_the_hosts(name: &str) -> bool {
+    HeaderForm::is_credential(name)
+        || headers::is_hop_by_hop(name)
+        || matches!(name, "host" | "content-length" | "cookie" | "expect")
+}

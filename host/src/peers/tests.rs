@@ -1,0 +1,357 @@
+//! Sending over real sockets and to scripted functions: what arrives, and what comes back.
+
+use std::sync::{
+    Mutex,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
+
+use super::*;
+use crate::{
+    function::{
+        CallError,
+        FunctionName::{Connector, Ingestion, Reader, Writer},
+    },
+    scripted::{Scripted, response},
+};
+
+const LONG: Duration = Duration::from_secs(10);
+const SHORT: Duration = Duration::from_millis(50);
+
+fn sender(changes: &[(&str, &str)]) -> PeerSender {
+    let vars = [
+        ("TWIN_NAME", "t"),
+        ("TWIN_CLOUD", "azure"),
+        ("TWIN_FUNCTIONS", "connector,ingestion,writer"),
+        ("INTER_CLOUD_TOKEN", "first,second"),
+    ];
+    let vars = vars.into_iter().chain(changes.iter().copied());
+    PeerSender::new(Arc::new(Config::from_vars(vars).unwrap())).unwrap()
+}
+
+fn post(headers: &[(&str, &str)]) -> Request {
+    let headers = headers
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Request {
+        method: "POST".into(),
+        query: String::new(),
+        headers: headers.collect(),
+        body: b"{}".into(),
+    }
+}
+
+/// A peer that sends these bytes on each connection, after it has read the request, and closes it; none: it keeps
+/// silent. What it reads, and how often it is connected to, can be seen.
+struct Wire {
+    url: String,
+    seen: Arc<Mutex<String>>,
+    connections: Arc<AtomicUsize>,
+}
+
+async fn wire(reply: Option<Vec<u8>>) -> Wire {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (seen, connections) = <(Arc<Mutex<String>>, Arc<AtomicUsize>)>::default();
+    let wire = Wire {
+        url,
+        seen: Arc::clone(&seen),
+        connections: Arc::clone(&connections),
+    };
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            connections.fetch_add(1, Ordering::SeqCst);
+            *seen.lock().unwrap() = read(&mut stream).await;
+            match &reply {
+                Some(reply) => drop(stream.write_all(reply).await),
+                None => std::future::pending().await,
+            }
+        }
+    });
+    wire
+}
+
+/// A request whose body, if it has one, is `{}`.
+async fn read(stream: &mut TcpStream) -> String {
+    let mut text = String::new();
+    let mut buffer = [0; 4096];
+    let whole = |text: &str| {
+        text.ends_with("\r\n\r\n{}") || (text.starts_with("GET") && text.ends_with("\r\n\r\n"))
+    };
+    while !whole(&text) {
+        let size = stream.read(&mut buffer).await.unwrap();
+        text += std::str::from_utf8(&buffer[..size]).unwrap();
+    }
+    text
+}
+
+async fn send_to_writer(url: &str, request: Request, timeout: Duration) -> Result<Reply, Failure> {
+    let sender = sender(&[("REMOTE_WRITER_URL", url), ("REMOTE_WRITER_CLOUD", "aws")]);
+    sender
+        .send(Connector, "writer".into(), request, timeout)
+        .await
+}
+
+#[tokio::test]
+async fn the_url_is_taken_verbatim_and_the_credential_added() {
+    let reply = b"HTTP/1.1 202 x\r\nX-Reply: 1\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok"
+        .to_vec();
+    let wire = wire(Some(reply)).await;
+    let request = Request {
+        query: "c=d&e=%20".into(),
+        ..post(&[("Idempotency-Key", "1"), ("x-two", "a"), ("x-two", "b")])
+    };
+    let url = format!("{}/api/write/?code=k", wire.url);
+    let reply = send_to_writer(&url, request, LONG).await.unwrap();
+    assert_eq!(
+        (reply.status, reply.body.as_slice()),
+        (202, b"ok".as_slice())
+    );
+    assert!(
+        reply.headers.contains(&("x-reply".into(), "1".into()))
+            && !reply.headers.iter().any(|h| h.0 == "connection")
+    );
+    let seen = wire.seen.lock().unwrap().clone();
+    assert!(
+        seen.starts_with("POST /api/write/?code=k&c=d&e=%20 HTTP/1.1\r\n"),
+        "{seen}"
+    );
+    for line in [
+        "x-api-key: first",
+        "idempotency-key: 1",
+        "x-two: a",
+        "x-two: b",
+        "content-length: 2",
+    ] {
+        assert!(seen.contains(&format!("{line}\r\n")), "{line}: {seen}");
+    }
+}
+
+#[tokio::test]
+async fn a_query_stands_alone_where_the_url_has_none() {
+    let wire = wire(Some(
+        b"HTTP/1.1 200 x\r\nconnection: close\r\ncontent-length: 0\r\n\r\n".to_vec(),
+    ))
+    .await;
+    let sender = sender(&[
+        ("REMOTE_READER_URL", &wire.url),
+        ("REMOTE_AUTH_TOKEN", "common"),
+    ]);
+    let request = Request {
+        method: "GET".into(),
+        query: "device_id=a".into(),
+        headers: vec![],
+        body: vec![],
+    };
+    sender
+        .send(Reader, "reader".into(), request, LONG)
+        .await
+        .unwrap();
+    let seen = wire.seen.lock().unwrap().clone();
+    assert!(seen.starts_with("GET /?device_id=a HTTP/1.1\r\n"), "{seen}");
+    assert!(
+        seen.contains("authorization: Bearer common\r\n") && !seen.contains("content-length"),
+        "{seen}"
+    );
+}
+
+#[tokio::test]
+async fn each_way_to_fail_has_its_name_and_nothing_is_tried_twice() {
+    let head = "HTTP/1.1 200 x\r\n";
+    let long = format!(
+        "{head}content-length: 3000000\r\n\r\n{}",
+        "x".repeat(3_000_000)
+    );
+    for (reply, expected) in [
+        (Some(String::new()), "unreachable"),
+        (Some("nonsense\r\n\r\n".into()), "unreachable"),
+        (
+            Some(format!("{head}content-length: 9\r\n\r\nabc")),
+            "unreachable",
+        ),
+        (Some(long), "other"),
+        (None, "timed out"),
+    ] {
+        let timeout = if reply.is_none() { SHORT } else { LONG };
+        let wire = wire(reply.map(String::into_bytes)).await;
+        let url = format!("{}/?code=hidden", wire.url);
+        let failure = send_to_writer(&url, post(&[]), timeout).await.unwrap_err();
+        let name = match &failure {
+            Failure::Unreachable(_) => "unreachable",
+            Failure::TimedOut => "timed out",
+            Failure::Other(_) => "other",
+            _ => "",
+        };
+        assert_eq!(name, expected, "{failure:?}");
+        assert!(!format!("{failure:?}").contains("hidden"), "{failure:?}");
+        assert_eq!(wire.connections.load(Ordering::SeqCst), 1);
+    }
+    let closed = {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        format!("http://{}/?code=hidden", listener.local_addr().unwrap())
+    };
+    let failure = send_to_writer(&closed, post(&[]), LONG).await.unwrap_err();
+    assert!(
+        matches!(&failure, Failure::Unreachable(why) if !why.contains("hidden")),
+        "{failure:?}"
+    );
+}
+
+#[tokio::test]
+async fn redirects_are_replies() {
+    let reply = "HTTP/1.1 307 x\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+    let wire = wire(Some(reply.into())).await;
+    assert_eq!(
+        send_to_writer(&wire.url, post(&[]), LONG)
+            .await
+            .unwrap()
+            .status,
+        307
+    );
+}
+
+#[tokio::test]
+async fn a_function_here_is_called_as_the_ingress_would() {
+    let sender = sender(&[]);
+    let functions = Scripted::echo(&[Ingestion]);
+    let before = sender
+        .send(Connector, "ingestion".into(), post(&[]), SHORT)
+        .await;
+    assert!(matches!(before, Err(Failure::Unreachable(_))), "{before:?}");
+    let weak: Weak<Scripted> = Arc::downgrade(&functions);
+    sender.mount(weak);
+    let request = Request {
+        query: "a=b".into(),
+        ..post(&[("X-Twin", "1")])
+    };
+    let reply = sender
+        .send(Connector, "ingestion".into(), request, SHORT)
+        .await
+        .unwrap();
+    let expected = "ingestion POST /ingest [a=b] 2 Some(50)\nx-twin: 1\nx-functions-key: first\ncontent-length: 2\n";
+    assert_eq!(String::from_utf8(reply.body).unwrap(), expected);
+}
+
+#[tokio::test]
+async fn a_function_here_fails_as_over_http() {
+    for (error, status, retry_after) in [
+        (CallError::Overloaded(Writer), 503, true),
+        (CallError::InstanceLost(Writer), 503, true),
+        (
+            CallError::DeadlineExceeded {
+                function: Writer,
+                after: SHORT,
+            },
+            504,
+            false,
+        ),
+    ] {
+        let sender = sender(&[]);
+        let functions = Scripted::new(&[Writer], move |_, _| {
+            let error = error.clone();
+            async move { Err(error) }
+        });
+        let weak: Weak<Scripted> = Arc::downgrade(&functions);
+        sender.mount(weak);
+        let reply = sender
+            .send(Ingestion, "writer".into(), post(&[]), LONG)
+            .await
+            .unwrap();
+        assert_eq!(reply.status, status);
+        assert_eq!(
+            reply.headers.iter().any(|header| header.0 == "retry-after"),
+            retry_after
+        );
+    }
+    let sender = sender(&[]);
+    let functions = Scripted::new(&[Writer], |_, _| async {
+        std::future::pending::<()>().await;
+        Ok(response(200, ""))
+    });
+    let weak: Weak<Scripted> = Arc::downgrade(&functions);
+    sender.mount(weak);
+    let reply = sender
+        .send(Ingestion, "writer".into(), post(&[]), SHORT)
+        .await;
+    assert_eq!(reply, Err(Failure::TimedOut));
+}
+
+#[tokio::test]
+async fn a_name_that_is_not_bound_is_no_peer() {
+    let sender = sender(&[]);
+    for peer in [
+        "reader",
+        "management",
+        "connector",
+        "error-reporter",
+        "Writer",
+        "http://127.0.0.1",
+        "",
+    ] {
+        let reply = sender.send(Connector, peer.into(), post(&[]), SHORT).await;
+        assert_eq!(reply, Err(Failure::UnknownPeer), "{peer}");
+    }
+}
+
+#[tokio::test]
+async fn a_component_says_nothing_in_the_hosts_name() {
+    for header in [
+        "Authorization",
+        "x-api-key",
+        "X-Functions-Key",
+        "host",
+        "content-length",
+        "connection",
+        "transfer-encoding",
+        "proxy-authorization",
+        "cookie",
+        "expect",
+        "bad name",
+        "",
+    ] {
+        let reply = send_to_writer("http://127.0.0.1:1", post(&[(header, "x")]), SHORT).await;
+        assert!(
+            matches!(reply, Err(Failure::RefusedByPolicy(_))),
+            "{header}: {reply:?}"
+        );
+    }
+    for request in [
+        post(&[("x-good", "bad\r\nvalue")]),
+        Request {
+            method: "DELETE".into(),
+            ..post(&[])
+        },
+        Request {
+            method: "get".into(),
+            ..post(&[])
+        },
+    ] {
+        let reply = send_to_writer("http://127.0.0.1:1", request, SHORT).await;
+        assert!(
+            matches!(reply, Err(Failure::RefusedByPolicy(_))),
+            "{reply:?}"
+        );
+    }
+}
+
+#[test]
+fn authorities_that_cannot_be_read_are_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let empty = folder.path().join("empty.pem");
+    std::fs::write(&empty, "no certificate").unwrap();
+    for file in [empty, folder.path().join("missing.pem")] {
+        let settings = crate::config::PeerSettings {
+            extra_ca_file: Some(file),
+            ..Default::default()
+        };
+        let error = Client::new(&settings).err().unwrap().to_string();
+        assert!(
+            error.starts_with("TWIN_EXTRA_CA_FILE ") && !error.contains('\n'),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,34 @@
+//! The store's clock: stamps what is stored and ends leases. Tests turn its hands.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use crate::bindings::types::Instant;
+
+/// Tells the time in microseconds since 1970-01-01T00:00:00Z.
+pub type Clock = Arc<dyn Fn() -> Instant + Send + Sync>;
+
+/// The clock of this machine.
+pub fn system_clock() -> Clock {
+    Arc::new(|| {
+        SystemTime::UNIX_EPOCH
+            .elapsed()
+            .map_or(0, |since| micros(since.as_micros()))
+    })
+}
+
+/// The instant `delay` after another one; the end of time, if that is sooner.
+pub(super) fn later(instant: Instant, delay: Duration) -> Instant {
+    instant.saturating_add(micros(delay.as_micros()))
+}
+
+/// An instant in milliseconds since 1970, which is as early as it gets.
+pub(super) fn millis(instant: Instant) -> u64 {
+    u64::try_from(instant / 1000).unwrap_or(0)
+}
+
+fn micros(count: u128) -> Instant {
+    Instant::try_from(count).unwrap_or(Instant::MAX)
+}

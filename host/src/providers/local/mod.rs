@@ -1,0 +1,70 @@
+//! The provider `local`: one SQLite database in a folder on a real local disk.
+//!
+//! One thread writes ([`writer`]) and two read ([`readers`]), so that no database call ever runs on the async runtime.
+//! The writer commits many jobs at once: one fsync for all of them, and no reply before it. Several processes may have
+//! the folder open, as the CLI has beside a host.
+
+mod circuits;
+mod columns;
+mod database;
+mod dead_letters;
+mod error;
+mod error_topic;
+mod health;
+mod queue;
+mod readers;
+mod records;
+mod schema;
+mod session;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::{path::Path, sync::Arc};
+
+use super::{Clock, Stores, system_clock};
+use {database::Database, readers::Readers, writer::Writer};
+
+pub use error::LocalError;
+
+/// A data folder, opened for one twin.
+///
+/// It is closed with the last of its [`Stores`]. Closing waits until all that was begun is done.
+#[derive(Clone)]
+pub struct Local(Arc<Store>);
+
+/// The open folder. The files named after the capabilities implement their traits on it.
+struct Store {
+    // Readers go first: the last connection to close folds the log into the database, and it must be one that writes.
+    readers: Readers,
+    writer: Writer,
+}
+
+impl Local {
+    /// Opens a data folder, or makes one that only its owner may enter.
+    ///
+    /// Blocks until the database is ready: up to 5 s, if another process is busy with it.
+    pub fn open(folder: &Path, twin: &str) -> Result<Self, LocalError> {
+        Self::open_with_clock(folder, twin, system_clock())
+    }
+
+    /// As [`Local::open`], with a clock of the caller's for time stamps and leases.
+    pub fn open_with_clock(folder: &Path, twin: &str, clock: Clock) -> Result<Self, LocalError> {
+        let database = Database::new(folder, twin, clock)?;
+        // The writer first: it makes the database, if there is none.
+        let writer = Writer::start(&database)?;
+        let readers = Readers::start(&database)?;
+        Ok(Self(Arc::new(Store { readers, writer })))
+    }
+
+    /// The stores in this folder.
+    pub fn stores(&self) -> Stores {
+        Stores {
+            records: self.0.clone(),
+            dead_letters: self.0.clone(),
+            error_topic: self.0.clone(),
+            circuits: self.0.clone(),
+            health: self.0.clone(),
+        }
+    }
+}

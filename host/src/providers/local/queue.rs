@@ -1,0 +1,86 @@
+//! A bounded queue of jobs, and the threads that do them: between the async runtime and the database.
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+    },
+    thread::{self, JoinHandle},
+};
+
+use super::LocalError;
+use crate::bindings::types::Failure;
+
+/// The most jobs that wait. Whoever comes later is turned away at once, rather than kept waiting in vain.
+const WAITING: usize = 4096;
+
+/// The end of the queue where jobs come out; shared by the threads of a crew.
+pub(super) struct Queue<J>(Mutex<Receiver<J>>);
+
+impl<J> Queue<J> {
+    /// Waits for a job. None when there will be no more.
+    pub(super) fn next(&self) -> Option<J> {
+        self.jobs(|jobs| jobs.recv().ok())
+    }
+
+    /// A job that waits already, if one does.
+    pub(super) fn next_waiting(&self) -> Option<J> {
+        self.jobs(|jobs| jobs.try_recv().ok())
+    }
+
+    fn jobs(&self, receive: impl FnOnce(&Receiver<J>) -> Option<J>) -> Option<J> {
+        receive(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Threads that do the jobs of one queue. Dropped, it waits until the queue is empty.
+pub(super) struct Crew<J> {
+    jobs: Option<SyncSender<J>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl<J: Send + 'static> Crew<J> {
+    /// Starts one thread for each tool: it takes jobs from the queue until there will be no more.
+    pub(super) fn start<T: Send + 'static>(
+        name: &str,
+        tools: impl IntoIterator<Item = T>,
+        work: fn(T, &Queue<J>),
+    ) -> Result<Self, LocalError> {
+        let (sender, receiver) = sync_channel(WAITING);
+        let queue = Arc::new(Queue(Mutex::new(receiver)));
+        let threads = tools
+            .into_iter()
+            .map(|tool| {
+                let queue = Arc::clone(&queue);
+                thread::Builder::new()
+                    .name(name.to_owned())
+                    .spawn(move || work(tool, &queue))
+            })
+            .collect::<Result<_, _>>()
+            .map_err(LocalError::NoThread)?;
+        Ok(Self {
+            jobs: Some(sender),
+            threads,
+        })
+    }
+
+    /// Puts a job into the queue, or says why not. Never blocks.
+    pub(super) fn hand(&self, job: J) -> Result<(), Failure> {
+        let refusal = match self.jobs.as_ref().map(|jobs| jobs.try_send(job)) {
+            Some(Ok(())) => return Ok(()),
+            Some(Err(TrySendError::Full(_))) => "the store has too much to do",
+            Some(Err(TrySendError::Disconnected(_))) | None => "the store is closed",
+        };
+        Err(Failure::Unavailable(refusal.to_owned()))
+    }
+}
+
+impl<J> Drop for Crew<J> {
+    fn drop(&mut self) {
+        self.jobs = None;
+        for thread in self.threads.drain(..) {
+            // A thread that panicked has reported it; what it had not answered is answered as not done.
+            let _ = thread.join();
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! `records` in a data folder: one table, appended to; identity and order are indices.
+
+use async_trait::async_trait;
+use rusqlite::named_params;
+
+use super::{Store, session::Session};
+use crate::{
+    bindings::{
+        records::{Entry, Order, Outcome, Page, Selection, StoredEntry},
+        types::Failure,
+    },
+    providers::{
+        Records,
+        paging::{MAX_RECORDS, Span, fill},
+    },
+};
+
+const INSERT: &str = "
+    INSERT INTO records
+        (twin, collection, device_id, id, time_us, message_type, digest, body, stored_at_us)
+    VALUES
+        (:twin, :collection, :device_id, :id, :time, :message_type, :digest, :body, :now)
+    ON CONFLICT (twin, collection, device_id, id) DO NOTHING";
+
+const FIND: &str = "
+    SELECT digest, stored_at_us FROM records
+    WHERE twin = :twin AND collection = :collection AND device_id = :device_id AND id = :id";
+
+const OLDEST_FIRST: &str = "
+    SELECT time_us, id, body, stored_at_us FROM records
+    WHERE twin = :twin AND collection = :collection AND device_id = :device_id
+      AND (time_us, id) >= (:from_time, :from_id) AND (time_us, id) < (:to_time, :to_id)
+    ORDER BY time_us, id";
+
+const NEWEST_FIRST: &str = "
+    SELECT time_us, id, body, stored_at_us FROM records
+    WHERE twin = :twin AND collection = :collection AND device_id = :device_id
+      AND (time_us, id) >= (:from_time, :from_id) AND (time_us, id) < (:to_time, :to_id)
+    ORDER BY time_us DESC, id DESC";
+
+#[async_trait]
+impl Records for Store {
+    async fn put(&self, collection: String, entries: Vec<Entry>) -> Result<Vec<Outcome>, Failure> {
+        self.writer
+            .run(move |session| {
+                entries
+                    .iter()
+                    .map(|entry| put(session, &collection, entry))
+                    .collect()
+            })
+            .await
+    }
+
+    async fn query(&self, collection: String, selection: Selection) -> Result<Page, Failure> {
+        let Some(span) = Span::of(&selection) else {
+            return Ok(Page {
+                entries: Vec::new(),
+                more: false,
+            });
+        };
+        self.readers
+            .run(move |session| query(session, &collection, &selection, &span))
+            .await
+    }
+}
+
+fn put(session: &Session<'_>, collection: &str, entry: &Entry) -> rusqlite::Result<Outcome> {
+    let now = session.now();
+    let inserted = session.execute(
+        INSERT,
+        named_params! {
+            ":twin": session.twin(),
+            ":collection": collection,
+            ":device_id": entry.device_id,
+            ":id": entry.id,
+            ":time": entry.time,
+            ":message_type": entry.message_type,
+            ":digest": entry.digest,
+            ":body": entry.body,
+            ":now": now,
+        },
+    )?;
+    if inserted > 0 {
+        return Ok(Outcome::Stored(now));
+    }
+    session.row(
+        FIND,
+        named_params! {
+            ":twin": session.twin(),
+            ":collection": collection,
+            ":device_id": entry.device_id,
+            ":id": entry.id,
+        },
+        |row| {
+            Ok(if row.get::<_, String>("digest")? == entry.digest {
+                Outcome::Duplicate(row.get("stored_at_us")?)
+            } else {
+                Outcome::Conflict
+            })
+        },
+    )
+}
+
+fn query(
+    session: &Session<'_>,
+    collection: &str,
+    selection: &Selection,
+    span: &Span,
+) -> rusqlite::Result<Page> {
+    let mut statement = session.connection.prepare_cached(match selection.order {
+        Order::OldestFirst => OLDEST_FIRST,
+        Order::NewestFirst => NEWEST_FIRST,
+    })?;
+    let (from_time, from_id) = &span.from;
+    let (to_time, to_id) = &span.to;
+    let rows = statement.query_map(
+        named_params! {
+            ":twin": session.twin(),
+            ":collection": collection,
+            ":device_id": selection.device_id,
+            ":from_time": from_time,
+            ":from_id": from_id,
+            ":to_time": to_time,
+            ":to_id": to_id,
+        },
+        |row| {
+            Ok(StoredEntry {
+                time: row.get("time_us")?,
+                id: row.get("id")?,
+                body: row.get("body")?,
+                stored_at: row.get("stored_at_us")?,
+            })
+        },
+    )?;
+    let limit = selection.limit.clamp(1, MAX_RECORDS);
+    let (entries, more) = fill(rows, limit, |entry| entry.body.len())?;
+    Ok(Page { entries, more })
+}

@@ -1,0 +1,69 @@
+//! `error-topic` in memory: the outbox that the host forwards system errors from.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use uuid::Uuid;
+
+use super::Store;
+use crate::{
+    bindings::{
+        error_topic::SystemError,
+        types::{Failure, Instant},
+    },
+    providers::{ErrorTopic, Event, clock::later},
+};
+
+/// Events in the order they were published.
+pub(super) type Outbox = Vec<Kept>;
+
+/// An event, and until when it is leased.
+pub(super) struct Kept {
+    event: Event,
+    leased_until: Option<Instant>,
+}
+
+#[async_trait]
+impl ErrorTopic for Store {
+    async fn publish(&self, error: SystemError) -> Result<(), Failure> {
+        self.error_topic.open()?.push(Kept {
+            event: Event {
+                id: Uuid::now_v7().to_string(),
+                error,
+                attempts: 0,
+            },
+            leased_until: None,
+        });
+        Ok(())
+    }
+
+    async fn pending(&self, limit: u32, lease: Duration) -> Result<Vec<Event>, Failure> {
+        let mut outbox = self.error_topic.open()?;
+        let now = (self.clock)();
+        Ok(outbox
+            .iter_mut()
+            .filter(|kept| kept.leased_until.is_none_or(|until| until <= now))
+            .take(usize::try_from(limit).unwrap_or(usize::MAX))
+            .map(|kept| {
+                kept.leased_until = Some(later(now, lease));
+                kept.event.attempts += 1;
+                kept.event.clone()
+            })
+            .collect())
+    }
+
+    async fn settle(&self, event_id: String) -> Result<(), Failure> {
+        self.error_topic
+            .open()?
+            .retain(|kept| kept.event.id != event_id);
+        Ok(())
+    }
+
+    async fn release(&self, event_id: String) -> Result<(), Failure> {
+        let mut outbox = self.error_topic.open()?;
+        if let Some(kept) = outbox.iter_mut().find(|kept| kept.event.id == event_id) {
+            kept.leased_until = None;
+        }
+        Ok(())
+    }
+}

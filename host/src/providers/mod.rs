@@ -1,0 +1,146 @@
+//! The providers: where the twin's data lives. `imports` hands each call of a component to one of these traits.
+//!
+//! One trait per capability, in the words of the WIT, whose documentation is binding here. One folder per place:
+//! [`local`] keeps the data in a folder on disk, [`memory`] in the process, for tests and benchmarks. A provider is
+//! opened for one twin, and the twin's name is part of every key. `tests/providers` holds all of them to one behaviour.
+//!
+//! Every method is whole once it was polled: dropping its future does not undo it, nor leave it half done.
+
+pub mod local;
+pub mod memory;
+
+mod clock;
+mod paging;
+mod receipt;
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+
+use crate::bindings::{
+    circuits::{Circuit, SwapFailure},
+    dead_letter_replay::{self, Lease, StoredLetter},
+    dead_letters::Letter,
+    error_topic::SystemError,
+    records::{self, Entry, Outcome, Selection},
+    types::Failure,
+};
+
+pub use clock::{Clock, system_clock};
+
+/// One twin's stores, as a provider opened them. Clones share them.
+#[derive(Clone)]
+pub struct Stores {
+    /// What was received.
+    pub records: Arc<dyn Records>,
+    /// What could not be delivered.
+    pub dead_letters: Arc<dyn DeadLetters>,
+    /// What went wrong, and was not reported yet.
+    pub error_topic: Arc<dyn ErrorTopic>,
+    /// The circuit breakers' shared state.
+    pub circuits: Arc<dyn Circuits>,
+    /// Whether all this works.
+    pub health: Arc<dyn Health>,
+}
+
+/// Collections of records in order of (device, time, id): `records` in the WIT.
+#[async_trait]
+pub trait Records: Send + Sync + 'static {
+    /// Stores entries, all or none, durable before it returns; one outcome for each, in order.
+    async fn put(&self, collection: String, entries: Vec<Entry>) -> Result<Vec<Outcome>, Failure>;
+
+    /// At most `limit` records (taken as 1 to 1000), and at most 1 MiB of bodies but at least one record.
+    async fn query(
+        &self,
+        collection: String,
+        selection: Selection,
+    ) -> Result<records::Page, Failure>;
+}
+
+/// Undeliverable messages, kept and taken out again: `dead-letters` and `dead-letter-replay` in the WIT.
+///
+/// A lease ends by the store's clock. Its receipt stays good until the letter is taken anew, so that a delivery that
+/// outlasted its lease still settles its letter if nobody else has begun to deliver it.
+#[async_trait]
+pub trait DeadLetters: Send + Sync + 'static {
+    /// Stores a letter durably. A letter that is stored already is left as it is.
+    async fn push(&self, letter: Letter) -> Result<(), Failure>;
+
+    /// At most `limit` letters and 1 MiB of envelopes, but at least one letter; in the order they were pushed. A cursor
+    /// that is none of this store's reads from the start.
+    async fn list(
+        &self,
+        cursor: Option<String>,
+        limit: u32,
+    ) -> Result<dead_letter_replay::Page, Failure>;
+
+    /// One letter; none if there is no such letter (any more).
+    async fn get(&self, letter_id: String) -> Result<Option<StoredLetter>, Failure>;
+
+    /// Leases letters that nobody holds, oldest first, for `lease_ms` milliseconds; only the one called `letter_id`, if
+    /// given. At most `limit` of them and 1 MiB of envelopes, but at least one: none means that none is free.
+    async fn take(
+        &self,
+        letter_id: Option<String>,
+        limit: u32,
+        lease_ms: u32,
+    ) -> Result<Vec<Lease>, Failure>;
+
+    /// Removes a letter that was delivered; false if the receipt is not (any longer) the letter's.
+    async fn settle(&self, letter_id: String, receipt: String) -> Result<bool, Failure>;
+
+    /// Gives a letter back before its lease ends; false as for `settle`.
+    async fn release(&self, letter_id: String, receipt: String) -> Result<bool, Failure>;
+}
+
+/// A system error in the outbox, on its way to the error reporter.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    /// A UUIDv7, given when the error was published: the error reporter stores the error by it.
+    pub id: String,
+    /// What went wrong.
+    pub error: SystemError,
+    /// How often the event was handed out, this time included.
+    pub attempts: u32,
+}
+
+/// The longest that publishing a system error may take.
+const PUBLISH_LIMIT: Duration = Duration::from_millis(500);
+
+/// The system error topic: the components' `error-topic` in the WIT, and the outbox that the host forwards from.
+#[async_trait]
+pub trait ErrorTopic: Send + Sync + 'static {
+    /// Puts an error into the outbox, durably, or fails within 500 ms.
+    async fn publish(&self, error: SystemError) -> Result<(), Failure>;
+
+    /// Leases at most `limit` events that nobody holds, in the order they were published.
+    async fn pending(&self, limit: u32, lease: Duration) -> Result<Vec<Event>, Failure>;
+
+    /// Removes an event that was delivered. It does not matter who else holds it: it was delivered.
+    async fn settle(&self, event_id: String) -> Result<(), Failure>;
+
+    /// Gives an event back before its lease ends.
+    async fn release(&self, event_id: String) -> Result<(), Failure>;
+}
+
+/// Named values with compare-and-swap: `circuits` in the WIT.
+#[async_trait]
+pub trait Circuits: Send + Sync + 'static {
+    /// Reads a value; a name never stored reads as version 0.
+    async fn load(&self, name: String) -> Result<Circuit, Failure>;
+
+    /// Stores `state` under the next version, if `expected_version` is still the current one.
+    async fn compare_and_swap(
+        &self,
+        name: String,
+        expected_version: u64,
+        state: String,
+    ) -> Result<Circuit, SwapFailure>;
+}
+
+/// Whether the twin's data would be stored now: half of `/readyz`.
+#[async_trait]
+pub trait Health: Send + Sync + 'static {
+    /// Writes, in earnest: a store that can only be read is not healthy.
+    async fn check(&self) -> Result<(), Failure>;
+}

@@ -1,0 +1,138 @@
+//! The runtime: runs the function components as long-lived instances, many calls at once in each.
+//!
+//! A [`Runtime`] has one pool of workers for each mounted function. A worker is a store with one instance in it, in a task
+//! of its own; all workers of a function take calls from one queue. What a component imports is answered by
+//! [`crate::imports`].
+
+mod cache;
+mod clock;
+mod door;
+mod engine;
+mod error;
+mod image;
+mod pool;
+pub(crate) mod state;
+mod worker;
+pub mod worlds;
+
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use tokio::sync::watch;
+
+pub use clock::Time;
+pub use engine::Sandbox;
+pub use error::RuntimeError;
+pub use image::{Image, read_component};
+pub(crate) use state::State;
+
+use crate::{
+    function::{CallError, FunctionName, Functions, Request, Response},
+    imports::Capabilities,
+};
+use pool::Pool;
+
+/// What the runtime is told.
+#[derive(Clone, Debug)]
+pub struct RuntimeSettings {
+    /// The folder with `connector.wasm`, `ingestion.wasm`, …
+    pub components: PathBuf,
+    /// Where precompiled code is kept; none compiles at every start.
+    pub cache: Option<PathBuf>,
+    /// Instances of each function.
+    pub instances: usize,
+    /// Calls of one function at once, all instances together; more are told to come again.
+    pub concurrent_calls: usize,
+    /// After this many calls an instance is replaced: what it may have leaked goes with it.
+    pub calls_per_instance: u64,
+    /// How long a call may take by the wall clock. The component is told less and answers in time; this is for one that
+    /// does not.
+    pub deadline: Duration,
+}
+
+impl RuntimeSettings {
+    /// Settings for components in a folder; everything else as it is by default.
+    pub fn new(components: PathBuf) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            components,
+            cache: None,
+            instances: cores.clamp(1, 4),
+            concurrent_calls: 10_240,
+            calls_per_instance: 1_000_000,
+            deadline: Duration::from_secs(25),
+        }
+    }
+}
+
+/// The functions of one cloud of one twin, running.
+pub struct Runtime {
+    pools: BTreeMap<FunctionName, Pool>,
+    draining: watch::Sender<bool>,
+}
+
+impl Runtime {
+    /// Loads the components and starts their instances. `capabilities` says what a function's imports lead to.
+    ///
+    /// # Errors
+    /// If a component is missing, broken, or imports more than its world allows.
+    pub async fn start(
+        sandbox: &Sandbox,
+        settings: &RuntimeSettings,
+        functions: &[FunctionName],
+        time: Time,
+        capabilities: impl Fn(FunctionName) -> Capabilities,
+    ) -> Result<Self, RuntimeError> {
+        let (draining, drained) = watch::channel(false);
+        let mut pools = BTreeMap::new();
+        for &function in functions {
+            let image = Image::load(sandbox, settings, function)?;
+            let capabilities = Arc::new(Capabilities {
+                draining: drained.clone(),
+                ..capabilities(function)
+            });
+            let pool = Pool::start(sandbox, settings, image, time.clone(), capabilities).await?;
+            pools.insert(function, pool);
+        }
+        Ok(Self { pools, draining })
+    }
+
+    /// The lower-case hex SHA-256 of a mounted function's component.
+    pub fn digest(&self, function: FunctionName) -> Option<&str> {
+        self.pools.get(&function).map(Pool::digest)
+    }
+
+    /// Tells the components that the host is about to stop: deliveries that wait to retry become dead letters now. Calls
+    /// are still taken.
+    pub fn begin_drain(&self) {
+        self.draining.send_replace(true);
+    }
+
+    /// Takes no more calls, and waits until those under way have ended, or for `limit`. Returns whether all ended.
+    pub async fn stop(&self, limit: Duration) -> bool {
+        self.begin_drain();
+        for pool in self.pools.values() {
+            pool.close();
+        }
+        let all = async {
+            for pool in self.pools.values() {
+                pool.ended().await;
+            }
+        };
+        tokio::time::timeout(limit, all).await.is_ok()
+    }
+}
+
+#[async_trait]
+impl Functions for Runtime {
+    fn is_mounted(&self, function: FunctionName) -> bool {
+        self.pools.contains_key(&function)
+    }
+
+    async fn call(&self, function: FunctionName, request: Request) -> Result<Response, CallError> {
+        match self.pools.get(&function) {
+            Some(pool) => pool.call(request).await,
+            None => Err(CallError::NotMounted(function)),
+        }
+    }
+}

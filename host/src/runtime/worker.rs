@@ -1,0 +1,135 @@
+//! A worker: one store, one instance, many calls at once in it.
+
+use std::sync::Arc;
+
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use tokio::sync::oneshot;
+use wasmtime::{Store, component::Accessor};
+
+use super::{
+    pool::{Job, Shared},
+    state::State,
+};
+use crate::bindings::Functions as World;
+
+/// An instance that is ready to take calls.
+pub(super) struct Worker {
+    shared: Arc<Shared>,
+    store: Store<State>,
+    instance: World,
+}
+
+/// Why a worker ended.
+pub(super) enum Ended {
+    /// The host stops, and every call was answered.
+    QueueClosed,
+    /// The component trapped: every call that it had is lost.
+    Trapped,
+}
+
+impl Worker {
+    /// Makes an instance.
+    pub(super) async fn new(shared: &Arc<Shared>) -> wasmtime::Result<Self> {
+        let state = State::new(Arc::clone(&shared.capabilities), &shared.time);
+        let mut store = Store::new(&shared.sandbox.engine, state);
+        store.limiter(|state| &mut state.limits);
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_callback(|mut store| Ok(store.data_mut().tick()));
+        let instance = shared.component.instantiate_async(&mut store).await?;
+        Ok(Self {
+            shared: Arc::clone(shared),
+            store,
+            instance,
+        })
+    }
+
+    /// Takes calls until the queue is closed, or the instance has had its share (then `retire` is told), and answers them.
+    pub(super) async fn run(mut self, retire: oneshot::Sender<()>) -> Ended {
+        let (shared, instance) = (&self.shared, &self.instance);
+        let served = self
+            .store
+            .run_concurrent(async |accessor| serve(shared, instance, accessor, retire).await)
+            .await;
+        match served.flatten() {
+            Ok(()) => Ended::QueueClosed,
+            Err(error) => {
+                let last_words = self.store.data().stderr.contents();
+                tracing::error!(
+                    function = shared.function.as_str(),
+                    error = format!("{error:#}"),
+                    stderr = %String::from_utf8_lossy(&last_words),
+                    "instance lost to a trap"
+                );
+                Ended::Trapped
+            }
+        }
+    }
+}
+
+/// What became of one call.
+enum Call {
+    Answered,
+    Trapped(wasmtime::Error),
+    /// It is still under way in the instance, long after its time: the instance is not to be trusted any more.
+    Overdue,
+}
+
+async fn serve(
+    shared: &Shared,
+    instance: &World,
+    accessor: &Accessor<State>,
+    retire: oneshot::Sender<()>,
+) -> wasmtime::Result<()> {
+    let mut retire = Some(retire);
+    let mut calls = FuturesUnordered::new();
+    let mut left = shared.calls_per_instance;
+    let mut open = true;
+    loop {
+        let take = open && left > 0 && calls.len() < shared.calls_at_once;
+        if !take && calls.is_empty() {
+            return Ok(());
+        }
+        tokio::select! {
+            biased;
+            Some(ended) = calls.next(), if !calls.is_empty() => match ended {
+                Call::Answered => {}
+                Call::Trapped(error) => return Err(error),
+                Call::Overdue => left = 0,
+            },
+            job = shared.queue.recv(), if take => match job {
+                Ok(job) => {
+                    left -= 1;
+                    calls.push(call(instance, accessor, job));
+                }
+                Err(_closed) => open = false,
+            },
+        }
+        accessor.with(|mut store| store.data_mut().alive());
+        if left == 0
+            && open
+            && let Some(retire) = retire.take()
+        {
+            // Nobody to tell means that the host stops.
+            let _ = retire.send(());
+        }
+    }
+}
+
+async fn call(instance: &World, accessor: &Accessor<State>, job: Job) -> Call {
+    let Job {
+        request,
+        answer,
+        overdue,
+        _permit,
+    } = job;
+    let function = instance.twin_multicloud_function();
+    match tokio::time::timeout_at(overdue, function.call_handle(accessor, request)).await {
+        Ok(Ok(response)) => {
+            // A caller that has gone away needs no answer.
+            let _ = answer.send(response);
+            Call::Answered
+        }
+        Ok(Err(error)) => Call::Trapped(error),
+        Err(_) => Call::Overdue,
+    }
+}

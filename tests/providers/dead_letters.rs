@@ -1,0 +1,170 @@
+//! Dead letters: storing and listing. Taking them out again is in `leases`.
+
+use twin_host::bindings::{dead_letter_replay::Page, dead_letters::Letter};
+use twin_host::providers::Stores;
+
+use crate::{house::House, samples::letter};
+
+every_provider!(
+    a_letter_comes_back_as_it_was_pushed,
+    a_letter_that_is_there_is_left_as_it_is,
+    letters_are_listed_in_the_order_they_came,
+    a_cursor_outlives_its_letter,
+    a_foreign_cursor_reads_from_the_start,
+    a_list_ends_at_one_mebibyte,
+    letters_belong_to_a_twin,
+);
+
+async fn push(stores: &Stores, letter: Letter) {
+    stores.dead_letters.push(letter).await.unwrap();
+}
+
+async fn list(stores: &Stores, cursor: Option<&str>, limit: u32) -> Page {
+    let list = stores.dead_letters.list(cursor.map(str::to_owned), limit);
+    list.await.unwrap()
+}
+
+fn ids(page: &Page) -> Vec<&str> {
+    let letters = page.letters.iter();
+    letters
+        .map(|stored| stored.letter.letter_id.as_str())
+        .collect()
+}
+
+async fn a_letter_comes_back_as_it_was_pushed(house: House) {
+    let bare = Letter {
+        trace_id: None,
+        envelope: Vec::new(),
+        attempts: Vec::new(),
+        ..letter("bare")
+    };
+    for pushed in [letter("full"), bare] {
+        push(&house.open(), pushed.clone()).await;
+        let get = house
+            .open()
+            .dead_letters
+            .get(pushed.letter_id.clone())
+            .await;
+        let stored = get.unwrap().unwrap();
+        assert_eq!(stored.letter, pushed);
+        assert_eq!(stored.stored_at, house.now());
+        assert_eq!(stored.leased_until, None);
+    }
+    let none = house.open().dead_letters.get("none".to_owned()).await;
+    assert_eq!(none, Ok(None));
+}
+
+async fn a_letter_that_is_there_is_left_as_it_is(house: House) {
+    let stores = house.open();
+    let pushed_at = house.now();
+    push(&stores, letter("a")).await;
+    push(&stores, letter("b")).await;
+    let leases = stores
+        .dead_letters
+        .take(Some("a".to_owned()), 1, 1000)
+        .await
+        .unwrap();
+    house.turn(1);
+
+    push(
+        &stores,
+        Letter {
+            peer: "ingestion".to_owned(),
+            ..letter("a")
+        },
+    )
+    .await;
+
+    let page = list(&stores, None, 10).await;
+    assert_eq!(ids(&page), ["a", "b"]);
+    assert_eq!(page.letters[0].letter, letter("a"));
+    assert_eq!(page.letters[0].stored_at, pushed_at);
+    assert_eq!(page.letters[0].leased_until, Some(pushed_at + 1_000_000));
+    let settled = stores
+        .dead_letters
+        .settle("a".to_owned(), leases[0].receipt.clone());
+    assert_eq!(settled.await, Ok(true));
+}
+
+async fn letters_are_listed_in_the_order_they_came(house: House) {
+    let stores = house.open();
+    for letter_id in ["d", "a", "e", "c", "b"] {
+        push(&stores, letter(letter_id)).await;
+    }
+    let first = list(&stores, None, 2).await;
+    assert_eq!(ids(&first), ["d", "a"]);
+    let second = list(&house.open(), first.next.as_deref(), 2).await;
+    assert_eq!(ids(&second), ["e", "c"]);
+    let last = list(&stores, second.next.as_deref(), 2).await;
+    assert_eq!((ids(&last), &last.next), (vec!["b"], &None));
+
+    let whole = list(&stores, None, 5).await;
+    assert_eq!((whole.letters.len(), whole.next), (5, None));
+    // A page without letters would never end.
+    let least = list(&stores, None, 0).await;
+    assert_eq!(ids(&least), ["d"]);
+    assert!(least.next.is_some());
+}
+
+async fn a_cursor_outlives_its_letter(house: House) {
+    let stores = house.open();
+    for letter_id in ["a", "b", "c"] {
+        push(&stores, letter(letter_id)).await;
+    }
+    let page = list(&stores, None, 2).await;
+    for lease in stores.dead_letters.take(None, 3, 1000).await.unwrap() {
+        let settle = stores
+            .dead_letters
+            .settle(lease.letter.letter_id, lease.receipt);
+        assert_eq!(settle.await, Ok(true));
+    }
+    push(&stores, letter("d")).await;
+
+    assert_eq!(ids(&list(&stores, page.next.as_deref(), 2).await), ["d"]);
+}
+
+async fn a_foreign_cursor_reads_from_the_start(house: House) {
+    let stores = house.open();
+    push(&stores, letter("a")).await;
+    for cursor in ["", "eyJrZXkiOiJhIn0=", "-1", "0"] {
+        assert_eq!(
+            ids(&list(&stores, Some(cursor), 2).await),
+            ["a"],
+            "{cursor}"
+        );
+    }
+}
+
+async fn a_list_ends_at_one_mebibyte(house: House) {
+    let stores = house.open();
+    for (letter_id, size) in [("a", 1 << 19), ("b", 1 << 19), ("c", 1), ("d", 2 << 20)] {
+        let envelope = vec![b'x'; size];
+        push(
+            &stores,
+            Letter {
+                envelope,
+                ..letter(letter_id)
+            },
+        )
+        .await;
+    }
+    let first = list(&stores, None, 10).await;
+    assert_eq!(ids(&first), ["a", "b"]);
+    let second = list(&stores, first.next.as_deref(), 10).await;
+    assert_eq!(ids(&second), ["c"]);
+    let last = list(&stores, second.next.as_deref(), 10).await;
+    assert_eq!((ids(&last), &last.next), (vec!["d"], &None));
+}
+
+async fn letters_belong_to_a_twin(house: House) {
+    let (stores, other) = (house.open(), house.open_for("factory-02"));
+    push(&stores, letter("a")).await;
+    assert!(list(&other, None, 10).await.letters.is_empty());
+    assert_eq!(other.dead_letters.get("a".to_owned()).await, Ok(None));
+    assert_eq!(
+        other.dead_letters.take(None, 10, 1000).await.unwrap().len(),
+        0
+    );
+    push(&other, letter("a")).await;
+    assert_eq!(list(&stores, None, 10).await.letters.len(), 1);
+}

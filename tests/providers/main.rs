@@ -1,0 +1,32 @@
+//! The providers, all held to one behaviour; and what each promises alone.
+
+#![cfg(test)]
+
+/// Makes each behaviour a test of each provider. A new provider is a line here and a case of `House`.
+macro_rules! every_provider {
+    (@ $provider:ident: $($behaviour:ident),+) => {
+        mod $provider {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $behaviour() {
+                    super::$behaviour($crate::house::House::$provider()).await;
+                }
+            )+
+        }
+    };
+    ($($behaviour:ident),+ $(,)?) => {
+        every_provider!(@ local: $($behaviour),+);
+        every_provider!(@ memory: $($behaviour),+);
+    };
+}
+
+mod circuits;
+mod dead_letters;
+mod error_topic;
+mod house;
+mod leases;
+mod local;
+mod memory;
+mod paging;
+mod records;
+mod samples;

@@ -1,0 +1,246 @@
+//! Records: order, ranges and pages.
+
+use twin_host::{
+    bindings::records::{Entry, Order, Page, Position, Selection},
+    providers::Stores,
+};
+
+use crate::{
+    house::House,
+    samples::{TELEMETRY, entry, everything},
+};
+
+every_provider!(
+    the_start_is_included_and_the_end_is_not,
+    all_of_time_can_be_asked_for,
+    ids_sort_by_their_bytes,
+    a_page_ends_at_its_limit,
+    a_page_ends_at_one_mebibyte,
+    a_record_larger_than_a_page_has_one_of_its_own,
+    a_page_begins_behind_its_position,
+    pages_lose_and_double_nothing,
+);
+
+const BOTH: [Order; 2] = [Order::OldestFirst, Order::NewestFirst];
+
+async fn filled(house: &House, entries: Vec<Entry>) -> Stores {
+    let stores = house.open();
+    let put = stores.records.put(TELEMETRY.to_owned(), entries);
+    put.await.unwrap();
+    stores
+}
+
+async fn query(stores: &Stores, selection: Selection) -> Page {
+    let query = stores.records.query(TELEMETRY.to_owned(), selection);
+    query.await.unwrap()
+}
+
+fn ids(page: &Page) -> Vec<&str> {
+    page.entries.iter().map(|found| found.id.as_str()).collect()
+}
+
+/// Walks from page to page and returns the ids in the order met.
+async fn walk(stores: &Stores, mut selection: Selection) -> Vec<String> {
+    let mut met = Vec::new();
+    loop {
+        let page = query(stores, selection.clone()).await;
+        met.extend(page.entries.iter().map(|found| found.id.clone()));
+        selection.after = page.entries.last().map(|last| Position {
+            time: last.time,
+            id: last.id.clone(),
+        });
+        if !page.more {
+            return met;
+        }
+        assert!(
+            !page.entries.is_empty(),
+            "a page with more behind it is not empty"
+        );
+    }
+}
+
+async fn the_start_is_included_and_the_end_is_not(house: House) {
+    let entries = (-2..=2).map(|time| entry(time, &format!("at-{time}"), "body"));
+    let stores = filled(&house, entries.collect()).await;
+    for (start, end, expected) in [
+        (Some(-1), Some(1), vec!["at--1", "at-0"]),
+        (Some(1), None, vec!["at-1", "at-2"]),
+        (None, Some(-1), vec!["at--2"]),
+        (Some(0), Some(0), vec![]),
+        (Some(1), Some(-1), vec![]),
+        (Some(3), None, vec![]),
+    ] {
+        for order in BOTH {
+            let mut expected = expected.clone();
+            if order == Order::NewestFirst {
+                expected.reverse();
+            }
+            let selection = Selection {
+                start,
+                end,
+                ..everything(order)
+            };
+            let page = query(&stores, selection).await;
+            assert_eq!(ids(&page), expected, "{start:?} to {end:?}, {order:?}");
+            assert!(!page.more);
+        }
+    }
+}
+
+async fn all_of_time_can_be_asked_for(house: House) {
+    let ends = vec![entry(i64::MAX, "last", ""), entry(i64::MIN, "first", "")];
+    let stores = filled(&house, ends).await;
+    let page = query(&stores, everything(Order::OldestFirst)).await;
+    assert_eq!(ids(&page), ["first", "last"]);
+    let before_the_last = Selection {
+        start: Some(i64::MIN),
+        end: Some(i64::MAX),
+        ..everything(Order::NewestFirst)
+    };
+    assert_eq!(ids(&query(&stores, before_the_last).await), ["first"]);
+}
+
+async fn ids_sort_by_their_bytes(house: House) {
+    let mut sorted = [
+        "-", ".", "10", "2", ":", "B", "_", "a", "a-", "a.", "aB", "aa", "b",
+    ];
+    let entries = sorted.iter().rev().map(|id| entry(1, id, "body"));
+    let stores = filled(&house, entries.collect()).await;
+    let page = query(&stores, everything(Order::OldestFirst)).await;
+    assert_eq!(ids(&page), sorted);
+    sorted.reverse();
+    let page = query(&stores, everything(Order::NewestFirst)).await;
+    assert_eq!(ids(&page), sorted);
+}
+
+async fn a_page_ends_at_its_limit(house: House) {
+    let entries = (0..1001).map(|time| entry(time, &format!("at-{time}"), "body"));
+    let stores = filled(&house, entries.collect()).await;
+    // A limit outside of 1 to 1000 is taken as the nearest within.
+    for (limit, expected) in [(0, 1), (1, 1), (999, 999), (1000, 1000), (u32::MAX, 1000)] {
+        for order in BOTH {
+            let selection = Selection {
+                limit,
+                ..everything(order)
+            };
+            let page = query(&stores, selection).await;
+            assert_eq!(
+                (page.entries.len(), page.more),
+                (expected, true),
+                "limit {limit}"
+            );
+        }
+    }
+    let exactly = Selection {
+        start: Some(1),
+        ..everything(Order::OldestFirst)
+    };
+    let page = query(&stores, exactly).await;
+    assert_eq!((page.entries.len(), page.more), (1000, false));
+}
+
+async fn a_page_ends_at_one_mebibyte(house: House) {
+    const HALF: usize = 512 * 1024;
+    let sizes = [HALF, HALF, HALF, HALF + 1, 0];
+    let entries = (0..).zip(sizes);
+    let entries = entries.map(|(time, size)| entry(time, &format!("at-{time}"), vec![b'x'; size]));
+    let stores = filled(&house, entries.collect()).await;
+
+    let page = query(&stores, everything(Order::OldestFirst)).await;
+    assert_eq!((ids(&page), page.more), (vec!["at-0", "at-1"], true));
+
+    let from_the_third = Selection {
+        start: Some(2),
+        ..everything(Order::OldestFirst)
+    };
+    let page = query(&stores, from_the_third).await;
+    assert_eq!((ids(&page), page.more), (vec!["at-2"], true));
+
+    let page = query(&stores, everything(Order::NewestFirst)).await;
+    assert_eq!((ids(&page), page.more), (vec!["at-4", "at-3"], true));
+}
+
+async fn a_record_larger_than_a_page_has_one_of_its_own(house: House) {
+    let large = vec![b'x'; (1 << 20) + 1];
+    let entries = vec![entry(1, "large", large), entry(2, "small", "body")];
+    let stores = filled(&house, entries).await;
+    let page = query(&stores, everything(Order::OldestFirst)).await;
+    assert_eq!((ids(&page), page.more), (vec!["large"], true));
+    let page = query(&stores, everything(Order::NewestFirst)).await;
+    assert_eq!((ids(&page), page.more), (vec!["small"], true));
+}
+
+async fn a_page_begins_behind_its_position(house: House) {
+    let places = [(1, "a"), (1, "b"), (1, "ba"), (2, "a"), (3, "a")];
+    let entries = places
+        .iter()
+        .map(|(time, id)| entry(*time, &format!("{time}{id}"), "body"));
+    let stores = filled(&house, entries.collect()).await;
+    let behind = |order, time, id: &str, start, end| Selection {
+        after: Some(Position {
+            time,
+            id: id.to_owned(),
+        }),
+        start,
+        end,
+        ..everything(order)
+    };
+    for (selection, expected) in [
+        (
+            behind(Order::OldestFirst, 1, "1b", None, None),
+            vec!["1ba", "2a", "3a"],
+        ),
+        (behind(Order::NewestFirst, 1, "1b", None, None), vec!["1a"]),
+        // The position need not be that of a record, nor within the range.
+        (
+            behind(Order::OldestFirst, 1, "1aa", None, Some(3)),
+            vec!["1b", "1ba", "2a"],
+        ),
+        (
+            behind(Order::OldestFirst, 0, "x", Some(2), None),
+            vec!["2a", "3a"],
+        ),
+        (
+            behind(Order::NewestFirst, 9, "x", None, Some(2)),
+            vec!["1ba", "1b", "1a"],
+        ),
+        (behind(Order::OldestFirst, 3, "3a", None, None), vec![]),
+        (behind(Order::OldestFirst, 9, "x", None, Some(2)), vec![]),
+        (behind(Order::NewestFirst, 0, "x", Some(2), None), vec![]),
+    ] {
+        let page = query(&stores, selection.clone()).await;
+        assert_eq!(ids(&page), expected, "{selection:?}");
+    }
+}
+
+async fn pages_lose_and_double_nothing(house: House) {
+    const RECORDS: u64 = 2500;
+    // Scattered over 97 instants, so that some 26 records share each; a multiplier coprime to 2500 shuffles them.
+    let entries = (0..RECORDS).map(|number| {
+        let shuffled = number * 1009 % RECORDS;
+        let time = i64::try_from(shuffled * shuffled % 97).unwrap() - 48;
+        entry(time, &format!("{shuffled:x}"), "body")
+    });
+    let entries: Vec<_> = entries.collect();
+    let mut sorted: Vec<_> = entries
+        .iter()
+        .map(|entry| (entry.time, entry.id.clone()))
+        .collect();
+    sorted.sort();
+    let stores = filled(&house, entries).await;
+
+    for order in BOTH {
+        if order == Order::NewestFirst {
+            sorted.reverse();
+        }
+        let in_order: Vec<_> = sorted.iter().map(|(_, id)| id.clone()).collect();
+        for limit in [1, 7, 333, 1000] {
+            let selection = Selection {
+                limit,
+                ..everything(order)
+            };
+            let met = walk(&stores, selection).await;
+            assert_eq!(met, in_order, "{order:?} by {limit}");
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Records, letters and errors to store.
+
+use twin_host::bindings::{
+    dead_letters::{Attempt, Letter},
+    error_topic::{Severity, SystemError},
+    records::{Entry, Order, Selection},
+};
+
+/// The collection of most tests.
+pub(crate) const TELEMETRY: &str = "telemetry";
+
+/// A record of `device-1` whose digest follows from its body.
+pub(crate) fn entry(time: i64, id: &str, body: impl Into<Vec<u8>>) -> Entry {
+    let body = body.into();
+    Entry {
+        device_id: "device-1".to_owned(),
+        time,
+        id: id.to_owned(),
+        message_type: "telemetry".to_owned(),
+        digest: format!("{}-{:?}", body.len(), body.first()),
+        body,
+    }
+}
+
+/// All of `device-1`, in that order.
+pub(crate) fn everything(order: Order) -> Selection {
+    Selection {
+        device_id: "device-1".to_owned(),
+        start: None,
+        end: None,
+        order,
+        limit: 1000,
+        after: None,
+    }
+}
+
+/// A letter with two attempts behind it.
+pub(crate) fn letter(letter_id: &str) -> Letter {
+    Letter {
+        letter_id: letter_id.to_owned(),
+        id: format!("message-of-{letter_id}"),
+        peer: "writer".to_owned(),
+        trace_id: Some("trace-1".to_owned()),
+        envelope: b"{\"payload\":\xF0\x9F\x8C\xA1, \0\xFF".to_vec(),
+        attempts: vec![
+            Attempt {
+                at: -1,
+                status: Some(503),
+                cause: "HTTP 503".to_owned(),
+            },
+            Attempt {
+                at: 1_000_000,
+                status: None,
+                cause: "timed out, they said: \"later\"".to_owned(),
+            },
+        ],
+        first_failure_at: -1,
+        last_failure_at: 1_000_000,
+    }
+}
+
+/// A warning with a payload.
+pub(crate) fn system_error(error_code: &str) -> SystemError {
+    SystemError {
+        twin_id: "factory-01".to_owned(),
+        cloud_provider: "aws".to_owned(),
+        severity: Severity::Warning,
+        component: "L1-Connector".to_owned(),
+        error_code: error_code.to_owned(),
+        message: "3 messages to writer".to_owned(),
+        timestamp: "2026-01-01T00:00:00Z".to_owned(),
+        raw_data: Some("{\"temperature\": 21.50}".to_owned()),
+    }
+}

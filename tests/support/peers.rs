@@ -1,0 +1,135 @@
+//! Peers that follow a script and remember what they were sent, and when.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use tokio::time::Instant;
+use twin_host::{
+    bindings::peers::{Failure, Reply, Request},
+    function::FunctionName,
+    peers::Peers as Sending,
+};
+
+/// Something that a component sent.
+#[derive(Clone, Debug)]
+pub struct Arrival {
+    /// To whom.
+    pub peer: String,
+    /// When, in milliseconds since the stage was built.
+    pub at_ms: u64,
+    /// What.
+    pub request: Request,
+    /// How long the sender would wait.
+    pub timeout: Duration,
+}
+
+impl Arrival {
+    /// A header of the request.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut headers = self.request.headers.iter();
+        headers.find_map(|(header, value)| (header == name).then_some(value.as_str()))
+    }
+
+    /// The body as text.
+    pub fn body(&self) -> String {
+        String::from_utf8(self.request.body.clone()).expect("peers are sent text")
+    }
+}
+
+/// What a peer does with its n-th request (from 0): after a while, this.
+pub type Script = Box<dyn FnMut(usize, &Arrival) -> (Duration, Result<Reply, Failure>) + Send>;
+
+/// The peers of a stage. Who has no script is unknown.
+#[derive(Clone)]
+pub struct Peers {
+    start: Instant,
+    inner: Arc<Mutex<Inner>>,
+}
+
+#[derive(Default)]
+struct Inner {
+    scripts: HashMap<String, (usize, Script)>,
+    arrivals: Vec<Arrival>,
+}
+
+impl Peers {
+    pub(crate) fn new() -> Self {
+        Self {
+            start: Instant::now(),
+            inner: Arc::default(),
+        }
+    }
+
+    /// Gives a peer a script, in place of any it had.
+    pub fn script(
+        &self,
+        peer: &str,
+        script: impl FnMut(usize, &Arrival) -> (Duration, Result<Reply, Failure>) + Send + 'static,
+    ) {
+        let mut inner = self.inner.lock().unwrap();
+        inner.scripts.insert(peer.to_owned(), (0, Box::new(script)));
+    }
+
+    /// Gives a peer a script without delays.
+    pub fn answer(
+        &self,
+        peer: &str,
+        mut script: impl FnMut(usize, &Arrival) -> Result<Reply, Failure> + Send + 'static,
+    ) {
+        self.script(peer, move |nth, arrival| {
+            (Duration::ZERO, script(nth, arrival))
+        });
+    }
+
+    /// Everything that was sent so far.
+    pub fn arrivals(&self) -> Vec<Arrival> {
+        self.inner.lock().unwrap().arrivals.clone()
+    }
+
+    /// When each request came, in milliseconds since the stage was built.
+    pub fn times_ms(&self) -> Vec<u64> {
+        let arrivals = self.arrivals();
+        arrivals.iter().map(|arrival| arrival.at_ms).collect()
+    }
+}
+
+#[async_trait]
+impl Sending for Peers {
+    async fn send(
+        &self,
+        _caller: FunctionName,
+        peer: String,
+        request: Request,
+        timeout: Duration,
+    ) -> Result<Reply, Failure> {
+        let (delay, result) = {
+            let mut inner = self.inner.lock().unwrap();
+            let Inner { scripts, arrivals } = &mut *inner;
+            let Some((count, script)) = scripts.get_mut(&peer) else {
+                return Err(Failure::UnknownPeer);
+            };
+            let at_ms = u64::try_from(self.start.elapsed().as_millis()).unwrap();
+            let arrival = Arrival {
+                peer,
+                at_ms,
+                request,
+                timeout,
+            };
+            let answer = script(*count, &arrival);
+            *count += 1;
+            arrivals.push(arrival);
+            answer
+        };
+        // As the host's own sender does: the time given is the most that it takes.
+        tokio::time::timeout(timeout, async {
+            tokio::time::sleep(delay).await;
+            result
+        })
+        .await
+        .unwrap_or(Err(Failure::TimedOut))
+    }
+}

@@ -1,0 +1,254 @@
+//! The stage: one function's real `.wasm` in the host's runtime, with virtual time and nothing of the world behind it.
+
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use serde_json::Value;
+use tokio::{sync::watch, time::Instant};
+use twin_contract::Cloud;
+use twin_host::{
+    credentials::Credentials,
+    function::{CallError, FunctionName, Functions, Request, Response},
+    imports::Capabilities,
+    providers::{Clock, memory::Memory},
+    runtime::{Runtime, RuntimeSettings, Sandbox, Time},
+    secrets::Secret,
+};
+
+use crate::Peers;
+
+/// The key that callers present.
+pub const KEY: &str = "the-key";
+/// Another that is valid too: keys are being rotated.
+pub const OTHER_KEY: &str = "the-key-after-it";
+/// When a stage's time begins: 2026-01-01T00:00:00Z, in seconds since 1970.
+pub const EPOCH_SECONDS: u64 = 1_767_225_600;
+
+/// A function on the stage.
+pub struct Stage {
+    /// It runs here.
+    pub runtime: Arc<Runtime>,
+    /// Its stores.
+    pub stores: Memory,
+    /// Its peers.
+    pub peers: Peers,
+    /// When it was built.
+    pub start: Instant,
+    function: FunctionName,
+}
+
+/// What is to be set before the curtain rises.
+pub struct StageBuilder {
+    function: FunctionName,
+    cloud: Cloud,
+    settings: HashMap<String, String>,
+    instances: usize,
+    calls: Option<usize>,
+    shared: Option<(Memory, Peers)>,
+}
+
+/// A response, read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Told {
+    /// Its status.
+    pub status: u16,
+    /// Its headers.
+    pub headers: Vec<(String, String)>,
+    /// Its body, which is always JSON.
+    pub body: Value,
+}
+
+impl Told {
+    /// A header.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut headers = self.headers.iter();
+        headers.find_map(|(header, value)| (header == name).then_some(value.as_str()))
+    }
+
+    /// The `error_code` of an error.
+    pub fn code(&self) -> &str {
+        self.body["error_code"].as_str().unwrap_or("none")
+    }
+
+    /// The `message` of an error.
+    pub fn message(&self) -> &str {
+        self.body["message"].as_str().unwrap_or("none")
+    }
+}
+
+/// The folder with the components, as `cargo xtask test` sets it.
+pub fn components() -> PathBuf {
+    folder("TWIN_COMPONENTS_DIR", "components")
+}
+
+fn folder(variable: &str, name: &str) -> PathBuf {
+    let default = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../target")
+        .join(name);
+    std::env::var_os(variable).map_or(default, PathBuf::from)
+}
+
+/// A post with the valid key of AWS's form.
+pub fn post(path: &str, body: impl AsRef<[u8]>) -> Request {
+    Request {
+        method: "POST".to_owned(),
+        path: path.to_owned(),
+        query: String::new(),
+        headers: vec![("x-api-key".to_owned(), KEY.to_owned())],
+        body: body.as_ref().to_vec(),
+        time_left_ms: None,
+    }
+}
+
+/// A query with the valid key of AWS's form; `target` is a path with a query string.
+pub fn get(target: &str) -> Request {
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    Request {
+        method: "GET".to_owned(),
+        query: query.to_owned(),
+        ..post(path, "")
+    }
+}
+
+impl StageBuilder {
+    /// Sets a setting.
+    pub fn set(mut self, name: &str, value: &str) -> Self {
+        self.settings.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Puts the function into another cloud.
+    pub fn cloud(mut self, cloud: Cloud) -> Self {
+        self.cloud = cloud;
+        self.set("TWIN_CLOUD", cloud.as_str())
+    }
+
+    /// How many instances share the work; one, if this is not called.
+    pub fn instances(mut self, instances: usize) -> Self {
+        self.instances = instances;
+        self
+    }
+
+    /// How many calls at once.
+    pub fn calls(mut self, calls: usize) -> Self {
+        self.calls = Some(calls);
+        self
+    }
+
+    /// Shares stores and peers with a function that is on stage already.
+    pub fn beside(mut self, other: &Stage) -> Self {
+        self.shared = Some((other.stores.clone(), other.peers.clone()));
+        self
+    }
+
+    /// Raises the curtain.
+    pub async fn build(self) -> Stage {
+        // What the components say is shown with a test that fails. Only the first stage of a process gets its way.
+        let _ = tracing_subscriber::fmt().with_test_writer().try_init();
+        let time = Time::virtual_from(Duration::from_secs(EPOCH_SECONDS));
+        let clock: Clock = {
+            let time = time.clone();
+            Arc::new(move || i64::try_from(time.now().as_micros()).unwrap())
+        };
+        let (stores, peers) = self
+            .shared
+            .unwrap_or_else(|| (Memory::new(clock), Peers::new()));
+        let keys = [Secret::new(KEY), Secret::new(OTHER_KEY)];
+        let capabilities = Capabilities {
+            function: self.function,
+            settings: {
+                let settings = self.settings;
+                Arc::new(move |name| settings.get(name).cloned())
+            },
+            credentials: Arc::new(Credentials::new(self.cloud, &keys)),
+            peers: Arc::new(peers.clone()),
+            stores: stores.stores(),
+            draining: watch::channel(false).1,
+        };
+        let mut settings = RuntimeSettings::new(components());
+        settings.cache = Some(folder("TWIN_CACHE_DIR", "code-cache"));
+        settings.instances = self.instances;
+        if let Some(calls) = self.calls {
+            settings.concurrent_calls = calls;
+        }
+        let sandbox = Sandbox::new().expect("this machine can run components");
+        let functions = [self.function];
+        let runtime = Runtime::start(&sandbox, &settings, &functions, time, |_| {
+            capabilities.clone()
+        })
+        .await
+        .expect("the component runs: `cargo xtask build` made it");
+        Stage {
+            runtime: Arc::new(runtime),
+            stores,
+            peers,
+            start: Instant::now(),
+            function: self.function,
+        }
+    }
+}
+
+impl Stage {
+    /// A stage for a function on AWS, with the specification's settings but no jitter.
+    pub fn of(function: FunctionName) -> StageBuilder {
+        StageBuilder {
+            function,
+            cloud: Cloud::Aws,
+            settings: HashMap::new(),
+            instances: 1,
+            calls: None,
+            shared: None,
+        }
+        .set("TWIN_NAME", "test-twin")
+        .set("RETRY_JITTER_PERCENT", "0")
+        .cloud(Cloud::Aws)
+    }
+
+    /// Calls the function.
+    pub async fn call(&self, request: Request) -> Told {
+        let Response {
+            status,
+            headers,
+            body,
+        } = self.try_call(request).await.expect("a response");
+        Told {
+            status,
+            headers,
+            body: serde_json::from_slice(&body).expect("every body is JSON"),
+        }
+    }
+
+    /// Calls the function, which may fail to respond.
+    pub async fn try_call(&self, request: Request) -> Result<Response, CallError> {
+        self.runtime.call(self.function, request).await
+    }
+
+    /// Milliseconds of virtual time since the stage was built.
+    pub fn elapsed_ms(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_millis()).unwrap()
+    }
+
+    /// The dead letters, oldest first.
+    pub async fn letters(&self) -> Vec<twin_host::bindings::dead_letter_replay::StoredLetter> {
+        let page = self.stores.stores().dead_letters.list(None, 1000).await;
+        page.expect("memory works").letters
+    }
+
+    /// The system errors published so far, oldest first.
+    pub async fn events(&self) -> Vec<twin_host::bindings::error_topic::SystemError> {
+        let topic = self.stores.stores().error_topic;
+        let pending = topic.pending(1000, Duration::ZERO).await;
+        let events = pending.expect("memory works").into_iter();
+        events.map(|event| event.error).collect()
+    }
+
+    /// The codes of the system errors published so far.
+    pub async fn event_codes(&self) -> Vec<String> {
+        let events = self.events().await.into_iter();
+        events.map(|event| event.error_code).collect()
+    }
+}
