@@ -131,6 +131,11 @@ async fn what_was_begun_is_finished_before_the_folder_closes() {
     }
     drop(stores);
 
+    let log = folder.path().join("twin.db-wal");
+    assert!(
+        !log.exists(),
+        "the last connection has folded the log into the database"
+    );
     assert_eq!(records(&open(folder.path())).await, 100);
 }
 

@@ -41,7 +41,7 @@ impl Span {
     }
 }
 
-/// Takes items until the page is full: `limit` of them or 1 MiB, but at least one of any size. Also says whether more follow.
+/// Takes items until the page is full: `limit` of them or 1 MiB, but at least one of any size. Says whether more follow.
 pub(super) fn fill<T, E>(
     items: impl IntoIterator<Item = Result<T, E>>,
     limit: u32,

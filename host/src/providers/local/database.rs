@@ -5,6 +5,7 @@ use std::{
     io,
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
+    thread,
     time::Duration,
 };
 
@@ -15,8 +16,10 @@ use crate::providers::Clock;
 
 const FILE_NAME: &str = "twin.db";
 
-/// How long to wait for another process that writes.
+/// How long to wait for another process that writes, and how often to look whether it is done. SQLite's own way to wait
+/// looks less and less often, and comes away empty-handed for seconds beside a process that writes without a break.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+const BUSY_PAUSE: Duration = Duration::from_millis(1);
 
 /// More than there are statements: each is compiled once a connection.
 const STATEMENTS: usize = 64;
@@ -75,7 +78,7 @@ impl Database {
         let mut connection =
             Connection::open_with_flags(self.path(), flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
                 .map_err(unusable)?;
-        connection.busy_timeout(BUSY_TIMEOUT).map_err(unusable)?;
+        connection.busy_handler(Some(wait)).map_err(unusable)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
         if let Access::Write = access {
             self.prepare(&mut connection)?;
@@ -123,4 +126,10 @@ impl Database {
             source,
         }
     }
+}
+
+/// Waits for another process, if it is worth it after so many times.
+fn wait(times: i32) -> bool {
+    thread::sleep(BUSY_PAUSE);
+    times.unsigned_abs() * BUSY_PAUSE < BUSY_TIMEOUT
 }

@@ -1,6 +1,6 @@
 //! What can go wrong with a data folder, and which failure of the WIT that is.
 
-use std::{io, path::PathBuf};
+use std::{error::Error, io, path::PathBuf};
 
 use rusqlite::ErrorCode;
 
@@ -40,6 +40,14 @@ pub enum LocalError {
     NoThread(#[source] io::Error),
 }
 
+impl LocalError {
+    /// The failure for those who may try again, with the cause in words. It may travel, so it does not name the folder.
+    pub(super) fn unavailable(&self) -> Failure {
+        let cause = self.source().map(ToString::to_string);
+        Failure::Unavailable(cause.unwrap_or_else(|| "the data folder cannot be used".to_owned()))
+    }
+}
+
 impl From<rusqlite::Error> for Failure {
     fn from(error: rusqlite::Error) -> Self {
         match error.sqlite_error_code() {
@@ -68,9 +76,7 @@ impl From<LocalError> for Failure {
     fn from(error: LocalError) -> Self {
         match error {
             LocalError::DatabaseUnusable { source, .. } => source.into(),
-            LocalError::FolderUnusable { .. }
-            | LocalError::SchemaTooNew { .. }
-            | LocalError::NoThread(_) => Self::Unavailable(error.to_string()),
+            other => other.unavailable(),
         }
     }
 }

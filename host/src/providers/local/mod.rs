@@ -1,6 +1,6 @@
 //! The provider `local`: one SQLite database in a folder on a real local disk.
 //!
-//! One thread writes ([`writer`]) and two read ([`readers`]), so that no database call ever runs on the async runtime.
+//! One thread writes (`writer`) and two read (`readers`), so that no database call ever runs on the async runtime.
 //! The writer commits many jobs at once: one fsync for all of them, and no reply before it. Several processes may have
 //! the folder open, as the CLI has beside a host.
 

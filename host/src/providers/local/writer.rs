@@ -51,13 +51,12 @@ fn not_done() -> Failure {
 
 fn write(mut link: Link, queue: &Queue<Box<dyn Job>>) {
     while let Some(mut batch) = next_batch(queue) {
-        let lost = link
-            .run(|session| commit(session, &mut batch))
-            .inspect_err(
-                |error| tracing::error!(%error, jobs = batch.len(), "a batch was not stored"),
-            )
-            .err()
-            .map(|error| Failure::Unavailable(error.to_string()));
+        let written = link.run(|session| commit(session, &mut batch));
+        let lost = written.err().map(|error| {
+            let failure = error.unavailable();
+            tracing::error!(%error, ?failure, jobs = batch.len(), "a batch was not stored");
+            failure
+        });
         for job in batch {
             job.reply(lost.as_ref());
         }
