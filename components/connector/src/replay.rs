@@ -83,8 +83,8 @@ pub(crate) async fn replay(request: &Request) -> Result<Response, Response> {
     let lease_ms = u32::try_from(own_ms.saturating_add(LEASE_MARGIN_MS)).unwrap_or(u32::MAX);
 
     let mut report = Report::default();
-    // Held until the end, so that every batch brings other letters.
-    let mut staying = Vec::new();
+    // Their leases are held until the end, so that every batch brings other letters.
+    let mut staying: Vec<(String, String)> = Vec::new();
     while left > 0 && replay.has_time() {
         let leases = store::take(letter_id.clone(), left.min(BATCH), lease_ms)
             .await
@@ -111,12 +111,12 @@ pub(crate) async fn replay(request: &Request) -> Result<Response, Response> {
                     });
                 }
             }
-            staying.push(lease);
+            staying.push((lease.letter.letter_id, lease.receipt));
         }
     }
-    for lease in staying {
+    for (letter_id, receipt) in staying {
         // If this fails, the lease ends by itself.
-        let _ = store::release(lease.letter.letter_id, lease.receipt).await;
+        let _ = store::release(letter_id, receipt).await;
     }
     // Numbers and strings always serialize.
     let body = serde_json::to_vec(&report).unwrap_or_default();

@@ -135,6 +135,14 @@ impl Config {
     /// Where a peer is, for this caller: its URL if it has one, else the function of that name mounted here, but never
     /// the caller itself. None if the peer is not bound.
     pub fn binding(&self, caller: FunctionName, peer: Peer) -> Option<Binding<'_>> {
+        let here = peer
+            .stand_in()
+            .filter(|function| *function != caller && self.functions.contains(function))
+            .map(Binding::Local);
+        // Errors stay in their cloud where they can (specification section 4: a local topic, a local reporter).
+        if peer == Peer::ErrorReporter && here.is_some() {
+            return here;
+        }
         let remote = self.peers.remotes.get(&peer);
         if let Some((remote, url)) = remote.and_then(|remote| Some((remote, remote.url.as_ref()?)))
         {
@@ -148,9 +156,7 @@ impl Config {
                     .or(self.keys.first()),
             });
         }
-        peer.stand_in()
-            .filter(|function| *function != caller && self.functions.contains(function))
-            .map(Binding::Local)
+        here
     }
 }
 

@@ -1,6 +1,6 @@
 //! Bodies that are too large, too slow, too many or unasked for.
 
-use tokio::sync::Notify;
+use tokio::sync::{Barrier, Notify};
 use twin_contract::MAX_BODY;
 
 use super::*;
@@ -106,4 +106,36 @@ async fn bodies_take_no_more_memory_than_is_set_aside() {
     };
     let (first, ()) = tokio::join!(first, others);
     assert_status(&first, 200);
+}
+
+#[tokio::test]
+async fn a_body_in_chunks_gives_back_the_memory_it_did_not_need() {
+    let body_memory = u32::try_from(MAX_BODY + 1 + 3).unwrap();
+    let begun = Arc::new(Notify::new());
+    let signals = (Arc::clone(&begun), Arc::new(Barrier::new(2)));
+    let functions = Scripted::new(&[Writer], move |_, _| {
+        let (begun, both) = signals.clone();
+        async move {
+            begun.notify_one();
+            both.wait().await;
+            Ok(response(200, "done"))
+        }
+    });
+    let server = Server::start(
+        functions,
+        IngressSettings {
+            body_memory,
+            ..settings()
+        },
+    )
+    .await;
+    let chunked = format!("{KEY}transfer-encoding: chunked\r\n");
+    let send = || server.request("POST /", &chunked, "3\r\nabc\r\n0\r\n\r\n");
+    let second = async {
+        begun.notified().await;
+        send().await
+    };
+    let (first, second) = tokio::join!(send(), second);
+    assert_status(&first, 200);
+    assert_status(&second, 200);
 }

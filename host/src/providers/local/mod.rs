@@ -18,12 +18,17 @@ mod schema;
 mod session;
 #[cfg(test)]
 mod tests;
+mod twins;
 mod writer;
 
 use std::{path::Path, sync::Arc};
 
 use super::{Clock, Stores, system_clock};
-use {database::Database, readers::Readers, writer::Writer};
+use {
+    database::{Access, Database},
+    readers::Readers,
+    writer::Writer,
+};
 
 pub use error::LocalError;
 
@@ -55,6 +60,16 @@ impl Local {
         let writer = Writer::start(&database)?;
         let readers = Readers::start(&database)?;
         Ok(Self(Arc::new(Store { readers, writer })))
+    }
+
+    /// The twins that have data in a folder.
+    ///
+    /// # Errors
+    /// If there is no database in it, or it cannot be read.
+    pub fn twins(folder: &Path) -> Result<Vec<String>, LocalError> {
+        let database = Database::new(folder, "", system_clock())?;
+        let connection = database.connect(Access::Read)?;
+        twins::list(&connection).map_err(|source| database.unusable(source))
     }
 
     /// The stores in this folder.

@@ -1,0 +1,83 @@
+//! The commands of `twin`. What is wrong with the configuration is one line and exit code 2; any other failure is one line
+//! and exit code 1.
+
+mod dead_letters;
+mod demo;
+mod errors;
+mod inspect;
+mod placement;
+mod reach;
+mod serve;
+mod signals;
+mod up;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use twin_host::{config::ConfigError, host::HostError};
+
+/// Carries a digital twin's data across clouds: connector, ingestion, writer, reader and error reporter as portable
+/// components.
+#[derive(Debug, Parser)]
+#[command(name = "twin", version)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run one cloud's functions, configured by environment variables.
+    #[command(after_long_help = serve::environment(), after_help = "--help lists the environment variables.")]
+    Serve,
+    /// Run three clouds on this machine, each with its own listener, storage and key.
+    Up(up::Options),
+    /// Watch real telemetry cross three clouds, one of which fails for a while.
+    Demo(demo::Options),
+    /// Look at messages that could not be delivered, and send them again.
+    #[command(subcommand)]
+    DeadLetters(dead_letters::Command),
+    /// Look at system errors.
+    #[command(subcommand)]
+    Errors(errors::Command),
+    /// Show what a component imports, and its digest; fail if it imports more than its world allows.
+    Inspect(inspect::Options),
+}
+
+/// Runs a command to its end.
+pub(crate) fn run(cli: Cli) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error.into()),
+    };
+    let done = runtime.block_on(async {
+        match cli.command {
+            Command::Serve => serve::run().await,
+            Command::Up(options) => up::run(options).await,
+            Command::Demo(options) => demo::run(options).await,
+            Command::DeadLetters(command) => dead_letters::run(command).await,
+            Command::Errors(command) => errors::run(command).await,
+            Command::Inspect(options) => inspect::run(&options),
+        }
+    });
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
+    }
+}
+
+/// The one place where a command's failure is told.
+#[allow(
+    clippy::print_stderr,
+    reason = "a command line speaks to its user on stderr"
+)]
+fn fail(error: &anyhow::Error) -> ExitCode {
+    eprintln!("twin: {error:#}");
+    let configuration = error.is::<ConfigError>()
+        || matches!(error.downcast_ref(), Some(HostError::Config(_)))
+        || error.is::<placement::PlacementError>();
+    ExitCode::from(if configuration { 2 } else { 1 })
+}

@@ -1,0 +1,42 @@
+//! `twin serve`: one cloud's functions, until told to stop.
+
+use std::fmt::Write as _;
+
+use twin_host::{
+    config::{Config, GROUPS, Unset},
+    host::Host,
+    runtime::Sandbox,
+    telemetry,
+};
+
+use super::signals;
+
+/// Runs the functions.
+pub(super) async fn run() -> anyhow::Result<()> {
+    let config = Config::from_env()?;
+    telemetry::start_logs(&config.log);
+    let listener = Host::listen(config.socket()).await?;
+    let host = Host::start(&Sandbox::new()?, config, listener).await?;
+    signals::told_to_stop().await?;
+    host.stop().await;
+    Ok(())
+}
+
+/// What `--help` says of the environment: the same table that the environment is read by.
+pub(super) fn environment() -> String {
+    let mut text = String::from("Environment variables:\n");
+    for group in GROUPS {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "\n  {}\n", group.title);
+        for variable in group.variables {
+            let default = match variable.default {
+                Unset::Refused => " (required)".to_owned(),
+                Unset::Value(value) => format!(" (default: {value})"),
+                Unset::Otherwise(words) => format!(" (default: {words})"),
+                Unset::Nothing => String::new(),
+            };
+            let _ = writeln!(text, "    {:<28} {}{default}", variable.name, variable.help);
+        }
+    }
+    text
+}

@@ -1,0 +1,183 @@
+//! One cloud's functions of one twin, put together: configuration, stores, peers, runtime and ingress.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use async_trait::async_trait;
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+
+use crate::{
+    config::{Config, ConfigError},
+    credentials::Credentials,
+    function::{FunctionName, Functions},
+    imports::Capabilities,
+    ingress::{IngressSettings, Readiness, http},
+    outbox::{Announced, Forwarder},
+    peers::PeerSender,
+    providers::{
+        Health, Stores,
+        local::{Local, LocalError},
+    },
+    runtime::{Runtime, RuntimeError, RuntimeSettings, Sandbox, Time},
+    telemetry::metrics,
+};
+
+/// Why a host does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A component or the engine.
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
+    /// The data folder.
+    #[error(transparent)]
+    Store(#[from] LocalError),
+    /// The address.
+    #[error("cannot listen on {address} (TWIN_BIND and PORT set it)")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// Why not.
+        source: std::io::Error,
+    },
+}
+
+/// A running host.
+pub struct Host {
+    config: Arc<Config>,
+    runtime: Arc<Runtime>,
+    address: SocketAddr,
+    stop: watch::Sender<bool>,
+    ingress: JoinHandle<()>,
+    forwarder: JoinHandle<()>,
+}
+
+impl Host {
+    /// Binds the configured address.
+    ///
+    /// # Errors
+    /// If somebody else has it, or it is none of this machine's.
+    pub async fn listen(address: SocketAddr) -> Result<TcpListener, HostError> {
+        TcpListener::bind(address)
+            .await
+            .map_err(|source| HostError::Listen { address, source })
+    }
+
+    /// Starts everything; requests are answered when this returns.
+    ///
+    /// # Errors
+    /// If the store cannot be opened, or a component does not run.
+    pub async fn start(
+        sandbox: &Sandbox,
+        config: Config,
+        listener: TcpListener,
+    ) -> Result<Self, HostError> {
+        // Before the first thing is measured.
+        metrics::recorder();
+        let address = listener.local_addr().map_err(|source| HostError::Listen {
+            address: config.socket(),
+            source,
+        })?;
+        let config = Arc::new(config);
+        let mut stores = Local::open(&config.storage.data_dir, &config.twin)?.stores();
+        let announced = Announced::new(stores.error_topic);
+        stores.error_topic = announced.clone();
+
+        let peers = Arc::new(PeerSender::new(Arc::clone(&config))?);
+        let runtime = start_runtime(sandbox, &config, &stores, &peers).await?;
+        let functions: Arc<dyn Functions> = runtime.clone();
+        peers.mount(Arc::downgrade(&functions));
+
+        let (stop, stopped) = watch::channel(false);
+        let readiness = Arc::new(StoreWritable(stores.health));
+        let settings = IngressSettings::new(&config, readiness);
+        let ingress = http::serve(listener, functions, settings, stopped.clone());
+        let forwarder = Forwarder::new(announced, peers).run(stopped);
+        tracing::info!(
+            twin = config.twin,
+            cloud = config.cloud.as_str(),
+            functions = ?config.functions,
+            %address,
+            "ready"
+        );
+        Ok(Self {
+            config,
+            runtime,
+            address,
+            stop,
+            ingress: tokio::spawn(ingress),
+            forwarder: tokio::spawn(forwarder),
+        })
+    }
+
+    /// Where it listens.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What it was told.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The lower-case hex SHA-256 of a mounted function's component.
+    pub fn digest(&self, function: FunctionName) -> Option<&str> {
+        self.runtime.digest(function)
+    }
+
+    /// Stops: takes no more requests, turns deliveries that wait into dead letters, lets the rest finish for at most the
+    /// drain timeout.
+    pub async fn stop(self) {
+        self.runtime.begin_drain();
+        self.stop.send_replace(true);
+        // A task that panicked has stopped too.
+        let _ = self.ingress.await;
+        let _ = self.forwarder.await;
+        if !self.runtime.stop(self.config.listen.drain_timeout).await {
+            tracing::warn!("stopped before all instances had finished");
+        }
+        tracing::info!(cloud = self.config.cloud.as_str(), "stopped");
+    }
+}
+
+async fn start_runtime(
+    sandbox: &Sandbox,
+    config: &Arc<Config>,
+    stores: &Stores,
+    peers: &Arc<PeerSender>,
+) -> Result<Arc<Runtime>, HostError> {
+    let settings = RuntimeSettings {
+        cache: Some(config.code.cache_dir.clone()),
+        concurrent_calls: config.limits.concurrent_calls,
+        deadline: config.limits.function_deadline,
+        ..RuntimeSettings::new(config.code.components_dir.clone())
+    };
+    let credentials = Arc::new(Credentials::new(config.cloud, &config.keys));
+    let capabilities = |function| Capabilities {
+        function,
+        settings: {
+            let config = Arc::clone(config);
+            Arc::new(move |name| config.setting(name))
+        },
+        credentials: Arc::clone(&credentials),
+        peers: peers.clone(),
+        stores: stores.clone(),
+        // The runtime puts its own in place of this.
+        draining: watch::channel(false).1,
+    };
+    let functions = &config.functions;
+    let runtime = Runtime::start(sandbox, &settings, functions, Time::Real, capabilities).await?;
+    Ok(Arc::new(runtime))
+}
+
+/// Components are loaded before the first request is answered, so what is left to ask is the store.
+struct StoreWritable(Arc<dyn Health>);
+
+#[async_trait]
+impl Readiness for StoreWritable {
+    async fn ready(&self) -> Result<(), String> {
+        let checked = self.0.check().await;
+        checked.map_err(|failure| format!("the store cannot be written: {failure:?}"))
+    }
+}

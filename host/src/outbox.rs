@@ -1,0 +1,238 @@
+//! From the outbox to the error reporter: what the components published is delivered here, at least once.
+//!
+//! Publishing is done when an error is in the outbox. This task takes it from there, to the error reporter of this host or
+//! to the one that `REMOTE_ERROR_REPORTER_URL` names; where there is neither, errors wait, durably.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use tokio::{
+    sync::{Notify, watch},
+    time::sleep,
+};
+use twin_contract::{Severity as Shown, SystemError as Document, reply::Custody};
+
+use crate::{
+    bindings::{
+        error_topic::{Severity, SystemError},
+        peers::{Failure as SendFailure, Request},
+        types::Failure,
+    },
+    function::FunctionName,
+    peers::Peers,
+    providers::{ErrorTopic, Event},
+};
+
+/// Events handed out at once.
+const BATCH: u32 = 32;
+/// How long an event is this process's to deliver.
+const LEASE: Duration = Duration::from_secs(30);
+/// How long one delivery may take.
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// How long to wait for news before looking all the same: another process may have published.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+/// The waits after a failure: doubled from the first to the second.
+const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+
+/// An error topic that tells the forwarder when something was published.
+pub struct Announced {
+    topic: Arc<dyn ErrorTopic>,
+    published: Notify,
+}
+
+impl Announced {
+    /// Around a provider's topic.
+    pub fn new(topic: Arc<dyn ErrorTopic>) -> Arc<Self> {
+        Arc::new(Self {
+            topic,
+            published: Notify::new(),
+        })
+    }
+}
+
+#[async_trait]
+impl ErrorTopic for Announced {
+    async fn publish(&self, error: SystemError) -> Result<(), Failure> {
+        self.topic.publish(error).await?;
+        self.published.notify_one();
+        Ok(())
+    }
+
+    async fn pending(&self, limit: u32, lease: Duration) -> Result<Vec<Event>, Failure> {
+        self.topic.pending(limit, lease).await
+    }
+
+    async fn settle(&self, event_id: String) -> Result<(), Failure> {
+        self.topic.settle(event_id).await
+    }
+
+    async fn release(&self, event_id: String) -> Result<(), Failure> {
+        self.topic.release(event_id).await
+    }
+}
+
+/// Delivers what is in the outbox.
+pub struct Forwarder {
+    outbox: Arc<Announced>,
+    peers: Arc<dyn Peers>,
+}
+
+/// What became of a round.
+enum Round {
+    /// Everything was delivered.
+    Empty,
+    /// There may be more.
+    More,
+    /// The reporter or the store is away.
+    Failed,
+    /// There is no reporter.
+    Unbound,
+}
+
+/// What became of an event.
+enum Delivery {
+    /// It is with the reporter, or never will be.
+    Done,
+    Failed,
+    Unbound,
+}
+
+impl Forwarder {
+    /// From this outbox, through these peers.
+    pub fn new(outbox: Arc<Announced>, peers: Arc<dyn Peers>) -> Self {
+        Self { outbox, peers }
+    }
+
+    /// Delivers until `stop` becomes true.
+    pub async fn run(self, mut stop: watch::Receiver<bool>) {
+        tokio::select! {
+            () = self.forward() => {}
+            // An error says that whoever could tell us is gone. What is leased is free again when the lease ends.
+            _ = stop.wait_for(|stop| *stop) => {}
+        }
+    }
+
+    async fn forward(&self) {
+        let mut wait = BACKOFF.0;
+        loop {
+            match self.round().await {
+                Round::More => {}
+                Round::Empty => {
+                    wait = BACKOFF.0;
+                    tokio::select! {
+                        () = self.outbox.published.notified() => {}
+                        () = sleep(LOOK_AGAIN) => {}
+                    }
+                }
+                Round::Failed => {
+                    sleep(wait).await;
+                    wait = (wait * 2).min(BACKOFF.1);
+                }
+                // Bindings do not change while a host runs.
+                Round::Unbound => std::future::pending().await,
+            }
+        }
+    }
+
+    async fn round(&self) -> Round {
+        let events = match self.outbox.pending(BATCH, LEASE).await {
+            Ok(events) => events,
+            Err(failure) => {
+                tracing::warn!(?failure, "outbox not readable");
+                return Round::Failed;
+            }
+        };
+        if events.is_empty() {
+            return Round::Empty;
+        }
+        let mut events = events.into_iter();
+        while let Some(event) = events.next() {
+            let failed = match self.deliver(&event).await {
+                // If this fails, the reporter sees the event twice, and knows it by its id.
+                Delivery::Done => self
+                    .outbox
+                    .settle(event.id)
+                    .await
+                    .err()
+                    .map(|_| Round::Failed),
+                Delivery::Failed => Some(self.give_back(event).await),
+                Delivery::Unbound => {
+                    self.give_back(event).await;
+                    Some(Round::Unbound)
+                }
+            };
+            if let Some(failed) = failed {
+                for event in events {
+                    self.give_back(event).await;
+                }
+                return failed;
+            }
+        }
+        Round::More
+    }
+
+    async fn give_back(&self, event: Event) -> Round {
+        // If this fails, the lease ends by itself.
+        let _ = self.outbox.release(event.id).await;
+        Round::Failed
+    }
+
+    async fn deliver(&self, event: &Event) -> Delivery {
+        let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let request = Request {
+            method: "POST".to_owned(),
+            query: String::new(),
+            headers: vec![
+                header("content-type", "application/json"),
+                header("idempotency-key", &event.id),
+            ],
+            body: document(&event.error).to_json(),
+        };
+        // The topic is nobody's function; what counts is that it is not the reporter, which is bound to itself by no name.
+        let caller = FunctionName::Connector;
+        let sent = self
+            .peers
+            .send(caller, "error-reporter".to_owned(), request, TIMEOUT);
+        match sent.await {
+            Ok(reply) if Custody::of_reply(reply.status, &reply.body).is_some() => Delivery::Done,
+            Ok(reply) if matches!(reply.status, 400 | 409 | 413) => {
+                // It will never be taken; it must not stand in the way of the others.
+                tracing::error!(
+                    id = event.id,
+                    status = reply.status,
+                    error_code = event.error.error_code,
+                    message = event.error.message,
+                    "system error refused by the error reporter"
+                );
+                Delivery::Done
+            }
+            Ok(reply) => {
+                tracing::warn!(status = reply.status, "system error not delivered");
+                Delivery::Failed
+            }
+            Err(SendFailure::UnknownPeer) => Delivery::Unbound,
+            Err(failure) => {
+                tracing::warn!(?failure, "system error not delivered");
+                Delivery::Failed
+            }
+        }
+    }
+}
+
+fn document(error: &SystemError) -> Document {
+    let error = error.clone();
+    Document {
+        twin_id: error.twin_id,
+        cloud_provider: error.cloud_provider,
+        severity: match error.severity {
+            Severity::Critical => Shown::Critical,
+            Severity::Warning => Shown::Warning,
+            Severity::Info => Shown::Info,
+        },
+        component: error.component,
+        error_code: error.error_code,
+        message: error.message,
+        timestamp: error.timestamp,
+        raw_data: error.raw_data,
+    }
+}
