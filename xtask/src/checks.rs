@@ -42,7 +42,14 @@ fn lint(layout: &Layout, steps: &mut Steps) -> anyhow::Result<()> {
     steps.run("lints of the function components", || {
         // For the native target: the bindings have stubs there, and no linter for wasm is needed.
         let mut clippy = clippy(layout);
-        clippy.args(["-p", "twin-guest"]);
+        clippy.args([
+            "-p",
+            "twin-guest",
+            "-p",
+            "twin-adapter",
+            "-p",
+            "twin-adapter-wasi",
+        ]);
         for name in components::NAMES {
             clippy.arg("-p").arg(format!("twin-{name}"));
         }

@@ -2,6 +2,7 @@
 
 mod checks;
 mod components;
+mod compose;
 mod debian;
 mod demo;
 mod layout;
@@ -35,6 +36,9 @@ enum Task {
         /// Build the function components and leave the native command alone.
         #[arg(long)]
         components_only: bool,
+        /// Also compose each function with the WASI adapter, into target/wasi.
+        #[arg(long)]
+        wasi: bool,
     },
     /// Build, then run `twin demo`.
     Demo {
@@ -65,13 +69,24 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     let layout = Layout::find()?;
     let mut steps = Steps::default();
     match cli.command {
-        Task::Build { components_only } => build(&layout, &mut steps, components_only),
+        Task::Build {
+            components_only,
+            wasi,
+        } => {
+            components(&layout, &mut steps, wasi)?;
+            if components_only {
+                return Ok(());
+            }
+            command(&layout, &mut steps)
+        }
         Task::Demo { args } => {
-            build(&layout, &mut steps, false)?;
+            components(&layout, &mut steps, false)?;
+            command(&layout, &mut steps)?;
             demo::run(&layout, &args)
         }
         Task::Test { only } => {
-            let outcome = build(&layout, &mut steps, false)
+            let outcome = components(&layout, &mut steps, true)
+                .and_then(|()| command(&layout, &mut steps))
                 .and_then(|()| checks::run(&layout, &mut steps, only.as_deref()));
             steps.summary();
             outcome
@@ -79,14 +94,24 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     }
 }
 
-fn build(layout: &Layout, steps: &mut Steps, components_only: bool) -> anyhow::Result<()> {
+/// The functions and the adapters; composed, if `wasi` says so.
+fn components(layout: &Layout, steps: &mut Steps, wasi: bool) -> anyhow::Result<()> {
     let toolchain = steps.run("wasm toolchain", || toolchain::find(layout))?;
     steps.run("function components", || {
         components::build(layout, &toolchain)
     })?;
-    if components_only {
-        return Ok(());
+    steps.run("adapters", || {
+        components::build_adapters(layout, &toolchain)
+    })?;
+    if wasi {
+        steps.run("functions for any WASI 0.3 runtime", || {
+            compose::build(layout)
+        })?;
     }
+    Ok(())
+}
+
+fn command(layout: &Layout, steps: &mut Steps) -> anyhow::Result<()> {
     steps.run("the twin command", || {
         let mut cargo = layout.cargo();
         process::run(cargo.args(["build", "--locked", "--release", "-p", "twin-host"]))
