@@ -18,7 +18,10 @@ pub(crate) const NAMES: [&str; 5] = [
 ];
 
 /// The adapters, by package and artefact.
-const ADAPTERS: [(&str, &str); 1] = [("twin-adapter-wasi", "wasi_adapter.wasm")];
+const ADAPTERS: [(&str, &str); 2] = [
+    ("twin-adapter-spin", "spin_adapter.wasm"),
+    ("twin-adapter-wasi", "wasi_adapter.wasm"),
+];
 
 /// Builds all functions, then prints what came out.
 pub(crate) fn build(layout: &Layout, toolchain: &Toolchain) -> anyhow::Result<()> {

@@ -9,6 +9,7 @@ mod layout;
 mod process;
 mod steps;
 mod toolchain;
+mod wasmtime;
 
 use std::{
     ffi::OsString,

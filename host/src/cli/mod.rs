@@ -1,6 +1,7 @@
 //! The commands of `twin`. What is wrong with the configuration is one line and exit code 2; any other failure is one line
 //! and exit code 1.
 
+mod composed;
 mod dead_letters;
 mod demo;
 mod errors;

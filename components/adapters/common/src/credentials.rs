@@ -5,6 +5,7 @@ use twin_contract::{Cloud, KeyRefusal, KeyRing, is_key, keys};
 use crate::{
     Variables,
     bindings::credentials::{Caller, Denied, Guest, Presented},
+    twin_name,
 };
 
 impl<T: Variables> Guest for T {
@@ -19,8 +20,9 @@ impl<T: Variables> Guest for T {
 }
 
 /// The keys that callers may present. Nothing checks the variables before the first request, so it is done here: without
-/// a cloud and a key nobody is let in.
+/// a name, a cloud and a key nobody is let in.
 async fn ring<T: Variables>() -> Result<KeyRing, String> {
+    twin_name::<T>().await.map_err(|_| "TWIN_NAME is not set")?;
     let cloud = T::variable("TWIN_CLOUD").await;
     let cloud: Cloud = cloud
         .and_then(|name| name.parse().ok())

@@ -36,10 +36,12 @@ pub trait Variables: 'static {
 }
 
 /// The twin's name, which is part of every key.
-pub async fn twin_name<V: Variables>() -> String {
-    V::variable("TWIN_NAME")
-        .await
-        .unwrap_or_else(|| "twin".to_owned())
+///
+/// # Errors
+/// If there is none: any other would be another twin's.
+pub async fn twin_name<V: Variables>() -> Result<String, Failure> {
+    let name = V::variable("TWIN_NAME").await;
+    name.ok_or_else(|| Failure::Unavailable("TWIN_NAME is not set".to_owned()))
 }
 
 /// Exports an adapter's capabilities.

@@ -48,7 +48,7 @@ impl Folder {
         let root =
             root.ok_or_else(|| Failure::Unavailable(format!("no folder is preopened as {NAME}")))?;
         // A suffix, because a twin may be called `..`.
-        let twin = format!("{}.twin", twin_name::<Adapter>().await);
+        let twin = format!("{}.twin", twin_name::<Adapter>().await?);
         Ok(Self { root, twin })
     }
 
