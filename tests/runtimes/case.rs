@@ -1,6 +1,11 @@
 //! A case: requests in order, and the reply to each, as a file says.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use serde::Deserialize;
 
@@ -11,6 +16,9 @@ use crate::{
 
 /// The key that every request presents unless the case says otherwise.
 const KEY: &str = "the-key";
+
+/// How long «soon» may last.
+const SOON: Duration = Duration::from_secs(10);
 
 /// What a file holds.
 #[derive(Debug, Deserialize)]
@@ -49,6 +57,9 @@ struct Step {
     #[serde(rename = "retry-after")]
     retry_after: Option<String>,
     allow: Option<String>,
+    /// The reply comes to be as it should within [`SOON`]: something is under way in the background.
+    #[serde(default)]
+    soon: bool,
     /// Members of the reply whose values are new each time, and compared as `*`.
     #[serde(default)]
     mask: Vec<String>,
@@ -76,8 +87,12 @@ impl Case {
             .into();
         settings.extend(self.settings.clone());
         let mut twin = Twin::new(runtime, settings);
+        // An error says that there is one already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder()
             .no_proxy()
+            // A function that was started anew is not at the other end of an old connection.
+            .pool_max_idle_per_host(0)
             .build()
             .expect("a client");
         let mut wrong = Vec::new();
@@ -86,8 +101,13 @@ impl Case {
                 twin.run(functions);
             }
             if let Some(send) = &step.send {
-                let got = step.exchange(&client, &twin, send).await;
                 let expected = step.expected();
+                let start = Instant::now();
+                let mut got = step.exchange(&client, &twin, send).await;
+                while step.soon && got != expected && start.elapsed() < SOON {
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    got = step.exchange(&client, &twin, send).await;
+                }
                 if got != expected {
                     wrong.push(format!(
                         "{}, step {number}: {send}\n  expected {expected}\n  got      {got}",

@@ -42,7 +42,9 @@ impl Composed {
     /// Reads a composed file; none if it is a component of one piece.
     pub(super) fn read(bytes: &[u8]) -> wasmparser::Result<Option<Self>> {
         let outer = Outer::read(bytes)?;
-        let Some((component, arguments)) = outer.function() else {
+        // A component of one piece has small ones inside, too: they take functions and types, and no instances.
+        let Some((component, arguments)) = outer.function().filter(|(_, taken)| !taken.is_empty())
+        else {
             return Ok(None);
         };
         let imports = arguments.iter();
