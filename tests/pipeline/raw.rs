@@ -1,0 +1,47 @@
+//! A client that sends any bytes whatever.
+
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+};
+
+use crate::{process::PATIENCE, replies::Reply};
+
+/// A connection.
+pub(crate) fn connect(port: u16) -> TcpStream {
+    let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_write_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+/// Sends bytes on a connection of their own and reads until the server closes it.
+pub(crate) fn exchange(port: u16, bytes: &[u8]) -> Reply {
+    let mut stream = connect(port);
+    // The server may have replied and closed before it read everything.
+    let _ = stream.write_all(bytes);
+    reply(stream)
+}
+
+/// Reads until the server closes.
+pub(crate) fn reply(mut stream: TcpStream) -> Reply {
+    let mut bytes = Vec::new();
+    let ended = stream.read_to_end(&mut bytes);
+    let all = String::from_utf8_lossy(&bytes).into_owned();
+    let (head, body) = all
+        .split_once("\r\n\r\n")
+        .unwrap_or_else(|| panic!("no head: {all:?} {ended:?}"));
+    let mut lines = head.lines();
+    let line = lines.next().unwrap();
+    Reply {
+        status: line.split(' ').nth(1).unwrap().parse().unwrap(),
+        headers: lines.filter_map(header).collect(),
+        text: body.to_owned(),
+    }
+}
+
+/// A line of a head, its name in lower case.
+pub(crate) fn header(line: &str) -> Option<(String, String)> {
+    let (name, value) = line.split_once(':')?;
+    Some((name.to_ascii_lowercase(), value.trim().to_owned()))
+}
