@@ -2,12 +2,17 @@
 
 #![cfg(test)]
 
+mod auth;
+mod circuit;
 mod crossing;
 mod dead_letters;
 mod draining;
+mod errors;
 mod house;
 mod killed;
 mod peer;
 mod process;
 mod raw;
 mod replies;
+mod start_up;
+mod status;
