@@ -34,12 +34,11 @@ async fn connector_with_letters() -> (Host, Host) {
 
 /// `twin COMMAND…` by either way of reaching a host.
 fn ask(host: &Host, way: &str, words: &[&str]) -> Told {
-    let key = host.key();
     let (url, data) = (host.url(""), host.data().to_str().unwrap());
     let mut command = host.command([]);
     command.args(words);
     match way {
-        "--url" => command.args(["--url", &url, "--key", &key]),
+        "--url" => command.args(["--url", &url, "--key", &host.key]),
         _ => command.args(["--data", data]),
     };
     run(&mut command)

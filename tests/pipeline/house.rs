@@ -3,8 +3,8 @@
 use std::{
     collections::BTreeMap,
     fs,
-    io::{BufRead, BufReader},
     net::TcpListener,
+    ops::Deref,
     path::Path,
     process::{self, Child, ExitStatus},
     sync::{
@@ -15,38 +15,35 @@ use std::{
 };
 
 use reqwest::Method;
-use serde_json::Value;
 use tempfile::TempDir;
 use twin_contract::Cloud;
-use twin_host::{credentials::HeaderForm, secrets::Secret};
 
 use crate::{
-    process::{eventually, exit_of, terminate, twin},
-    replies::Reply,
+    process::{eventually, exit_of, keep, terminate, twin},
+    site::Site,
 };
 
 /// A host, which runs or does not; what it stores stays until the test ends.
 pub(crate) struct Host {
-    pub(crate) cloud: Cloud,
+    site: Site,
     pub(crate) port: u16,
     vars: BTreeMap<String, String>,
     data: Arc<TempDir>,
     child: Option<Child>,
     logs: Arc<Mutex<String>>,
-    client: reqwest::Client,
 }
 
 impl Host {
-    /// A host that does not run yet. Its key and its twin are the same for all: see [`Host::key`].
+    /// A host that does not run yet.
     pub(crate) fn of(cloud: Cloud, functions: &str) -> Self {
+        let port = free_port();
         Self {
-            cloud,
-            port: free_port(),
+            site: Site::of(cloud, base(port), format!("key-of-{cloud}")),
+            port,
             vars: BTreeMap::new(),
             data: Arc::new(TempDir::new().unwrap()),
             child: None,
             logs: Arc::default(),
-            client: client(),
         }
         .set("TWIN_NAME", "factory-01")
         .set("TWIN_CLOUD", cloud.as_str())
@@ -59,6 +56,9 @@ impl Host {
 
     /// Sets a variable.
     pub(crate) fn set(mut self, name: &str, value: &str) -> Self {
+        if name == "INTER_CLOUD_TOKEN" {
+            self.site.key = value.split(',').take(1).collect();
+        }
         self.vars.insert(name.to_owned(), value.to_owned());
         self
     }
@@ -67,19 +67,19 @@ impl Host {
     pub(crate) fn next(self, peer: &str, there: &Self, path: &str) -> Self {
         self.set(&format!("REMOTE_{peer}_URL"), &there.url(path))
             .set(&format!("REMOTE_{peer}_CLOUD"), there.cloud.as_str())
-            .set(&format!("REMOTE_{peer}_TOKEN"), &there.key())
+            .set(&format!("REMOTE_{peer}_TOKEN"), &there.key)
     }
 
     /// Another host on the same data, at a port of its own.
     pub(crate) fn beside(&self) -> Self {
+        let port = free_port();
         Self {
-            port: free_port(),
+            site: Site::of(self.cloud, base(port), self.key.clone()),
+            port,
             vars: self.vars.clone(),
             data: Arc::clone(&self.data),
             child: None,
             logs: Arc::default(),
-            client: client(),
-            ..*self
         }
     }
 
@@ -92,20 +92,13 @@ impl Host {
     /// Runs it again, and returns when it is ready.
     pub(crate) async fn restart(&mut self) {
         let mut child = self.command(["serve"]).spawn().unwrap();
-        let (stderr, logs) = (child.stderr.take().unwrap(), Arc::clone(&self.logs));
-        thread::spawn(move || {
-            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                let mut logs = logs.lock().unwrap();
-                logs.push_str(&line);
-                logs.push('\n');
-            }
-        });
+        keep(child.stderr.take().unwrap(), &self.logs);
         self.child = Some(child);
         eventually("the host is ready", async || {
             let ended = self.child.as_mut().unwrap().try_wait().unwrap();
             assert!(ended.is_none(), "{ended:?}: {}", self.logs());
-            let asked = self.client.get(self.url("/readyz")).send().await;
-            asked.is_ok_and(|reply| reply.status() == 200).then_some(())
+            let asked = self.send(Method::GET, "/readyz", &[], "").await;
+            asked.is_some_and(|reply| reply.status == 200).then_some(())
         })
         .await;
     }
@@ -137,10 +130,6 @@ impl Host {
         exit_of(&mut self.child.take().unwrap())
     }
 
-    pub(crate) fn url(&self, path: &str) -> String {
-        format!("http://127.0.0.1:{}{path}", self.port)
-    }
-
     pub(crate) fn data(&self) -> &Path {
         self.data.path()
     }
@@ -153,84 +142,13 @@ impl Host {
     pub(crate) fn logs(&self) -> String {
         self.logs.lock().unwrap().clone()
     }
+}
 
-    /// The first of its keys.
-    pub(crate) fn key(&self) -> String {
-        let keys = self.vars["INTER_CLOUD_TOKEN"].split(',');
-        keys.take(1).collect()
-    }
+impl Deref for Host {
+    type Target = Site;
 
-    /// The header with its key, in its cloud's form.
-    pub(crate) fn credential(&self) -> (&'static str, String) {
-        let form = HeaderForm::of(Some(self.cloud));
-        (form.header(), form.value(&Secret::new(self.key())))
-    }
-
-    /// Asks with some headers; none if there was no reply.
-    pub(crate) async fn send(
-        &self,
-        method: Method,
-        target: &str,
-        headers: &[(&str, &str)],
-        body: &str,
-    ) -> Option<Reply> {
-        let request = self.client.request(method, self.url(target));
-        let request = headers.iter().fold(request, |request, (name, value)| {
-            request.header(*name, *value)
-        });
-        let reply = request.body(body.to_owned()).send().await.ok()?;
-        let status = reply.status().as_u16();
-        let headers = reply.headers().iter().map(|(name, value)| {
-            let value = String::from_utf8_lossy(value.as_bytes());
-            (name.as_str().to_owned(), value.into_owned())
-        });
-        Some(Reply {
-            status,
-            headers: headers.collect(),
-            text: reply.text().await.ok()?,
-        })
-    }
-
-    /// Posts with the key.
-    pub(crate) async fn post(&self, path: &str, body: &str) -> Reply {
-        let (name, value) = self.credential();
-        let headers = [(name, value.as_str())];
-        let reply = self.send(Method::POST, path, &headers, body).await;
-        reply.expect("a reply")
-    }
-
-    /// Gets with the key.
-    pub(crate) async fn get(&self, target: &str) -> Reply {
-        let (name, value) = self.credential();
-        let headers = [(name, value.as_str())];
-        let reply = self.send(Method::GET, target, &headers, "").await;
-        reply.expect("a reply")
-    }
-
-    /// All items of a list, page by page.
-    pub(crate) async fn items(&self, target: &str) -> Vec<Value> {
-        let mut items = Vec::new();
-        let mut cursor = String::new();
-        loop {
-            let joint = if target.contains('?') { '&' } else { '?' };
-            let page = self
-                .get(&format!("{target}{joint}limit=1000{cursor}"))
-                .await;
-            page.assert_status(200);
-            let page = page.json();
-            items.extend(page["items"].as_array().unwrap().iter().cloned());
-            match page["next"].as_str() {
-                Some(next) => cursor = format!("&cursor={next}"),
-                None => return items,
-            }
-        }
-    }
-
-    /// The values of a text field of all items of a list.
-    pub(crate) async fn texts(&self, target: &str, field: &str) -> Vec<String> {
-        let items = self.items(target).await;
-        let texts = items.iter().map(|item| crate::replies::text(item, field));
-        texts.collect()
+    fn deref(&self) -> &Site {
+        &self.site
     }
 }
 
@@ -246,12 +164,8 @@ impl Drop for Host {
     }
 }
 
-/// A client that trusts nobody and asks directly.
-fn client() -> reqwest::Client {
-    // A second installation says that there is one already.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = reqwest::Client::builder().no_proxy().tls_certs_only([]);
-    client.build().unwrap()
+fn base(port: u16) -> String {
+    format!("http://127.0.0.1:{port}")
 }
 
 /// A port that a host finds free when it comes back: it is none of those that the system gives out by itself.

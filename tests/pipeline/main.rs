@@ -3,16 +3,22 @@
 #![cfg(test)]
 
 mod auth;
+mod bad_input;
 mod circuit;
+mod commands;
 mod crossing;
 mod dead_letters;
 mod draining;
 mod errors;
 mod house;
 mod killed;
+mod next_hop;
 mod peer;
 mod process;
 mod raw;
 mod replies;
+mod site;
 mod start_up;
 mod status;
+mod tls;
+mod up;

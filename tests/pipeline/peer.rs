@@ -1,7 +1,7 @@
 //! A peer that is none of ours: it answers what the test says, and remembers what it was sent.
 
 use std::{
-    io::{BufRead, BufReader, Read, Write},
+    io::{self, BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     sync::{Arc, Condvar, Mutex},
     thread,
@@ -56,6 +56,11 @@ impl FakePeer {
         Self::behind(Some, script)
     }
 
+    /// A peer that closes each connection after its answer, which may be no HTTP.
+    pub(crate) fn once(script: impl Fn(&Arrival) -> String + Send + Sync + 'static) -> Self {
+        Self::behind(|stream| Some(Once(stream, false)), script)
+    }
+
     /// A peer behind TLS, for instance; `wrap` gives none for a connection that is of no use.
     pub(crate) fn behind<S: Read + Write>(
         wrap: impl Fn(TcpStream) -> Option<S> + Send + Sync + 'static,
@@ -87,6 +92,26 @@ impl FakePeer {
     /// Everything that came so far.
     pub(crate) fn arrivals(&self) -> Vec<Arrival> {
         self.arrivals.lock().unwrap().clone()
+    }
+}
+
+/// A connection that ends with the first thing written to it.
+struct Once(TcpStream, bool);
+
+impl Read for Once {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        if self.1 { Ok(0) } else { self.0.read(bytes) }
+    }
+}
+
+impl Write for Once {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.1 = true;
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
     }
 }
 
