@@ -1,5 +1,7 @@
 //! `twin inspect` and `twin demo`, as they are run by hand.
 
+use twin_contract::digest;
+
 use crate::process::{built, run, twin};
 
 const FUNCTIONS: [&str; 5] = [
@@ -29,6 +31,8 @@ fn inspect_passes_for_all_five_and_shows_what_they_may_do() {
         ] {
             assert!(told.stdout.contains(shown), "{name}: {told:?}");
         }
+        let sha256 = digest(&std::fs::read(component(name)).unwrap());
+        assert!(told.stdout.contains(&sha256), "{name}: {told:?}");
         // Only who sends has peers, only who stores has records.
         let grants = |interface: &str| {
             told.stdout

@@ -19,7 +19,7 @@ use tempfile::TempDir;
 use twin_contract::Cloud;
 
 use crate::{
-    process::{eventually, exit_of, keep, terminate, twin},
+    process::{ask_to_stop, eventually, exit_of, keep, twin},
     site::Site,
 };
 
@@ -122,7 +122,7 @@ impl Host {
 
     /// SIGTERM.
     pub(crate) fn terminate(&self) {
-        terminate(self.child.as_ref().unwrap());
+        ask_to_stop(self.child.as_ref().unwrap(), "TERM");
     }
 
     /// How it ended, which it does by itself.

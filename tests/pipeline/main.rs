@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod auth;
+mod bad_http;
 mod bad_input;
 mod circuit;
 mod commands;

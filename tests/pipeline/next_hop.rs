@@ -100,7 +100,7 @@ async fn a_peers_answer_decides_between_acknowledgement_and_letter() {
         ),
     ] {
         let script = reply.clone();
-        let peer = FakePeer::once(move |_| script.clone());
+        let peer = FakePeer::start(move |_| script.clone());
         let host = connector(&peer).start().await;
         let told = host.post("/telemetry", &reading(0)).await;
         let seen = (told.status, peer.arrivals().len());

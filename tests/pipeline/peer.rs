@@ -1,7 +1,7 @@
 //! A peer that is none of ours: it answers what the test says, and remembers what it was sent.
 
 use std::{
-    io::{self, BufRead, BufReader, Read, Write},
+    io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     sync::{Arc, Condvar, Mutex},
     thread,
@@ -56,11 +56,6 @@ impl FakePeer {
         Self::behind(Some, script)
     }
 
-    /// A peer that closes each connection after its answer, which may be no HTTP.
-    pub(crate) fn once(script: impl Fn(&Arrival) -> String + Send + Sync + 'static) -> Self {
-        Self::behind(|stream| Some(Once(stream, false)), script)
-    }
-
     /// A peer behind TLS, for instance; `wrap` gives none for a connection that is of no use.
     pub(crate) fn behind<S: Read + Write>(
         wrap: impl Fn(TcpStream) -> Option<S> + Send + Sync + 'static,
@@ -95,26 +90,6 @@ impl FakePeer {
     }
 }
 
-/// A connection that ends with the first thing written to it.
-struct Once(TcpStream, bool);
-
-impl Read for Once {
-    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        if self.1 { Ok(0) } else { self.0.read(bytes) }
-    }
-}
-
-impl Write for Once {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.1 = true;
-        self.0.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
-    }
-}
-
 /// Answers request after request; none when the connection ends.
 fn serve(stream: impl Read + Write, script: &Script, seen: &Mutex<Vec<Arrival>>) -> Option<()> {
     let mut stream = BufReader::new(stream);
@@ -142,6 +117,9 @@ fn serve(stream: impl Read + Write, script: &Script, seen: &Mutex<Vec<Arrival>>)
         let answer = script(&arrival);
         stream.get_mut().write_all(answer.as_bytes()).ok()?;
         stream.get_mut().flush().ok()?;
+        if !answer.starts_with("HTTP/") || answer.contains("connection: close") {
+            return None;
+        }
     }
 }
 

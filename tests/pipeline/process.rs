@@ -105,9 +105,9 @@ pub(crate) fn exit_of(child: &mut Child) -> ExitStatus {
     }
 }
 
-/// Asks a process to stop.
-pub(crate) fn terminate(child: &Child) {
-    let kill = format!("kill -TERM {}", child.id());
+/// Asks a process to stop, by SIGTERM (`TERM`) or SIGINT (`INT`).
+pub(crate) fn ask_to_stop(child: &Child, signal: &str) {
+    let kill = format!("kill -{signal} {}", child.id());
     let status = Command::new("sh").args(["-c", &kill]).status().unwrap();
     assert!(status.success(), "the process was gone already");
 }

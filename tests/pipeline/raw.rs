@@ -7,6 +7,22 @@ use std::{
 
 use crate::{process::PATIENCE, replies::Reply};
 
+/// The key of a host that stands for AWS, as a header.
+pub(crate) const KEY: &str = "x-api-key: key-of-aws\r\n";
+
+/// A request on a connection of its own; `headers` are lines with their ends.
+pub(crate) fn request(line: &str, headers: &str, body: impl AsRef<[u8]>) -> Vec<u8> {
+    let head = format!("{line} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{headers}\r\n");
+    [head.as_bytes(), body.as_ref()].concat()
+}
+
+/// A post with the key and a body of known length.
+pub(crate) fn post(path: &str, headers: &str, body: impl AsRef<[u8]>) -> Vec<u8> {
+    let length = body.as_ref().len();
+    let headers = format!("{KEY}content-length: {length}\r\n{headers}");
+    request(&format!("POST {path}"), &headers, body)
+}
+
 /// A connection.
 pub(crate) fn connect(port: u16) -> TcpStream {
     let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
