@@ -165,6 +165,7 @@ async fn bad_commands_are_a_400_that_names_what_is_wrong() {
 async fn works_while_the_circuit_is_open_and_closes_it() {
     let stage = with_letters(3).await;
     stage.open_circuit("ingestion", 300).await;
+    seconds(1).await;
     assert_eq!(stage.send("refused").await.status, 202);
     assert_eq!(stage.replay("").await["replayed"], 4);
     assert_eq!(stage.circuit("ingestion").await, "closed");
