@@ -14,7 +14,7 @@ use twin_host::{
     credentials::Credentials,
     function::{CallError, FunctionName, Functions, Request, Response},
     imports::Capabilities,
-    providers::{Clock, memory::Memory},
+    providers::{Clock, Stores, memory::Memory},
     runtime::{Runtime, RuntimeSettings, Sandbox, Time},
     secrets::Secret,
 };
@@ -49,6 +49,7 @@ pub struct StageBuilder {
     instances: usize,
     calls: Option<usize>,
     shared: Option<(Memory, Peers)>,
+    watch: Box<dyn FnOnce(Stores) -> Stores>,
 }
 
 /// A response, read.
@@ -145,6 +146,12 @@ impl StageBuilder {
         self
     }
 
+    /// Puts something between the function and its stores.
+    pub fn watch(mut self, watch: impl FnOnce(Stores) -> Stores + 'static) -> Self {
+        self.watch = Box::new(watch);
+        self
+    }
+
     /// Raises the curtain.
     pub async fn build(self) -> Stage {
         // What the components say is shown with a test that fails. Only the first stage of a process gets its way.
@@ -158,6 +165,16 @@ impl StageBuilder {
             .shared
             .unwrap_or_else(|| (Memory::new(clock), Peers::new()));
         let keys = [Secret::new(KEY), Secret::new(OTHER_KEY)];
+        let mut settings = RuntimeSettings::new(components());
+        settings.cache = Some(folder("TWIN_CACHE_DIR", "code-cache"));
+        settings.instances = self.instances;
+        if let Some(calls) = self.calls {
+            settings.concurrent_calls = calls;
+        }
+        // As the host itself does: it waits as long as it tells the component.
+        if let Some(ms) = self.settings.get("FUNCTION_DEADLINE_MS") {
+            settings.deadline = Duration::from_millis(ms.parse().unwrap());
+        }
         let capabilities = Capabilities {
             function: self.function,
             settings: {
@@ -166,15 +183,9 @@ impl StageBuilder {
             },
             credentials: Arc::new(Credentials::new(self.cloud, &keys)),
             peers: Arc::new(peers.clone()),
-            stores: stores.stores(),
+            stores: (self.watch)(stores.stores()),
             draining: watch::channel(false).1,
         };
-        let mut settings = RuntimeSettings::new(components());
-        settings.cache = Some(folder("TWIN_CACHE_DIR", "code-cache"));
-        settings.instances = self.instances;
-        if let Some(calls) = self.calls {
-            settings.concurrent_calls = calls;
-        }
         let sandbox = Sandbox::new().expect("this machine can run components");
         let functions = [self.function];
         let runtime = Runtime::start(&sandbox, &settings, &functions, time, |_| {
@@ -202,6 +213,7 @@ impl Stage {
             instances: 1,
             calls: None,
             shared: None,
+            watch: Box::new(|stores| stores),
         }
         .set("TWIN_NAME", "test-twin")
         .set("RETRY_JITTER_PERCENT", "0")

@@ -46,6 +46,12 @@ struct Report {
     failures: Vec<Failed>,
 }
 
+impl Report {
+    const fn is_empty(&self) -> bool {
+        self.replayed + self.failed + self.postponed == 0
+    }
+}
+
 #[derive(Debug, Serialize)]
 struct Failed {
     letter_id: String,
@@ -86,12 +92,13 @@ pub(crate) async fn replay(request: &Request) -> Result<Response, Response> {
     // Their leases are held until the end, so that every batch brings other letters.
     let mut staying: Vec<(String, String)> = Vec::new();
     while left > 0 && replay.has_time() {
-        let leases = store::take(letter_id.clone(), left.min(BATCH), lease_ms)
-            .await
-            .map_err(|failure| letters::store_failed(&failure))?;
-        if leases.is_empty() {
-            break;
-        }
+        let leases = match store::take(letter_id.clone(), left.min(BATCH), lease_ms).await {
+            Ok(leases) if leases.is_empty() => break,
+            Ok(leases) => leases,
+            Err(failure) if report.is_empty() => return Err(letters::store_failed(&failure)),
+            // What was done until now is worth a report.
+            Err(_) => break,
+        };
         left = left.saturating_sub(u32::try_from(leases.len()).unwrap_or(u32::MAX));
         let mut results = stream::iter(leases)
             .map(|lease| replay.one(lease))
@@ -125,7 +132,7 @@ pub(crate) async fn replay(request: &Request) -> Result<Response, Response> {
 
 impl Replay {
     fn has_time(&self) -> bool {
-        self.deadline.time_left(clock::mono_ms()) > 0
+        self.deadline.allows_attempt(clock::mono_ms())
     }
 
     /// Sends one letter once.
