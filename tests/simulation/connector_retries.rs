@@ -1,5 +1,7 @@
 //! Connector: when it tries again (specification section 4).
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
 use twin_host::bindings::peers::{Failure, Reply};
 use twin_tests::{
@@ -104,7 +106,10 @@ async fn a_retry_after_beyond_30_seconds_is_a_letter_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn a_retry_after_of_30_seconds_is_waited_where_there_is_time() {
-    let stage = connector().set("FUNCTION_DEADLINE_MS", "120000");
+    let stage = connector()
+        .set("FUNCTION_DEADLINE_MS", "120000")
+        // The host itself waits as long as it tells the component.
+        .runtime(|settings| settings.deadline = Duration::from_secs(120));
     let stage = stage.build().await;
     script(&stage, 1, Ok(busy("30")));
     assert_eq!(stage.send("m").await.status, 200);

@@ -1,5 +1,7 @@
 //! The rules of delivery and storage, each driven through the real components with virtual time: see `tests/README.md`.
 
+#![cfg(test)]
+
 mod connector_circuit;
 mod connector_dead_letters;
 mod connector_deadline;
