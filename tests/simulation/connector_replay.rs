@@ -12,6 +12,7 @@ use twin_host::{
 };
 use twin_tests::{
     Stage, connector, dead_lettered, envelope, error, failing, post, received, reply, seconds,
+    with_header,
 };
 
 /// A connector with so many letters for `ingestion`, and a peer that receives from now on.
@@ -230,6 +231,22 @@ async fn ends_before_its_deadline_and_leaves_the_rest() {
     assert!(stage.elapsed_ms() <= 25_000, "{}", stage.elapsed_ms());
     assert_eq!(report["replayed"], 96);
     assert_eq!(stage.letters().await.len(), 104);
+}
+
+#[tokio::test(start_paused = true)]
+async fn has_no_more_patience_than_whoever_commands_it() {
+    let stage = with_letters(100).await;
+    stage.peers.script("ingestion", |_, _| {
+        (Duration::from_secs(2), Ok(received("x")))
+    });
+    let command = post("/dead-letters/replay", "");
+    let told = stage
+        .call(with_header(command, "x-twin-timeout-ms", "5500"))
+        .await;
+    // Two rounds of 16; the third has half a second and no answer.
+    assert_eq!(told.body["replayed"], 32, "{told:?}");
+    assert_eq!(stage.elapsed_ms(), 4_500);
+    assert_eq!(stage.letters().await.len(), 68);
 }
 
 #[tokio::test(start_paused = true)]
