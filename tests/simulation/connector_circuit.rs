@@ -3,7 +3,7 @@
 use serde_json::json;
 use twin_host::providers::memory::Capability;
 use twin_tests::{
-    Loads, Stage, causes, connector, failing, keyed, received, seconds, without_retries,
+    Stage, Watch, causes, connector, failing, keyed, received, seconds, without_retries,
 };
 
 /// Sends one message and lets the peer fail or receive it.
@@ -153,9 +153,9 @@ async fn few_failures_are_written_and_refusals_never() {
 
 #[tokio::test(start_paused = true)]
 async fn successes_are_not_written_and_the_state_is_read_once_a_second() {
-    let loads = Loads::default();
-    let watching = loads.clone();
-    let stage = connector().watch(move |stores| watching.watch(stores));
+    let watch = Watch::default();
+    let before = watch.clone();
+    let stage = connector().watch(move |stores| before.before(stores));
     let stage = stage.build().await;
     stage.peers.answer("ingestion", |_, _| Ok(received("x")));
     for n in 0..100 {
@@ -163,7 +163,7 @@ async fn successes_are_not_written_and_the_state_is_read_once_a_second() {
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
     // Three came before anything was known, and each of them had to read.
-    assert!((10..=12).contains(&loads.count()), "{}", loads.count());
+    assert!((10..=12).contains(&watch.loads()), "{}", watch.loads());
     assert_eq!(stage.circuit_version("ingestion").await, 0);
 }
 

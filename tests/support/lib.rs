@@ -23,4 +23,4 @@ pub use stage::{
     EPOCH_SECONDS, KEY, OTHER_KEY, Stage, StageBuilder, Told, components, get, post,
     test_components,
 };
-pub use watched::Loads;
+pub use watched::Watch;
