@@ -14,8 +14,8 @@ mod stage;
 mod watched;
 
 pub use connector::{
-    READING, TRACE, TRACEPARENT, attempt_times_ms, causes, connector, envelope, failing, keyed,
-    seconds, with_header, without_retries,
+    READING, TRACE, TRACEPARENT, attempt_times_ms, causes, connector, connector_refused,
+    connector_with_letters, envelope, failing, keyed, seconds, with_header, without_retries,
 };
 pub use peers::{Arrival, Peers, Script};
 pub use requests::{conflict, dead_lettered, error, received, reply, reply_with};
