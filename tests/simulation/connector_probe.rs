@@ -106,6 +106,32 @@ async fn the_lease_outlasts_the_longest_attempt() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_attempt_from_before_it_opened_proves_nothing_by_failing_and_closes_it_by_arriving() {
+    for (arrives, expected) in [(false, "half-open"), (true, "closed")] {
+        let stage = connector().build().await;
+        stage.peers.script("ingestion", move |_, _| {
+            let answer = if arrives {
+                Ok(received("x"))
+            } else {
+                failing()
+            };
+            (Duration::from_secs(5), answer)
+        });
+        let another_probes = async {
+            seconds(1).await;
+            let until = stage.now_ms() + 11_000;
+            let state = json!({"state": "half-open", "until": until});
+            stage.put_circuit("ingestion", state).await;
+            // Read by this instance, too.
+            stage.send("refused").await;
+        };
+        futures_util::join!(stage.send("slow"), another_probes);
+        assert_eq!(stage.peers.arrivals().len(), 1);
+        assert_eq!(stage.circuit("ingestion").await, expected);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn opening_is_a_warning_and_closing_an_info_each_told_once() {
     let stage = without_retries().build().await;
     stage.peers.answer("ingestion", |_, _| failing());

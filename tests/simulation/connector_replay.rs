@@ -1,7 +1,5 @@
 //! Connector: `POST /dead-letters/replay` sends letters again, and removes what arrived.
 
-use std::time::Duration;
-
 use serde_json::json;
 use twin_host::{
     bindings::{
@@ -11,23 +9,12 @@ use twin_host::{
     providers::memory::Capability,
 };
 use twin_tests::{
-    Stage, connector, dead_lettered, envelope, error, failing, post, received, reply, seconds,
+    connector_with_letters, dead_lettered, envelope, error, post, received, reply, seconds,
 };
-
-/// A connector with so many letters for `ingestion`, and a peer that receives from now on.
-async fn with_letters(count: usize) -> Stage {
-    let stage = connector().build().await;
-    stage.peers.answer("ingestion", |_, _| Ok(error(400)));
-    stage.send_many("m", count).await;
-    assert_eq!(stage.letters().await.len(), count);
-    stage.peers.forget();
-    stage.peers.answer("ingestion", |_, _| Ok(received("x")));
-    stage
-}
 
 #[tokio::test(start_paused = true)]
 async fn happens_only_on_command() {
-    let stage = with_letters(3).await;
+    let stage = connector_with_letters(3).await;
     stage.send("another").await;
     seconds(24 * 3_600).await;
     assert_eq!(stage.sent_by_id().len(), 1, "the other message");
@@ -36,7 +23,7 @@ async fn happens_only_on_command() {
 
 #[tokio::test(start_paused = true)]
 async fn sends_the_original_bytes_under_the_original_id() {
-    let stage = with_letters(3).await;
+    let stage = connector_with_letters(3).await;
     let letters = stage.letters().await;
     let report = stage.replay("").await;
     assert_eq!(
@@ -81,7 +68,7 @@ async fn settles_a_letter_on_200_and_202_and_on_nothing_else() {
         (Err(Failure::UnknownPeer), Some("no such peer is bound")),
     ];
     for (outcome, cause) in cases {
-        let stage = with_letters(1).await;
+        let stage = connector_with_letters(1).await;
         let letter = stage.letter().await;
         let answer = outcome.clone();
         stage.peers.answer("ingestion", move |_, _| answer.clone());
@@ -107,7 +94,7 @@ async fn settles_a_letter_on_200_and_202_and_on_nothing_else() {
 
 #[tokio::test(start_paused = true)]
 async fn takes_so_many_of_the_oldest_or_the_one_that_is_named() {
-    let stage = with_letters(5).await;
+    let stage = connector_with_letters(5).await;
     assert_eq!(stage.replay(r#"{"limit":2}"#).await["replayed"], 2);
     let left = stage.letters().await;
     let ids: Vec<_> = left.iter().map(|stored| &*stored.letter.id).collect();
@@ -124,24 +111,8 @@ async fn takes_so_many_of_the_oldest_or_the_one_that_is_named() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_thousand_letters_go_in_one_command_16_at_a_time() {
-    let stage = with_letters(1_000).await;
-    stage.peers.script("ingestion", |_, _| {
-        (Duration::from_millis(100), Ok(received("x")))
-    });
-    assert_eq!(stage.replay("").await["replayed"], 1_000);
-    assert!(stage.letters().await.is_empty());
-    let times = stage.peers.times_ms();
-    let most = times
-        .iter()
-        .map(|at| times.iter().filter(|other| *other == at).count())
-        .max();
-    assert_eq!(most, Some(16));
-}
-
-#[tokio::test(start_paused = true)]
 async fn bad_commands_are_a_400_that_names_what_is_wrong() {
-    let stage = with_letters(1).await;
+    let stage = connector_with_letters(1).await;
     for (command, code, named) in [
         ("{", "BODY_NOT_JSON", "JSON"),
         ("[]", "BODY_NOT_AN_OBJECT", "object"),
@@ -162,79 +133,8 @@ async fn bad_commands_are_a_400_that_names_what_is_wrong() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn works_while_the_circuit_is_open_and_closes_it() {
-    let stage = with_letters(3).await;
-    stage.open_circuit("ingestion", 300).await;
-    seconds(1).await;
-    assert_eq!(stage.send("refused").await.status, 202);
-    assert_eq!(stage.replay("").await["replayed"], 4);
-    assert_eq!(stage.circuit("ingestion").await, "closed");
-    assert_eq!(stage.events_of("CIRCUIT_CLOSED").await.len(), 1);
-    assert_eq!(stage.send("m").await.status, 200);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_peer_that_is_still_down_is_not_hammered_and_the_letters_stay() {
-    for outcome in [failing(), Err(Failure::Unreachable("no".to_owned()))] {
-        let stage = with_letters(300).await;
-        stage.peers.script("ingestion", move |_, _| {
-            (Duration::from_millis(10), outcome.clone())
-        });
-        let report = stage.replay("").await;
-        let sent = stage.peers.arrivals().len();
-        assert!((1..=16).contains(&sent), "{sent} of 300");
-        assert_eq!(report["replayed"], 0);
-        assert_eq!(report["failed"], sent);
-        assert_eq!(report["postponed"], 300 - sent);
-        assert_eq!(report["failures"].as_array().unwrap().len(), sent);
-        let letters = stage.letters().await;
-        assert_eq!(letters.len(), 300);
-        assert!(letters.iter().all(|stored| stored.leased_until.is_none()));
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_failing_replay_leaves_an_open_circuit_as_it_is() {
-    let stage = with_letters(3).await;
-    stage.open_circuit("ingestion", 300).await;
-    let version = stage.circuit_version("ingestion").await;
-    stage.peers.answer("ingestion", |_, _| failing());
-    stage.replay("").await;
-    assert_eq!(stage.circuit_version("ingestion").await, version);
-}
-
-#[tokio::test(start_paused = true)]
-async fn one_peer_that_is_down_does_not_hold_up_the_letters_of_another() {
-    let stage = with_letters(40).await;
-    stage.peers.answer("writer", |_, _| Ok(error(400)));
-    stage.call(post("/telemetry", envelope("L3"))).await;
-    stage.peers.answer("ingestion", |_, _| failing());
-    stage.peers.answer("writer", |_, _| Ok(received("x")));
-    assert_eq!(stage.replay("").await["replayed"], 1);
-    let letters = stage.letters().await;
-    assert!(
-        letters
-            .iter()
-            .all(|stored| stored.letter.peer == "ingestion")
-    );
-}
-
-#[tokio::test(start_paused = true)]
-async fn ends_before_its_deadline_and_leaves_the_rest() {
-    let stage = with_letters(200).await;
-    stage.peers.script("ingestion", |_, _| {
-        (Duration::from_secs(4), Ok(received("x")))
-    });
-    let report = stage.replay("").await;
-    // Six rounds of 16 letters in 24 s, and a seventh that the deadline of 24.5 s cuts off.
-    assert!(stage.elapsed_ms() <= 25_000, "{}", stage.elapsed_ms());
-    assert_eq!(report["replayed"], 96);
-    assert_eq!(stage.letters().await.len(), 104);
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_letter_of_no_known_peer_stays() {
-    let stage = with_letters(0).await;
+    let stage = connector_with_letters(0).await;
     let letter = Letter {
         letter_id: "l".to_owned(),
         id: "m".to_owned(),
@@ -259,7 +159,7 @@ async fn a_letter_of_no_known_peer_stays() {
 
 #[tokio::test(start_paused = true)]
 async fn what_arrived_but_could_not_be_removed_is_sent_again_under_its_id() {
-    let stage = with_letters(1).await;
+    let stage = connector_with_letters(1).await;
     let stores = stage.stores.clone();
     stage.peers.answer("ingestion", move |nth, _| {
         stores.fail(Capability::DeadLetters, nth == 0);

@@ -2,9 +2,7 @@
 
 use futures_util::future::join_all;
 use twin_host::bindings::peers::{Failure, Reply};
-use twin_tests::{
-    READING, Stage, causes, connector, error, failing, keyed, post, received, reply_with,
-};
+use twin_tests::{READING, Stage, causes, connector, error, failing, keyed, post, received};
 
 /// A peer that fails so the first time, or always, and receives otherwise.
 fn script(stage: &Stage, times: usize, outcome: Result<Reply, Failure>) {
@@ -15,10 +13,6 @@ fn script(stage: &Stage, times: usize, outcome: Result<Reply, Failure>) {
             Ok(received("x"))
         }
     });
-}
-
-fn busy(retry_after: &str) -> Reply {
-    reply_with(503, &[("retry-after", retry_after)], b"{}")
 }
 
 #[tokio::test(start_paused = true)]
@@ -65,50 +59,6 @@ async fn whatever_may_pass_is_retried() {
         assert_eq!(told.status, 200, "{outcome:?}: {told:?}");
         assert_eq!(stage.peers.times_ms(), [0, 1_000], "{outcome:?}");
     }
-}
-
-#[tokio::test(start_paused = true)]
-async fn waits_the_larger_of_backoff_and_retry_after() {
-    for (retry_after, times) in [
-        ("2", [0, 2_000, 4_000, 8_000]),
-        ("3", [0, 3_000, 6_000, 10_000]),
-        ("0", [0, 1_000, 3_000, 7_000]),
-        ("soon", [0, 1_000, 3_000, 7_000]),
-        // The stage's time begins at 00:00:00.
-        ("Thu, 01 Jan 2026 00:00:05 GMT", [0, 5_000, 7_000, 11_000]),
-        ("Thu, 01 Jan 2026 00:00:06 GMT", [0, 6_000, 8_000, 12_000]),
-        ("Wed, 31 Dec 2025 23:59:59 GMT", [0, 1_000, 3_000, 7_000]),
-    ] {
-        let stage = connector().build().await;
-        script(&stage, 3, Ok(busy(retry_after)));
-        assert_eq!(stage.send("m").await.status, 200, "{retry_after}");
-        assert_eq!(stage.peers.times_ms(), times, "{retry_after}");
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_retry_after_beyond_30_seconds_is_a_letter_at_once() {
-    for retry_after in ["31", "3600", "Thu, 01 Jan 2026 00:00:31 GMT"] {
-        let stage = connector().set("FUNCTION_DEADLINE_MS", "120000");
-        let stage = stage.build().await;
-        script(&stage, 1, Ok(busy(retry_after)));
-        assert_eq!(stage.send("m").await.status, 202, "{retry_after}");
-        assert_eq!(stage.elapsed_ms(), 0, "{retry_after}");
-        let letter = stage.letter().await;
-        assert_eq!(
-            causes(&letter),
-            ["HTTP 503; the peer asked for more than 30 s"]
-        );
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_retry_after_of_30_seconds_is_waited_where_there_is_time() {
-    let stage = connector().set("FUNCTION_DEADLINE_MS", "120000");
-    let stage = stage.build().await;
-    script(&stage, 1, Ok(busy("30")));
-    assert_eq!(stage.send("m").await.status, 200);
-    assert_eq!(stage.peers.times_ms(), [0, 30_000]);
 }
 
 #[tokio::test(start_paused = true)]

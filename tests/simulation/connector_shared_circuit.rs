@@ -1,6 +1,9 @@
 //! Connector: one circuit for all instances and all hosts of a cloud.
 
-use twin_tests::{Stage, causes, connector, failing, received, seconds, without_retries};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use twin_tests::{Stage, Watch, causes, connector, failing, received, seconds, without_retries};
 
 /// Two hosts on the same stores and peers.
 async fn two() -> (Stage, Stage) {
@@ -67,7 +70,7 @@ async fn of_two_hosts_one_probes() {
     let (first, second) = two().await;
     first.open_circuit("ingestion", 10).await;
     first.peers.script("ingestion", |_, _| {
-        (std::time::Duration::from_secs(5), Ok(received("x")))
+        (Duration::from_secs(5), Ok(received("x")))
     });
     // Both have seen it open.
     first.send("a").await;
@@ -97,4 +100,48 @@ async fn all_instances_of_a_host_share_it() {
         assert_eq!(causes(&stored.letter), ["circuit open"]);
     }
     assert_eq!(stage.events_of("CIRCUIT_CLOSED").await.len(), 1);
+}
+
+/// So many hosts on one circuits store that takes its time, so that they get in each other's way.
+async fn hosts_on_a_slow_store(count: usize) -> Vec<Stage> {
+    let slow = || {
+        let watch = Watch::slow(5);
+        without_retries().watch(move |stores| watch.before(stores))
+    };
+    let mut hosts = vec![slow().build().await];
+    while hosts.len() < count {
+        let another = slow().beside(&hosts[0]).build().await;
+        hosts.push(another);
+    }
+    hosts
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_loses_the_race_for_the_probe_is_refused() {
+    let hosts = hosts_on_a_slow_store(3).await;
+    hosts[0].open_circuit("ingestion", 0).await;
+    hosts[0].peers.script("ingestion", |_, _| {
+        (Duration::from_secs(2), Ok(received("x")))
+    });
+    let sending = hosts.iter().map(|host| host.send_many("m", 20));
+    let told: Vec<_> = join_all(sending).await.concat();
+    assert_eq!(hosts[0].peers.arrivals().len(), 1);
+    let delivered = told.iter().filter(|told| told.status == 200).count();
+    assert_eq!((delivered, told.len()), (1, 60));
+    assert_eq!(hosts[0].events_of("CIRCUIT_CLOSED").await.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_that_fail_at_once_write_and_tell_once() {
+    let hosts = hosts_on_a_slow_store(3).await;
+    hosts[0].peers.answer("ingestion", |_, _| failing());
+    for (second, version, opened) in [(0, 1, 0), (30, 2, 0), (60, 3, 1)] {
+        seconds(second - hosts[0].elapsed_ms() / 1_000).await;
+        join_all(hosts.iter().map(|host| host.send_many("m", 20))).await;
+        assert_eq!(hosts[0].circuit_version("ingestion").await, version);
+        let events = hosts[0].events_of("CIRCUIT_OPENED").await;
+        assert_eq!(events.len(), opened, "{second} s");
+    }
+    let reports = hosts[0].events_of("DELIVERY_DEAD_LETTERED").await;
+    assert_eq!(reports.len(), 3, "one of three hosts at each time");
 }

@@ -13,7 +13,7 @@ use twin_host::{
     function::{FunctionName, Request},
 };
 
-use crate::{EPOCH_SECONDS, Stage, StageBuilder, Told, error, post};
+use crate::{EPOCH_SECONDS, Stage, StageBuilder, Told, error, post, received};
 
 /// A device's reading with a time of its own.
 pub const READING: &str = r#"{"device_id":"d1","time":"2026-01-01T00:00:00Z","t":1.50}"#;
@@ -30,6 +30,25 @@ pub fn connector() -> StageBuilder {
 /// A connector that makes one attempt of each message: so that a test can place the failures in time.
 pub fn without_retries() -> StageBuilder {
     connector().set("RETRY_MAX", "0")
+}
+
+/// A connector whose messages become letters at once, whichever way they go.
+pub async fn connector_refused() -> Stage {
+    let stage = connector().build().await;
+    for peer in ["ingestion", "writer"] {
+        stage.peers.answer(peer, |_, _| Ok(error(400)));
+    }
+    stage
+}
+
+/// A connector with so many letters for `ingestion`, and a peer that receives from now on.
+pub async fn connector_with_letters(count: usize) -> Stage {
+    let stage = connector_refused().await;
+    stage.send_many("m", count).await;
+    assert_eq!(stage.letters().await.len(), count);
+    stage.peers.forget();
+    stage.peers.answer("ingestion", |_, _| Ok(received("x")));
+    stage
 }
 
 /// An envelope for a layer.

@@ -15,7 +15,7 @@ use twin_host::{
     function::{CallError, FunctionName, Functions, Request, Response},
     imports::Capabilities,
     providers::{Clock, Stores, memory::Memory},
-    runtime::{Runtime, RuntimeSettings, Sandbox, Time},
+    runtime::{Runtime, RuntimeError, RuntimeSettings, Sandbox, Time},
     secrets::Secret,
 };
 
@@ -46,8 +46,7 @@ pub struct StageBuilder {
     function: FunctionName,
     cloud: Cloud,
     settings: HashMap<String, String>,
-    instances: usize,
-    calls: Option<usize>,
+    runtime: RuntimeSettings,
     shared: Option<(Memory, Peers)>,
     watch: Box<dyn FnOnce(Stores) -> Stores>,
 }
@@ -84,6 +83,11 @@ impl Told {
 /// The folder with the components, as `cargo xtask test` sets it.
 pub fn components() -> PathBuf {
     folder("TWIN_COMPONENTS_DIR", "components")
+}
+
+/// The folder with components that misbehave.
+pub fn test_components() -> PathBuf {
+    folder("TWIN_TEST_COMPONENTS_DIR", "test-components")
 }
 
 fn folder(variable: &str, name: &str) -> PathBuf {
@@ -130,13 +134,19 @@ impl StageBuilder {
 
     /// How many instances share the work; one, if this is not called.
     pub fn instances(mut self, instances: usize) -> Self {
-        self.instances = instances;
+        self.runtime.instances = instances;
         self
     }
 
     /// How many calls at once.
     pub fn calls(mut self, calls: usize) -> Self {
-        self.calls = Some(calls);
+        self.runtime.concurrent_calls = calls;
+        self
+    }
+
+    /// Changes anything else that the runtime is told.
+    pub fn runtime(mut self, change: impl FnOnce(&mut RuntimeSettings)) -> Self {
+        change(&mut self.runtime);
         self
     }
 
@@ -154,6 +164,12 @@ impl StageBuilder {
 
     /// Raises the curtain.
     pub async fn build(self) -> Stage {
+        let stage = self.try_build().await;
+        stage.expect("the component runs: `cargo xtask build` made it")
+    }
+
+    /// Raises the curtain, if the runtime takes the component.
+    pub async fn try_build(self) -> Result<Stage, RuntimeError> {
         // What the components say is shown with a test that fails. Only the first stage of a process gets its way.
         let _ = tracing_subscriber::fmt().with_test_writer().try_init();
         let time = Time::virtual_from(Duration::from_secs(EPOCH_SECONDS));
@@ -165,16 +181,6 @@ impl StageBuilder {
             .shared
             .unwrap_or_else(|| (Memory::new(clock), Peers::new()));
         let keys = [Secret::new(KEY), Secret::new(OTHER_KEY)];
-        let mut settings = RuntimeSettings::new(components());
-        settings.cache = Some(folder("TWIN_CACHE_DIR", "code-cache"));
-        settings.instances = self.instances;
-        if let Some(calls) = self.calls {
-            settings.concurrent_calls = calls;
-        }
-        // As the host itself does: it waits as long as it tells the component.
-        if let Some(ms) = self.settings.get("FUNCTION_DEADLINE_MS") {
-            settings.deadline = Duration::from_millis(ms.parse().unwrap());
-        }
         let capabilities = Capabilities {
             function: self.function,
             settings: {
@@ -188,30 +194,31 @@ impl StageBuilder {
         };
         let sandbox = Sandbox::new().expect("this machine can run components");
         let functions = [self.function];
-        let runtime = Runtime::start(&sandbox, &settings, &functions, time, |_| {
+        let runtime = Runtime::start(&sandbox, &self.runtime, &functions, time, |_| {
             capabilities.clone()
         })
-        .await
-        .expect("the component runs: `cargo xtask build` made it");
-        Stage {
+        .await?;
+        Ok(Stage {
             runtime: Arc::new(runtime),
             stores,
             peers,
             start: Instant::now(),
             function: self.function,
-        }
+        })
     }
 }
 
 impl Stage {
     /// A stage for a function on AWS, with the specification's settings but no jitter.
     pub fn of(function: FunctionName) -> StageBuilder {
+        let mut runtime = RuntimeSettings::new(components());
+        runtime.cache = Some(folder("TWIN_CACHE_DIR", "code-cache"));
+        runtime.instances = 1;
         StageBuilder {
             function,
             cloud: Cloud::Aws,
             settings: HashMap::new(),
-            instances: 1,
-            calls: None,
+            runtime,
             shared: None,
             watch: Box::new(|stores| stores),
         }

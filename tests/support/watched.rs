@@ -1,8 +1,11 @@
-//! A circuits store that counts what is asked of it.
+//! A circuits store as it is in the world: it takes its time, so that others come in between; and its loads are counted.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -14,35 +17,53 @@ use twin_host::{
     providers::{Circuits, Stores},
 };
 
-/// Counts the loads of a circuits store.
+/// Stands before a circuits store. Clones are one.
 #[derive(Clone, Default)]
-pub struct Loads(Arc<AtomicUsize>);
+pub struct Watch {
+    loads: Arc<AtomicUsize>,
+    delay: Duration,
+}
 
 struct Watched {
     inner: Arc<dyn Circuits>,
-    loads: Loads,
+    watch: Watch,
 }
 
-impl Loads {
-    /// Stores whose circuits are counted here.
-    pub fn watch(&self, stores: Stores) -> Stores {
+impl Watch {
+    /// Before a store that takes so long for each call.
+    pub fn slow(ms: u64) -> Self {
+        Self {
+            delay: Duration::from_millis(ms),
+            ..Self::default()
+        }
+    }
+
+    /// The stores with this before their circuits.
+    pub fn before(&self, stores: Stores) -> Stores {
         let circuits = Arc::new(Watched {
             inner: stores.circuits.clone(),
-            loads: self.clone(),
+            watch: self.clone(),
         });
         Stores { circuits, ..stores }
     }
 
-    /// How many there were.
-    pub fn count(&self) -> usize {
-        self.0.load(Ordering::SeqCst)
+    /// How many loads there were.
+    pub fn loads(&self) -> usize {
+        self.loads.load(Ordering::SeqCst)
+    }
+
+    async fn wait(&self) {
+        if !self.delay.is_zero() {
+            tokio::time::sleep(self.delay).await;
+        }
     }
 }
 
 #[async_trait]
 impl Circuits for Watched {
     async fn load(&self, name: String) -> Result<Circuit, Failure> {
-        self.loads.0.fetch_add(1, Ordering::SeqCst);
+        self.watch.loads.fetch_add(1, Ordering::SeqCst);
+        self.watch.wait().await;
         self.inner.load(name).await
     }
 
@@ -52,8 +73,8 @@ impl Circuits for Watched {
         expected_version: u64,
         state: String,
     ) -> Result<Circuit, SwapFailure> {
-        self.inner
-            .compare_and_swap(name, expected_version, state)
-            .await
+        self.watch.wait().await;
+        let swap = self.inner.compare_and_swap(name, expected_version, state);
+        swap.await
     }
 }
