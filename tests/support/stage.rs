@@ -15,7 +15,7 @@ use twin_host::{
     function::{CallError, FunctionName, Functions, Request, Response},
     imports::Capabilities,
     providers::{Clock, memory::Memory},
-    runtime::{Runtime, RuntimeSettings, Sandbox, Time},
+    runtime::{Runtime, RuntimeError, RuntimeSettings, Sandbox, Time},
     secrets::Secret,
 };
 
@@ -46,8 +46,7 @@ pub struct StageBuilder {
     function: FunctionName,
     cloud: Cloud,
     settings: HashMap<String, String>,
-    instances: usize,
-    calls: Option<usize>,
+    runtime: RuntimeSettings,
     shared: Option<(Memory, Peers)>,
 }
 
@@ -83,6 +82,11 @@ impl Told {
 /// The folder with the components, as `cargo xtask test` sets it.
 pub fn components() -> PathBuf {
     folder("TWIN_COMPONENTS_DIR", "components")
+}
+
+/// The folder with components that misbehave.
+pub fn test_components() -> PathBuf {
+    folder("TWIN_TEST_COMPONENTS_DIR", "test-components")
 }
 
 fn folder(variable: &str, name: &str) -> PathBuf {
@@ -129,13 +133,19 @@ impl StageBuilder {
 
     /// How many instances share the work; one, if this is not called.
     pub fn instances(mut self, instances: usize) -> Self {
-        self.instances = instances;
+        self.runtime.instances = instances;
         self
     }
 
     /// How many calls at once.
     pub fn calls(mut self, calls: usize) -> Self {
-        self.calls = Some(calls);
+        self.runtime.concurrent_calls = calls;
+        self
+    }
+
+    /// Changes anything else that the runtime is told.
+    pub fn runtime(mut self, change: impl FnOnce(&mut RuntimeSettings)) -> Self {
+        change(&mut self.runtime);
         self
     }
 
@@ -147,6 +157,12 @@ impl StageBuilder {
 
     /// Raises the curtain.
     pub async fn build(self) -> Stage {
+        let stage = self.try_build().await;
+        stage.expect("the component runs: `cargo xtask build` made it")
+    }
+
+    /// Raises the curtain, if the runtime takes the component.
+    pub async fn try_build(self) -> Result<Stage, RuntimeError> {
         // What the components say is shown with a test that fails. Only the first stage of a process gets its way.
         let _ = tracing_subscriber::fmt().with_test_writer().try_init();
         let time = Time::virtual_from(Duration::from_secs(EPOCH_SECONDS));
@@ -169,38 +185,33 @@ impl StageBuilder {
             stores: stores.stores(),
             draining: watch::channel(false).1,
         };
-        let mut settings = RuntimeSettings::new(components());
-        settings.cache = Some(folder("TWIN_CACHE_DIR", "code-cache"));
-        settings.instances = self.instances;
-        if let Some(calls) = self.calls {
-            settings.concurrent_calls = calls;
-        }
         let sandbox = Sandbox::new().expect("this machine can run components");
         let functions = [self.function];
-        let runtime = Runtime::start(&sandbox, &settings, &functions, time, |_| {
+        let runtime = Runtime::start(&sandbox, &self.runtime, &functions, time, |_| {
             capabilities.clone()
         })
-        .await
-        .expect("the component runs: `cargo xtask build` made it");
-        Stage {
+        .await?;
+        Ok(Stage {
             runtime: Arc::new(runtime),
             stores,
             peers,
             start: Instant::now(),
             function: self.function,
-        }
+        })
     }
 }
 
 impl Stage {
     /// A stage for a function on AWS, with the specification's settings but no jitter.
     pub fn of(function: FunctionName) -> StageBuilder {
+        let mut runtime = RuntimeSettings::new(components());
+        runtime.cache = Some(folder("TWIN_CACHE_DIR", "code-cache"));
+        runtime.instances = 1;
         StageBuilder {
             function,
             cloud: Cloud::Aws,
             settings: HashMap::new(),
-            instances: 1,
-            calls: None,
+            runtime,
             shared: None,
         }
         .set("TWIN_NAME", "test-twin")
