@@ -90,10 +90,7 @@ async fn the_envelope_goes_on_to_l3_from_the_own_cloud_and_nothing_else_is_touch
     const CAME: &str = r#"{ "trace_id":"t\u0031", "timestamp":"2026-01-01T00:00:00Z", "x":[ 1.0 , 2e5 ], "source_cloud":"gcp",
         "payload":{ "device_id":"d1","t":1.50, "n":12345678901234567890.10 }, "message_type":"event", "target_layer":"L2"}"#;
     const WENT: &str = r#"{"trace_id":"t\u0031","timestamp":"2026-01-01T00:00:00Z","x":[ 1.0 , 2e5 ],"source_cloud":"CLOUD","payload":{ "device_id":"d1","t":1.50, "n":12345678901234567890.10 },"message_type":"event","target_layer":"L3"}"#;
-    for (cloud, header) in [
-        (Cloud::Aws, "x-api-key"),
-        (Cloud::Azure, "x-functions-key"),
-    ] {
+    for (cloud, header) in [(Cloud::Aws, "x-api-key"), (Cloud::Azure, "x-functions-key")] {
         let stage = Stage::of(FunctionName::Ingestion).cloud(cloud);
         let stage = stage.build().await;
         stage.peers.answer("writer", |_, _| Ok(received("x")));

@@ -45,7 +45,11 @@ async fn a_reply_that_is_none_of_the_contract_is_a_502() {
         let stage = with_peer("writer", Ok(answer.clone())).await;
         let told = ingest(&stage).await;
         let context = format!("{answer:?}: {told:?}");
-        assert_eq!((told.status, told.code()), (502, "NEXT_HOP_REFUSED"), "{context}");
+        assert_eq!(
+            (told.status, told.code()),
+            (502, "NEXT_HOP_REFUSED"),
+            "{context}"
+        );
         assert_eq!(stage.event_codes().await, ["HAND_ON_FAILED"]);
     }
 }
@@ -72,7 +76,9 @@ async fn a_next_hop_that_cannot_be_reached_is_a_503_after_one_attempt() {
 async fn a_next_hop_that_never_answers_does_not_outlast_the_functions_deadline() {
     for peer in ["connector", "writer"] {
         let stage = Stage::of(FunctionName::Ingestion).build().await;
-        stage.peers.script(peer, |_, _| (Duration::from_secs(3600), Ok(received("x"))));
+        stage
+            .peers
+            .script(peer, |_, _| (Duration::from_secs(3600), Ok(received("x"))));
         let told = ingest(&stage).await;
         assert_eq!((told.status, told.code()), (503, "NEXT_HOP_UNAVAILABLE"));
         assert_eq!(stage.elapsed_ms(), 24_500);

@@ -111,7 +111,9 @@ async fn a_cursor_is_only_good_for_the_order_it_came_from() {
         ("cursor=d99999999999999999999~a".to_owned(), 400),
         ("cursor=%ff%00".to_owned(), 400),
     ] {
-        let told = stage.call(get(&format!("/read?device_id=d1&{cursor}"))).await;
+        let told = stage
+            .call(get(&format!("/read?device_id=d1&{cursor}")))
+            .await;
         assert_eq!(told.status, status, "{cursor}: {told:?}");
         if status == 400 {
             assert_eq!(told.code(), "PARAMETER_INVALID");
@@ -139,7 +141,11 @@ async fn a_parameter_that_is_missing_wrong_unknown_or_repeated_is_a_400_that_nam
         ("device_id=d1&from=today", "PARAMETER_INVALID", "from"),
         ("device_id=d1&to=2026-01-01", "PARAMETER_INVALID", "to"),
         ("device_id=d1&deviceId=d1", "PARAMETER_UNKNOWN", "deviceId"),
-        ("device_id=d1&device_id=d1", "PARAMETER_UNKNOWN", "device_id"),
+        (
+            "device_id=d1&device_id=d1",
+            "PARAMETER_UNKNOWN",
+            "device_id",
+        ),
         ("device_id=d1&limit=5&limit=5", "PARAMETER_UNKNOWN", "limit"),
     ] {
         let told = stage.call(get(&format!("/read?{query}"))).await;

@@ -11,9 +11,7 @@ use twin_tests::{Stage, error, get, reply, reply_with};
 const PAGE: &[u8] = br#"{"items":[],"count":0}"#;
 const QUERY: &str = "order=asc&device_id=a%20b%2Fc&limit=05&from=2026-01-01T00%3A00%3A00Z";
 
-async fn asking(
-    mut answer: impl FnMut(usize) -> Result<Reply, Failure> + Send + 'static,
-) -> Stage {
+async fn asking(mut answer: impl FnMut(usize) -> Result<Reply, Failure> + Send + 'static) -> Stage {
     let stage = Stage::of(FunctionName::Reader).build().await;
     stage.peers.answer("reader", move |nth, _| answer(nth));
     stage
@@ -95,7 +93,9 @@ async fn a_retry_after_is_waited_for_unless_it_is_over_30_seconds() {
 async fn attempts_end_within_the_functions_deadline() {
     let stage = Stage::of(FunctionName::Reader).build().await;
     let never = Duration::from_secs(3600);
-    stage.peers.script("reader", move |_, _| (never, Ok(reply(200, PAGE))));
+    stage
+        .peers
+        .script("reader", move |_, _| (never, Ok(reply(200, PAGE))));
     let mut request = get("/read?device_id=d1");
     request.time_left_ms = Some(15_000);
     let told = stage.call(request).await;

@@ -9,6 +9,8 @@ use twin_guest::{Function, Request, Response, clock, reply};
 const PIECE: usize = 16 << 20;
 /// How long `/sleep` takes, in milliseconds.
 const SLEEP_MS: u64 = 1_000;
+/// As good as never, in milliseconds.
+const FOREVER_MS: u64 = 1 << 40;
 
 thread_local! {
     /// Calls that this instance has had.
@@ -30,7 +32,7 @@ impl Function for Rogue {
             "/trap" => std::process::abort(),
             "/spin" => spin(),
             "/hog" => hog(),
-            "/forever" => std::future::pending().await,
+            "/forever" => clock::sleep_ms(FOREVER_MS).await,
             _ => return reply::not_found(),
         }
         let under_way = UNDER_WAY.replace(UNDER_WAY.get() - 1);
