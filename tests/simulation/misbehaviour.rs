@@ -104,3 +104,13 @@ async fn calls_that_never_answer_do_not_hold_their_place_for_ever() {
     tokio::time::sleep(Duration::from_millis(1)).await;
     assert!(calls(&stage, &["/ok"; 2]).await.iter().all(Result::is_ok));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_component_sees_no_environment_no_arguments_and_no_files() {
+    assert!(std::env::vars_os().count() > 0);
+    let stage = rogue().build().await;
+    let answer = call(&stage, "/look").await;
+    for name in ["variables", "arguments", "files"] {
+        assert_eq!(number(&answer, name), 0, "{name}");
+    }
+}

@@ -39,11 +39,14 @@ async fn an_item_is_the_envelope_with_its_id_and_when_it_was_stored() {
     tokio::time::sleep(Duration::from_millis(1_500)).await;
     // Whatever a sender calls its own fields, an item has one identity.
     let body = with(ENVELOPE_L3, "id", "\"mine\"");
+    let body = with(&body, "stored_at", "\"mine\"");
     let mut request = post("/write", with(&body, "x-unknown", "[1,{}]"));
     let id = ("idempotency-key".to_owned(), "id-1".to_owned());
     request.headers.push(id);
     assert_eq!(writer.call(request).await.status, 200);
 
+    let response = reader.try_call(get("/read?device_id=d1")).await.unwrap();
+    assert!(!String::from_utf8_lossy(&response.body).contains("mine"));
     let told = reader.call(get("/read?device_id=d1")).await;
     let mut item: Value = serde_json::from_str(ENVELOPE_L3).unwrap();
     item["x-unknown"] = json!([1, {}]);

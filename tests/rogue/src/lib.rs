@@ -23,22 +23,37 @@ struct Rogue;
 
 impl Function for Rogue {
     async fn handle(request: Request) -> Response {
+        if request.path == "/look" {
+            return look();
+        }
         let call = CALLS.get() + 1;
         CALLS.set(call);
         UNDER_WAY.set(UNDER_WAY.get() + 1);
         match request.path.as_str() {
             "/ok" => {}
             "/sleep" => clock::sleep_ms(SLEEP_MS).await,
-            "/trap" => std::process::abort(),
             "/spin" => spin(),
             "/hog" => hog(),
             "/forever" => clock::sleep_ms(FOREVER_MS).await,
-            _ => return reply::not_found(),
+            // `/trap`, and whatever else nobody thought of.
+            _ => std::process::abort(),
         }
         let under_way = UNDER_WAY.replace(UNDER_WAY.get() - 1);
         let body = format!(r#"{{"call":{call},"under_way":{under_way}}}"#);
         reply::json(200, body.into_bytes())
     }
+}
+
+/// Says how much it sees of the machine.
+fn look() -> Response {
+    let variables = std::env::vars_os().count();
+    let arguments = std::env::args_os().count();
+    let files = ["/", ".", "/etc/passwd", "/proc/self/environ"]
+        .iter()
+        .filter(|path| std::fs::metadata(path).is_ok())
+        .count();
+    let body = format!(r#"{{"variables":{variables},"arguments":{arguments},"files":{files}}}"#);
+    reply::json(200, body.into_bytes())
 }
 
 fn spin() {
