@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod bad_input;
 mod connector_circuit;
 mod connector_circuit_store;
 mod connector_dead_letters;
@@ -21,3 +22,19 @@ mod connector_retry_after;
 mod connector_routing;
 mod connector_sending;
 mod connector_shared_circuit;
+mod credentials;
+mod envelope;
+mod error_listing;
+mod error_notifying;
+mod error_reporter;
+mod ingestion;
+mod ingestion_failing;
+mod inspect;
+mod misbehaviour;
+mod random_input;
+mod reader;
+mod reader_pages;
+mod remote_reader;
+mod runtime;
+mod writer;
+mod writer_failing;

@@ -7,9 +7,12 @@
     reason = "a failed expectation is the assertion here as it is in the tests"
 )]
 
+pub mod bodies;
 mod connector;
 mod peers;
+mod records;
 mod requests;
+pub mod routes;
 mod stage;
 mod watched;
 
@@ -18,6 +21,7 @@ pub use connector::{
     connector_with_letters, envelope, failing, keyed, seconds, with_header, without_retries,
 };
 pub use peers::{Arrival, Peers, Script};
+pub use records::{MESSAGES, SYSTEM_ERRORS};
 pub use requests::{conflict, dead_lettered, error, received, reply, reply_with};
 pub use stage::{
     EPOCH_SECONDS, KEY, OTHER_KEY, Stage, StageBuilder, Told, components, get, post,
