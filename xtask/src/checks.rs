@@ -43,7 +43,7 @@ fn lint(layout: &Layout, steps: &mut Steps) -> anyhow::Result<()> {
         // For the native target: the bindings have stubs there, and no linter for wasm is needed.
         let mut clippy = clippy(layout);
         clippy.args(["-p", "twin-guest"]);
-        for name in components::NAMES {
+        for name in components::NAMES.iter().chain([&components::ROGUE]) {
             clippy.arg("-p").arg(format!("twin-{name}"));
         }
         process::run(clippy.args(DENY))
@@ -67,6 +67,8 @@ fn clippy(layout: &Layout) -> Command {
 /// Cargo for running tests, which load the components just built.
 fn tests(layout: &Layout) -> Command {
     let mut cargo = layout.cargo();
-    layout.point_at_components(&mut cargo);
+    layout
+        .point_at_components(&mut cargo)
+        .env("TWIN_TEST_COMPONENTS_DIR", layout.test_components());
     cargo
 }

@@ -39,6 +39,11 @@ impl Layout {
         self.target.join("components")
     }
 
+    /// The component that misbehaves, under the name of a function.
+    pub(crate) fn test_components(&self) -> PathBuf {
+        self.target.join("test-components")
+    }
+
     /// The `twin` command.
     pub(crate) fn twin(&self) -> PathBuf {
         let name = format!("twin{}", env::consts::EXE_SUFFIX);

@@ -72,6 +72,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         }
         Task::Test { only } => {
             let outcome = build(&layout, &mut steps, false)
+                .and_then(|()| rogue(&layout, &mut steps))
                 .and_then(|()| checks::run(&layout, &mut steps, only.as_deref()));
             steps.summary();
             outcome
@@ -90,5 +91,12 @@ fn build(layout: &Layout, steps: &mut Steps, components_only: bool) -> anyhow::R
     steps.run("the twin command", || {
         let mut cargo = layout.cargo();
         process::run(cargo.args(["build", "--locked", "--release", "-p", "twin-host"]))
+    })
+}
+
+/// What only the tests need.
+fn rogue(layout: &Layout, steps: &mut Steps) -> anyhow::Result<()> {
+    steps.run("the component that misbehaves", || {
+        components::build_rogue(layout, &toolchain::find(layout)?)
     })
 }

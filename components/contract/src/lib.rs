@@ -13,6 +13,7 @@ mod identity;
 mod json;
 mod page;
 mod query;
+mod replay_command;
 pub mod reply;
 mod system_error;
 mod timestamp;
@@ -25,6 +26,7 @@ pub use error::ContractError;
 pub use identity::{MessageId, digest, trace_id_from_traceparent};
 pub use page::{Item, Page};
 pub use query::{Order, Position, Query};
+pub use replay_command::ReplayCommand;
 pub use system_error::{Severity, SystemError};
 pub use timestamp::Timestamp;
 
