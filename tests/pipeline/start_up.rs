@@ -128,14 +128,14 @@ fn a_slip_in_a_name_is_no_silent_default() {
 }
 
 #[test]
-fn what_is_wrong_outside_the_configuration_is_exit_code_1() {
-    let line = refusal(&writer().set("TWIN_COMPONENTS_DIR", "/nowhere"), 1);
+fn a_folder_file_or_address_of_no_use_is_named_with_its_variable() {
+    let line = refusal(&writer().set("TWIN_COMPONENTS_DIR", "/nowhere"), 2);
     assert!(line.contains("/nowhere/writer.wasm"), "{line}");
     assert!(line.contains("TWIN_COMPONENTS_DIR"), "{line}");
 
     let host = writer();
     let _taken = TcpListener::bind(("127.0.0.1", host.port)).unwrap();
-    let line = refusal(&host, 1);
+    let line = refusal(&host, 2);
     assert!(line.contains(&host.port.to_string()), "{line}");
     assert!(line.contains("PORT"), "{line}");
 
@@ -143,7 +143,8 @@ fn what_is_wrong_outside_the_configuration_is_exit_code_1() {
     let folder = file.data().join("file");
     std::fs::write(&folder, "").unwrap();
     let file = file.set("TWIN_DATA_DIR", folder.to_str().unwrap());
-    let line = refusal(&file, 1);
+    let line = refusal(&file, 2);
+    assert!(line.contains("TWIN_DATA_DIR"), "{line}");
     assert!(line.contains(folder.to_str().unwrap()), "{line}");
 }
 
