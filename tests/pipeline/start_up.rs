@@ -1,4 +1,4 @@
-//! What stops the start: one line that names the culprit, and an exit code.
+//! What stops the start: one line that names the culprit, and exit code 2.
 
 use std::net::TcpListener;
 
@@ -12,9 +12,9 @@ use crate::{
 
 /// Runs `twin serve`, which must not start, and returns its one line.
 #[track_caller]
-fn refusal(host: &Host, code: i32) -> String {
+fn refusal(host: &Host) -> String {
     let told = run(&mut host.command(["serve"]));
-    assert_eq!(told.code, Some(code), "{told:?}");
+    assert_eq!(told.code, Some(2), "{told:?}");
     let Told { stdout, stderr, .. } = told;
     assert_eq!(stdout, "");
     let lines: Vec<_> = stderr.lines().collect();
@@ -36,7 +36,7 @@ fn a_missing_variable_is_named() {
         "TWIN_FUNCTIONS",
         "INTER_CLOUD_TOKEN",
     ] {
-        let line = refusal(&writer().set(name, ""), 2);
+        let line = refusal(&writer().set(name, ""));
         assert!(
             line.starts_with(&format!("twin: {name} is not set")),
             "{line}"
@@ -47,7 +47,7 @@ fn a_missing_variable_is_named() {
         ("ingestion", "REMOTE_WRITER_URL"),
         ("ingestion,connector", "REMOTE_WRITER_URL"),
     ] {
-        let line = refusal(&Host::of(Aws, functions), 2);
+        let line = refusal(&Host::of(Aws, functions));
         assert!(line.contains(name), "{functions}: {line}");
     }
     for platform in [
@@ -55,7 +55,7 @@ fn a_missing_variable_is_named() {
         "FUNCTIONS_WORKER_RUNTIME",
         "K_SERVICE",
     ] {
-        let line = refusal(&writer().set(platform, "x"), 2);
+        let line = refusal(&writer().set(platform, "x"));
         assert!(
             line.contains(platform) && line.contains("TWIN_EPHEMERAL=1"),
             "{line}"
@@ -103,7 +103,7 @@ fn a_bad_value_is_named_with_its_variable_and_shown_unless_secret() {
         ("LOG_FORMAT", "xml"),
         ("RUST_LOG", "twin=loud"),
     ] {
-        let line = refusal(&writer().set(name, value), 2);
+        let line = refusal(&writer().set(name, value));
         assert!(
             line.starts_with(&format!("twin: {name}")),
             "{value}: {line}"
@@ -122,20 +122,20 @@ fn a_slip_in_a_name_is_no_silent_default() {
         ("CIRCUIT_OPEN_SECOND", "CIRCUIT_OPEN_SECONDS"),
         ("REMOTE_WRITE_URL", "REMOTE_WRITER_URL"),
     ] {
-        let line = refusal(&writer().set(name, "1"), 2);
+        let line = refusal(&writer().set(name, "1"));
         assert!(line.contains(name) && line.contains(meant), "{line}");
     }
 }
 
 #[test]
-fn what_is_wrong_outside_the_configuration_is_exit_code_1() {
-    let line = refusal(&writer().set("TWIN_COMPONENTS_DIR", "/nowhere"), 1);
+fn what_else_keeps_a_host_from_starting_is_told_alike() {
+    let line = refusal(&writer().set("TWIN_COMPONENTS_DIR", "/nowhere"));
     assert!(line.contains("/nowhere/writer.wasm"), "{line}");
     assert!(line.contains("TWIN_COMPONENTS_DIR"), "{line}");
 
     let host = writer();
     let _taken = TcpListener::bind(("127.0.0.1", host.port)).unwrap();
-    let line = refusal(&host, 1);
+    let line = refusal(&host);
     assert!(line.contains(&host.port.to_string()), "{line}");
     assert!(line.contains("PORT"), "{line}");
 
@@ -143,7 +143,7 @@ fn what_is_wrong_outside_the_configuration_is_exit_code_1() {
     let folder = file.data().join("file");
     std::fs::write(&folder, "").unwrap();
     let file = file.set("TWIN_DATA_DIR", folder.to_str().unwrap());
-    let line = refusal(&file, 1);
+    let line = refusal(&file);
     assert!(line.contains(folder.to_str().unwrap()), "{line}");
 }
 
