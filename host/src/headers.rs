@@ -2,21 +2,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-/// Whether a header concerns one connection and not the message (RFC 9110, 7.6.1). `name` in lower case.
-pub(crate) fn is_hop_by_hop(name: &str) -> bool {
-    matches!(
-        name,
-        "connection"
-            | "keep-alive"
-            | "proxy-authenticate"
-            | "proxy-authorization"
-            | "proxy-connection"
-            | "te"
-            | "trailer"
-            | "transfer-encoding"
-            | "upgrade"
-    )
-}
+pub(crate) use twin_contract::is_hop_by_hop;
 
 /// All headers of a message, in order, names in lower case. Bytes that are no UTF-8 become U+FFFD.
 pub(crate) fn to_list(headers: &HeaderMap) -> Vec<(String, String)> {

@@ -2,13 +2,14 @@
 
 use std::process::Command;
 
-use crate::{components, layout::Layout, process, steps::Steps};
+use crate::{components, layout::Layout, process, steps::Steps, wasmtime};
 
 /// Lints unless only some tests are wanted, then tests.
 pub(crate) fn run(layout: &Layout, steps: &mut Steps, only: Option<&str>) -> anyhow::Result<()> {
     if only.is_none() {
         lint(layout, steps)?;
     }
+    steps.run("wasmtime for the tests", || wasmtime::install(layout))?;
     let nextest = process::read(layout.cargo().args(["nextest", "--version"])).is_ok();
     let runner: &[&str] = if nextest {
         &["nextest", "run"]
@@ -42,8 +43,16 @@ fn lint(layout: &Layout, steps: &mut Steps) -> anyhow::Result<()> {
     steps.run("lints of the function components", || {
         // For the native target: the bindings have stubs there, and no linter for wasm is needed.
         let mut clippy = clippy(layout);
-        clippy.args(["-p", "twin-guest"]);
-        for name in components::NAMES.iter().chain([&components::ROGUE]) {
+        for name in [
+            "guest",
+            "adapter",
+            "adapter-spin",
+            "adapter-wasi",
+            components::ROGUE,
+        ]
+        .iter()
+        .chain(&components::NAMES)
+        {
             clippy.arg("-p").arg(format!("twin-{name}"));
         }
         process::run(clippy.args(DENY))

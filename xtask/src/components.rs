@@ -1,9 +1,6 @@
 //! Builds the function components and puts them where the host looks for them.
 
-use std::{
-    env, fs,
-    path::{Path, PathBuf},
-};
+use std::{env, fs, path::Path};
 
 use anyhow::Context;
 use sha2::{Digest, Sha256};
@@ -24,38 +21,74 @@ pub(crate) const NAMES: [&str; 5] = [
 pub(crate) const ROGUE: &str = "rogue";
 const ROGUE_AS: &str = "writer";
 
-/// Builds all components, then prints what came out.
+/// The adapters, by package and artefact.
+const ADAPTERS: [(&str, &str); 2] = [
+    ("twin-adapter-spin", "spin_adapter.wasm"),
+    ("twin-adapter-wasi", "wasi_adapter.wasm"),
+];
+
+/// Builds all functions, then prints what came out.
 pub(crate) fn build(layout: &Layout, toolchain: &Toolchain) -> anyhow::Result<()> {
-    let built = compile(layout, toolchain, &NAMES)?;
+    compile(
+        layout,
+        toolchain,
+        NAMES.iter().map(|name| format!("twin-{name}")),
+    )?;
     fs::create_dir_all(layout.components()).context("cannot create the components' folder")?;
     for name in NAMES {
-        let from = built.join(format!("{}.wasm", name.replace('-', "_")));
-        let to = layout.components().join(format!("{name}.wasm"));
-        let bytes = place(&from, &to)?;
-        let digest = Sha256::digest(&bytes);
-        println!("{name:<14} {:>7} bytes  sha256 {digest:x}", bytes.len());
+        let built = layout
+            .built()
+            .join(format!("{}.wasm", name.replace('-', "_")));
+        publish(
+            name,
+            &built,
+            &layout.components().join(format!("{name}.wasm")),
+        )?;
     }
     Ok(())
 }
 
-/// Builds the component that misbehaves.
-pub(crate) fn build_rogue(layout: &Layout, toolchain: &Toolchain) -> anyhow::Result<()> {
-    let built = compile(layout, toolchain, &[ROGUE])?;
-    let folder = layout.test_components();
-    fs::create_dir_all(&folder).context("cannot create the test components' folder")?;
-    let from = built.join(format!("{ROGUE}.wasm"));
-    place(&from, &folder.join(format!("{ROGUE_AS}.wasm"))).map(drop)
+/// Builds the adapters. Not together with the functions: cargo would give both one set of features, and a function's bytes
+/// must not depend on what is built beside it.
+pub(crate) fn build_adapters(layout: &Layout, toolchain: &Toolchain) -> anyhow::Result<()> {
+    compile(
+        layout,
+        toolchain,
+        ADAPTERS.iter().map(|(package, _)| (*package).to_owned()),
+    )?;
+    fs::create_dir_all(layout.adapters()).context("cannot create the adapters' folder")?;
+    for (package, file) in ADAPTERS {
+        publish(
+            package,
+            &layout.built().join(file),
+            &layout.adapters().join(file),
+        )?;
+    }
+    Ok(())
 }
 
-/// Compiles components, and returns the folder with the artefacts.
-fn compile(layout: &Layout, toolchain: &Toolchain, names: &[&str]) -> anyhow::Result<PathBuf> {
+/// Builds the component that misbehaves, under the name of a function.
+pub(crate) fn build_rogue(layout: &Layout, toolchain: &Toolchain) -> anyhow::Result<()> {
+    let package = format!("twin-{ROGUE}");
+    compile(layout, toolchain, std::iter::once(package))?;
+    let folder = layout.test_components();
+    fs::create_dir_all(&folder).context("cannot create the test components' folder")?;
+    let built = layout.built().join(format!("{ROGUE}.wasm"));
+    publish(ROGUE, &built, &folder.join(format!("{ROGUE_AS}.wasm")))
+}
+
+fn compile(
+    layout: &Layout,
+    toolchain: &Toolchain,
+    packages: impl Iterator<Item = String>,
+) -> anyhow::Result<()> {
     let mut cargo = layout.cargo();
     cargo
         .args(["build", "--locked", "--profile", "component"])
         .args(["--target", "wasm32-wasip2", "--target-dir"])
         .arg(layout.guest_target());
-    for name in names {
-        cargo.arg("-p").arg(format!("twin-{name}"));
+    for package in packages {
+        cargo.args(["-p", &package]);
     }
     cargo.env("RUSTC", &toolchain.rustc);
     if let Some(tools) = &toolchain.linker_tools {
@@ -63,18 +96,25 @@ fn compile(layout: &Layout, toolchain: &Toolchain, names: &[&str]) -> anyhow::Re
         let all = tools.iter().cloned().chain(env::split_paths(&inherited));
         cargo.env("PATH", env::join_paths(all).context("PATH is unusable")?);
     }
-    process::run(&mut cargo)?;
-    Ok(layout.guest_target().join("wasm32-wasip2/component"))
+    process::run(&mut cargo)
 }
 
-/// Copies only what differs: an unchanged file keeps its time, and a host that watches it stays calm.
-fn place(from: &Path, to: &Path) -> anyhow::Result<Vec<u8>> {
+/// Puts a built file where it is looked for, and says what it is.
+fn publish(name: &str, from: &Path, to: &Path) -> anyhow::Result<()> {
     let bytes = fs::read(from).with_context(|| format!("cannot read {}", from.display()))?;
+    place(to, &bytes)?;
+    let digest = Sha256::digest(&bytes);
+    println!("{name:<17} {:>7} bytes  sha256 {digest:x}", bytes.len());
+    Ok(())
+}
+
+/// Writes only what differs: an unchanged file keeps its time, and a host that watches it stays calm.
+pub(crate) fn place(to: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     if !fs::read(to).is_ok_and(|old| old == bytes) {
         // Under another name first: nobody ever loads half a component.
         let part = to.with_extension("wasm.part");
-        fs::write(&part, &bytes).with_context(|| format!("cannot write {}", part.display()))?;
+        fs::write(&part, bytes).with_context(|| format!("cannot write {}", part.display()))?;
         fs::rename(&part, to).with_context(|| format!("cannot write {}", to.display()))?;
     }
-    Ok(bytes)
+    Ok(())
 }

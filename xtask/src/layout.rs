@@ -44,6 +44,21 @@ impl Layout {
         self.target.join("test-components")
     }
 
+    /// Where cargo leaves the components that it built.
+    pub(crate) fn built(&self) -> PathBuf {
+        self.guest_target().join("wasm32-wasip2/component")
+    }
+
+    /// The adapters, ready to be composed with.
+    pub(crate) fn adapters(&self) -> PathBuf {
+        self.components().join("adapters")
+    }
+
+    /// The functions composed with the WASI adapter.
+    pub(crate) fn composed(&self) -> PathBuf {
+        self.target.join("wasi")
+    }
+
     /// The `twin` command.
     pub(crate) fn twin(&self) -> PathBuf {
         let name = format!("twin{}", env::consts::EXE_SUFFIX);

@@ -2,12 +2,14 @@
 
 mod checks;
 mod components;
+mod compose;
 mod debian;
 mod demo;
 mod layout;
 mod process;
 mod steps;
 mod toolchain;
+mod wasmtime;
 
 use std::{
     ffi::OsString,
@@ -17,7 +19,7 @@ use std::{
 
 use clap::{Parser, Subcommand};
 
-use crate::{layout::Layout, steps::Steps};
+use crate::{layout::Layout, steps::Steps, toolchain::Toolchain};
 
 /// Builds, demonstrates and tests Twin2MultiCloud.
 #[derive(Debug, Parser)]
@@ -35,6 +37,9 @@ enum Task {
         /// Build the function components and leave the native command alone.
         #[arg(long)]
         components_only: bool,
+        /// Also compose each function with the WASI adapter, into target/wasi.
+        #[arg(long)]
+        wasi: bool,
     },
     /// Build, then run `twin demo`.
     Demo {
@@ -65,38 +70,66 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     let layout = Layout::find()?;
     let mut steps = Steps::default();
     match cli.command {
-        Task::Build { components_only } => build(&layout, &mut steps, components_only),
+        Task::Build {
+            components_only,
+            wasi,
+        } => {
+            let toolchain = functions(&layout, &mut steps)?;
+            adapters(&layout, &mut steps, &toolchain)?;
+            if wasi {
+                composed(&layout, &mut steps)?;
+            }
+            if components_only {
+                return Ok(());
+            }
+            command(&layout, &mut steps)
+        }
         Task::Demo { args } => {
-            build(&layout, &mut steps, false)?;
+            functions(&layout, &mut steps)?;
+            command(&layout, &mut steps)?;
             demo::run(&layout, &args)
         }
         Task::Test { only } => {
-            let outcome = build(&layout, &mut steps, false)
-                .and_then(|()| rogue(&layout, &mut steps))
-                .and_then(|()| checks::run(&layout, &mut steps, only.as_deref()));
+            let outcome = test(&layout, &mut steps, only.as_deref());
             steps.summary();
             outcome
         }
     }
 }
 
-fn build(layout: &Layout, steps: &mut Steps, components_only: bool) -> anyhow::Result<()> {
+/// Everything is built before anything is tested.
+fn test(layout: &Layout, steps: &mut Steps, only: Option<&str>) -> anyhow::Result<()> {
+    let toolchain = functions(layout, steps)?;
+    adapters(layout, steps, &toolchain)?;
+    composed(layout, steps)?;
+    steps.run("the component that misbehaves", || {
+        components::build_rogue(layout, &toolchain)
+    })?;
+    command(layout, steps)?;
+    checks::run(layout, steps, only)
+}
+
+fn functions(layout: &Layout, steps: &mut Steps) -> anyhow::Result<Toolchain> {
     let toolchain = steps.run("wasm toolchain", || toolchain::find(layout))?;
     steps.run("function components", || {
         components::build(layout, &toolchain)
     })?;
-    if components_only {
-        return Ok(());
-    }
-    steps.run("the twin command", || {
-        let mut cargo = layout.cargo();
-        process::run(cargo.args(["build", "--locked", "--release", "-p", "twin-host"]))
+    Ok(toolchain)
+}
+
+fn adapters(layout: &Layout, steps: &mut Steps, toolchain: &Toolchain) -> anyhow::Result<()> {
+    steps.run("adapters", || components::build_adapters(layout, toolchain))
+}
+
+fn composed(layout: &Layout, steps: &mut Steps) -> anyhow::Result<()> {
+    steps.run("functions for any WASI 0.3 runtime", || {
+        compose::build(layout)
     })
 }
 
-/// What only the tests need.
-fn rogue(layout: &Layout, steps: &mut Steps) -> anyhow::Result<()> {
-    steps.run("the component that misbehaves", || {
-        components::build_rogue(layout, &toolchain::find(layout)?)
+fn command(layout: &Layout, steps: &mut Steps) -> anyhow::Result<()> {
+    steps.run("the twin command", || {
+        let mut cargo = layout.cargo();
+        process::run(cargo.args(["build", "--locked", "--release", "-p", "twin-host"]))
     })
 }

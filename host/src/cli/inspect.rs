@@ -2,11 +2,14 @@
 
 use std::path::PathBuf;
 
+use anyhow::Context;
 use clap::Args;
 use twin_host::{
     function::FunctionName,
     runtime::{Sandbox, read_component},
 };
+
+use super::composed::{Composed, Source};
 
 /// What to inspect.
 #[derive(Debug, Args)]
@@ -19,7 +22,46 @@ pub(super) struct Options {
 }
 
 /// Prints the imports in three groups. Fails if any is refused.
+///
+/// Of a file that `cargo xtask build --wasi` composed, it prints where the function's imports come from, and fails if it is
+/// from where they should not.
 pub(super) fn run(options: &Options) -> anyhow::Result<()> {
+    let name = options.file.display();
+    let bytes = std::fs::read(&options.file).with_context(|| format!("{name} cannot be read"))?;
+    let composed = Composed::read(&bytes).with_context(|| format!("{name} is no component"))?;
+    match composed {
+        Some(composed) => show(options, &composed),
+        None => plain(options),
+    }
+}
+
+fn show(options: &Options, composed: &Composed) -> anyhow::Result<()> {
+    let name = options.file.display();
+    println!("{name}\n  a function composed with what answers its imports");
+    println!("  sha256  {} (of the function in it)", composed.digest);
+    println!("\nIts imports, and where they come from:");
+    for (import, source) in &composed.imports {
+        let source = match source {
+            Source::Runtime => "the runtime",
+            Source::Nothing => "a component that imports nothing",
+            Source::Component(digest) => {
+                &format!("component {}", digest.get(..16).unwrap_or_default())
+            }
+        };
+        println!("  {import:<46} {source}");
+    }
+    let unguarded = composed.unguarded();
+    if unguarded.is_empty() {
+        println!("\nIts environment, files and network, if any, are not the runtime's.");
+        return Ok(());
+    }
+    anyhow::bail!(
+        "the function in {name} gets {} from the runtime",
+        unguarded.join(", ")
+    )
+}
+
+fn plain(options: &Options) -> anyhow::Result<()> {
     let world = match options.world {
         Some(world) => world,
         None => {

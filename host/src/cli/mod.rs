@@ -1,6 +1,7 @@
 //! The commands of `twin`. What keeps a host from starting (a variable, a file, an address) is one line that names it and exit
 //! code 2; any other failure is one line and exit code 1.
 
+mod composed;
 mod dead_letters;
 mod demo;
 mod errors;

@@ -165,7 +165,7 @@ impl Reach {
                 // The command does not know which cloud it talks to; each looks at its own form only.
                 for cloud in Cloud::ALL {
                     let form = HeaderForm::of(Some(*cloud));
-                    request = request.header(form.header(), form.value(key));
+                    request = request.header(form.header(), form.value(key.expose()));
                 }
                 let reply = request.send().await?;
                 (reply.status().as_u16(), reply.bytes().await?.to_vec())
@@ -177,7 +177,7 @@ impl Reach {
             } => {
                 let headers = Cloud::ALL.iter().map(|cloud| {
                     let form = HeaderForm::of(Some(*cloud));
-                    (form.header().to_owned(), form.value(key))
+                    (form.header().to_owned(), form.value(key.expose()))
                 });
                 let request = Request {
                     method: method.to_owned(),

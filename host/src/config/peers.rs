@@ -1,9 +1,11 @@
 //! Where each peer is: the names, what the environment says of them, and which of it counts for whom (design section 5,
 //! «which next hop»).
 
-use std::{collections::BTreeMap, fmt, path::PathBuf, str::FromStr};
+use std::{collections::BTreeMap, path::PathBuf};
 
-use twin_contract::Cloud;
+use twin_contract::{Cloud, cloud_of_host};
+
+pub use twin_contract::{Peer, UnknownPeer};
 
 use super::Config;
 use crate::{
@@ -12,76 +14,15 @@ use crate::{
     secrets::{PrivateUrl, Secret},
 };
 
-/// A name that a component can send to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Peer {
-    /// Receives envelopes for L2.
-    Ingestion,
-    /// Receives envelopes for L3.
-    Writer,
-    /// Answers queries.
-    Reader,
-    /// Sends envelopes on.
-    Connector,
-    /// Stores system errors.
-    ErrorReporter,
-    /// The management application, told of system errors.
-    Management,
-}
-
-impl Peer {
-    /// All peers.
-    pub const ALL: [Self; 6] = [
-        Self::Ingestion,
-        Self::Writer,
-        Self::Reader,
-        Self::Connector,
-        Self::ErrorReporter,
-        Self::Management,
-    ];
-
-    /// The name as it stands in WIT and in metrics.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Ingestion => "ingestion",
-            Self::Writer => "writer",
-            Self::Reader => "reader",
-            Self::Connector => "connector",
-            Self::ErrorReporter => "error-reporter",
-            Self::Management => "management",
-        }
-    }
-
-    /// The function of this host that stands in for a peer without a URL. A reader asks nobody unless it is told to, and
-    /// the management application is no function.
-    const fn stand_in(self) -> Option<FunctionName> {
-        match self {
-            Self::Ingestion => Some(FunctionName::Ingestion),
-            Self::Writer => Some(FunctionName::Writer),
-            Self::Connector => Some(FunctionName::Connector),
-            Self::ErrorReporter => Some(FunctionName::ErrorReporter),
-            Self::Reader | Self::Management => None,
-        }
-    }
-}
-
-impl fmt::Display for Peer {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.as_str())
-    }
-}
-
-/// A name that is no peer's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no peer has this name")]
-pub struct UnknownPeer;
-
-impl FromStr for Peer {
-    type Err = UnknownPeer;
-
-    fn from_str(name: &str) -> Result<Self, Self::Err> {
-        let mut peers = Self::ALL.into_iter();
-        peers.find(|peer| peer.as_str() == name).ok_or(UnknownPeer)
+/// The function of this host that stands in for a peer without a URL. A reader asks nobody unless it is told to, and the
+/// management application is no function.
+const fn stand_in(peer: Peer) -> Option<FunctionName> {
+    match peer {
+        Peer::Ingestion => Some(FunctionName::Ingestion),
+        Peer::Writer => Some(FunctionName::Writer),
+        Peer::Connector => Some(FunctionName::Connector),
+        Peer::ErrorReporter => Some(FunctionName::ErrorReporter),
+        Peer::Reader | Peer::Management => None,
     }
 }
 
@@ -135,8 +76,7 @@ impl Config {
     /// Where a peer is, for this caller: its URL if it has one, else the function of that name mounted here, but never
     /// the caller itself. None if the peer is not bound.
     pub fn binding(&self, caller: FunctionName, peer: Peer) -> Option<Binding<'_>> {
-        let here = peer
-            .stand_in()
+        let here = stand_in(peer)
             .filter(|function| *function != caller && self.functions.contains(function))
             .map(Binding::Local);
         // Errors stay in their cloud where they can (specification section 4: a local topic, a local reporter).
@@ -160,18 +100,7 @@ impl Config {
     }
 }
 
-/// The cloud that a host name gives away.
+/// The cloud that a URL's host gives away.
 fn cloud_of(url: &PrivateUrl) -> Option<Cloud> {
-    const DOMAINS: [(&str, Cloud); 5] = [
-        (".amazonaws.com", Cloud::Aws),
-        (".on.aws", Cloud::Aws),
-        (".azurewebsites.net", Cloud::Azure),
-        (".cloudfunctions.net", Cloud::Gcp),
-        (".run.app", Cloud::Gcp),
-    ];
-    let host = url.expose().host_str()?.trim_end_matches('.');
-    DOMAINS
-        .into_iter()
-        .find(|(domain, _)| host.ends_with(domain))
-        .map(|(_, cloud)| cloud)
+    cloud_of_host(url.expose().host_str()?)
 }

@@ -81,7 +81,7 @@ impl Client {
                 sent.append(name, value);
             }
         }
-        let mut credential = HeaderValue::from_str(&form.value(key)).map_err(other)?;
+        let mut credential = HeaderValue::from_str(&form.value(key.expose())).map_err(other)?;
         credential.set_sensitive(true);
         sent.insert(HeaderName::from_static(form.header()), credential);
         if !request.body.is_empty() || request.method != "GET" {

@@ -25,7 +25,7 @@ pub(super) fn request(
     headers
         .iter_mut()
         .for_each(|(name, _)| name.make_ascii_lowercase());
-    headers.push((form.header().to_owned(), form.value(key)));
+    headers.push((form.header().to_owned(), form.value(key.expose())));
     headers.push(("content-length".to_owned(), request.body.len().to_string()));
     Ok(function::Request {
         method: request.method,

@@ -1,9 +1,10 @@
 //! What a component may not say to a peer: whatever would let it name another receiver, another sender or another
 //! message than the host sends.
 
+use twin_contract::is_the_runtimes;
+
 use crate::{
     bindings::peers::{Failure, Request},
-    credentials::HeaderForm,
     headers,
 };
 
@@ -20,17 +21,11 @@ pub(super) fn check(request: &Request) -> Result<(), Failure> {
                 "the header {name:?} is none"
             )));
         };
-        if is_the_hosts(parsed.as_str()) {
+        if is_the_runtimes(parsed.as_str()) {
             return Err(Failure::RefusedByPolicy(format!(
                 "the header {parsed} is the host's"
             )));
         }
     }
     Ok(())
-}
-
-fn is_the_hosts(name: &str) -> bool {
-    HeaderForm::is_credential(name)
-        || headers::is_hop_by_hop(name)
-        || matches!(name, "host" | "content-length" | "cookie" | "expect")
 }

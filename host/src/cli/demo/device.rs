@@ -6,7 +6,7 @@ use anyhow::ensure;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::Value;
 use twin_contract::Cloud;
-use twin_host::{credentials::HeaderForm, secrets::Secret};
+use twin_host::credentials::HeaderForm;
 
 use super::telemetry::Reading;
 
@@ -46,7 +46,7 @@ impl Client {
         readings: &[Reading],
     ) -> anyhow::Result<Vec<Sent>> {
         let form = HeaderForm::of(Some(cloud));
-        let value = form.value(&Secret::new(key));
+        let value = form.value(key);
         stream::iter(readings)
             .map(|reading| async {
                 let started = Instant::now();
@@ -73,7 +73,7 @@ impl Client {
         key: &str,
     ) -> anyhow::Result<Value> {
         let form = HeaderForm::of(Some(cloud));
-        let value = form.value(&Secret::new(key));
+        let value = form.value(key);
         let request = self.0.request(method, url).header(form.header(), value);
         let reply = request.send().await?;
         let status = reply.status();

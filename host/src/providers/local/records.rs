@@ -11,7 +11,7 @@ use crate::{
     },
     providers::{
         Records,
-        paging::{MAX_RECORDS, Span, fill},
+        paging::{MAX_RECORDS, Span, fill, span},
     },
 };
 
@@ -52,7 +52,7 @@ impl Records for Store {
     }
 
     async fn query(&self, collection: String, selection: Selection) -> Result<Page, Failure> {
-        let Some(span) = Span::of(&selection) else {
+        let Some(span) = span(&selection) else {
             return Ok(Page {
                 entries: Vec::new(),
                 more: false,

@@ -12,7 +12,7 @@ use crate::{
     },
     providers::{
         Records,
-        paging::{MAX_RECORDS, Place, Span, fill},
+        paging::{MAX_RECORDS, Place, Span, fill, span},
     },
 };
 
@@ -53,7 +53,7 @@ impl Records for Store {
         let device = collections
             .get(&collection)
             .and_then(|devices| devices.get(&selection.device_id));
-        Ok(match (device, Span::of(&selection)) {
+        Ok(match (device, span(&selection)) {
             (Some(device), Some(span)) => device.query(&selection, span)?,
             _ => Page {
                 entries: Vec::new(),

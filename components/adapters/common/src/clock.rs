@@ -1,0 +1,54 @@
+//! Time and chance, and futures that end in time.
+
+use std::pin::pin;
+
+use futures_util::future::{Either, select};
+use twin_contract::MessageId;
+use wasip3::{
+    clocks::{monotonic_clock, system_clock},
+    random::random,
+};
+
+use crate::Instant;
+
+const NANOS_PER_MS: u64 = 1_000_000;
+
+/// Now, in microseconds since 1970.
+pub fn now() -> Instant {
+    let now = system_clock::now();
+    let micros = Instant::from(now.nanoseconds / 1000);
+    now.seconds.saturating_mul(1_000_000).saturating_add(micros)
+}
+
+/// An instant in milliseconds since 1970, which is as early as it gets.
+pub fn millis(instant: Instant) -> u64 {
+    u64::try_from(instant / 1000).unwrap_or(0)
+}
+
+/// The instant so many milliseconds after another one.
+pub fn later(instant: Instant, ms: u32) -> Instant {
+    instant.saturating_add(Instant::from(ms) * 1000)
+}
+
+/// By a clock that never jumps, in milliseconds.
+pub fn mono_ms() -> u64 {
+    monotonic_clock::now() / NANOS_PER_MS
+}
+
+/// What a future gives within so many milliseconds; after that it is dropped.
+pub async fn within<T>(ms: u64, future: impl Future<Output = T>) -> Option<T> {
+    let end = pin!(monotonic_clock::wait_for(ms.saturating_mul(NANOS_PER_MS)));
+    match select(pin!(future), end).await {
+        Either::Left((value, _)) => Some(value),
+        Either::Right(_) => None,
+    }
+}
+
+/// A new UUID version 7: for events by their time, for receipts because it cannot be guessed.
+pub fn unique() -> String {
+    let mut bytes = [0; 10];
+    for (byte, random) in bytes.iter_mut().zip(random::get_random_bytes(10)) {
+        *byte = random;
+    }
+    MessageId::unique(millis(now()), bytes).to_string()
+}

@@ -1,0 +1,126 @@
+//! `error-topic`: into a durable outbox, and from there to the error reporter.
+//!
+//! No task runs beside the requests here, so every publication takes what waits in the outbox along, as far as its 500 ms
+//! last. What the reporter cannot take now waits for the next one.
+
+use twin_contract::{Peer, Severity as Written, SystemError as Document, reply::Custody};
+
+use crate::{
+    Failure, Variables,
+    bindings::{
+        error_topic::{Guest, Severity, SystemError},
+        peers::Request,
+    },
+    clock, peers,
+};
+
+/// The longest that publishing may take, in milliseconds, and the part of it that is kept for coming back.
+const LIMIT_MS: u64 = 500;
+const MARGIN_MS: u64 = 20;
+/// Events taken along at most.
+const BATCH: u32 = 16;
+
+/// An event that waits.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// A UUID version 7: the error reporter stores the event by it.
+    pub id: String,
+    /// The system error, as JSON.
+    pub document: Vec<u8>,
+}
+
+/// Where events wait, durably.
+#[allow(async_fn_in_trait, reason = "components have one thread")]
+pub trait Outbox {
+    /// Keeps an event.
+    ///
+    /// # Errors
+    /// The store's failure.
+    async fn keep(event: &Event) -> Result<(), Failure>;
+
+    /// The oldest events, oldest first.
+    ///
+    /// # Errors
+    /// The store's failure.
+    async fn waiting(limit: u32) -> Result<Vec<Event>, Failure>;
+
+    /// Forgets an event.
+    ///
+    /// # Errors
+    /// The store's failure.
+    async fn forget(id: &str) -> Result<(), Failure>;
+}
+
+impl<T: Variables + Outbox> Guest for T {
+    async fn publish(error: SystemError) -> Result<(), Failure> {
+        let end = clock::mono_ms() + LIMIT_MS - MARGIN_MS;
+        let left = || end.saturating_sub(clock::mono_ms());
+        let event = Event {
+            id: clock::unique(),
+            document: document(error).to_json(),
+        };
+        clock::within(left(), T::keep(&event))
+            .await
+            .unwrap_or_else(|| Err(Failure::Unavailable("the store is busy".to_owned())))?;
+        // It is durable: from here on nothing fails any more, it only takes longer.
+        let _ = clock::within(left(), forward::<T>()).await;
+        Ok(())
+    }
+}
+
+/// Delivers what waits, until something stands in the way.
+async fn forward<T: Variables + Outbox>() -> Result<(), Failure> {
+    if T::variable(Peer::ErrorReporter.variables().url)
+        .await
+        .is_none()
+    {
+        return Ok(());
+    }
+    for event in T::waiting(BATCH).await? {
+        if !deliver::<T>(&event).await {
+            break;
+        }
+        // If this fails, the reporter sees the event twice, and knows it by its id.
+        T::forget(&event.id).await?;
+    }
+    Ok(())
+}
+
+/// Whether the event is with the reporter, or never will be.
+async fn deliver<T: Variables>(event: &Event) -> bool {
+    let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let request = Request {
+        method: "POST".to_owned(),
+        query: String::new(),
+        headers: vec![
+            header("content-type", "application/json"),
+            header("idempotency-key", &event.id),
+        ],
+        body: event.document.clone(),
+    };
+    match peers::attempt::<T>(Peer::ErrorReporter, request).await {
+        // What is refused as such must not stand in the way of the others.
+        Ok(reply) => {
+            Custody::of_reply(reply.status, &reply.body).is_some()
+                || matches!(reply.status, 400 | 409 | 413)
+        }
+        Err(_) => false,
+    }
+}
+
+fn document(error: SystemError) -> Document {
+    Document {
+        twin_id: error.twin_id,
+        cloud_provider: error.cloud_provider,
+        severity: match error.severity {
+            Severity::Critical => Written::Critical,
+            Severity::Warning => Written::Warning,
+            Severity::Info => Written::Info,
+        },
+        component: error.component,
+        error_code: error.error_code,
+        message: error.message,
+        timestamp: error.timestamp,
+        raw_data: error.raw_data,
+    }
+}

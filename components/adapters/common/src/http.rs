@@ -1,0 +1,161 @@
+//! One exchange over `wasi:http/client`, on the bare resources: a whole body out, a whole body in.
+//!
+//! Two traps are stepped around. The future that says whether the request was transmitted is kept until the reply's body
+//! is read: on some runtimes dropping it ends the connection, and the body with it, without an error. And for the same
+//! reason a reply is only believed if it is as long as it says.
+
+use twin_contract::is_hop_by_hop;
+use wasip3::{
+    http::{
+        client,
+        types::{ErrorCode, Fields, Method, Request, RequestOptions, Response, Scheme},
+    },
+    wit_bindgen::StreamResult,
+    wit_future, wit_stream,
+};
+
+use crate::{
+    bindings::peers::{Failure, Reply},
+    url::Target,
+};
+
+/// The longest reply, in bytes: 2 MiB.
+const MAX_REPLY: usize = 2 * 1024 * 1024;
+const CHUNK: usize = 64 * 1024;
+
+/// What is sent.
+pub(crate) struct Outgoing {
+    /// POST, or else GET.
+    pub(crate) post: bool,
+    /// Where to.
+    pub(crate) target: Target,
+    /// With the credential, without `content-length`.
+    pub(crate) headers: Vec<(String, String)>,
+    /// The whole body.
+    pub(crate) body: Vec<u8>,
+}
+
+/// Sends once and reads the reply to its end. Dropping the future ends the exchange.
+pub(crate) async fn exchange(outgoing: Outgoing) -> Result<Reply, Failure> {
+    let Outgoing {
+        post,
+        target,
+        headers,
+        body,
+    } = outgoing;
+    let mut fields: Vec<_> = headers
+        .into_iter()
+        .map(|(name, value)| (name, value.into_bytes()))
+        .collect();
+    let has_body = post || !body.is_empty();
+    if has_body {
+        let length = body.len().to_string();
+        fields.push(("content-length".to_owned(), length.into_bytes()));
+    }
+    let fields = Fields::from_list(&fields)
+        .map_err(|error| Failure::RefusedByPolicy(format!("a header is none: {error:?}")))?;
+
+    let (mut writer, contents) = wit_stream::new();
+    let (no_trailers, trailers) = wit_future::new(|| Ok(None));
+    let contents = has_body.then_some(contents);
+    // Its own limits are the runtime's; the caller's is the one that counts.
+    let options = Some(RequestOptions::new());
+    let (request, transmitted) = Request::new(fields, contents, trailers, options);
+    address(&request, post, &target)
+        .map_err(|()| Failure::Other("the URL is none that this runtime can send to".to_owned()))?;
+    // Beside the exchange: a peer may reply before it has read everything.
+    wasip3::spawn(async move {
+        writer.write_all(body).await;
+        drop(writer);
+        let _ = no_trailers.write(Ok(None)).await;
+    });
+    let response = client::send(request).await.map_err(failure)?;
+    let reply = receive(response).await;
+    drop(transmitted);
+    reply
+}
+
+fn address(request: &Request, post: bool, target: &Target) -> Result<(), ()> {
+    let method = if post { Method::Post } else { Method::Get };
+    let scheme = if target.https {
+        Scheme::Https
+    } else {
+        Scheme::Http
+    };
+    request.set_method(&method)?;
+    request.set_scheme(Some(&scheme))?;
+    request.set_authority(Some(&target.authority))?;
+    request.set_path_with_query(Some(&target.path_with_query))
+}
+
+async fn receive(response: Response) -> Result<Reply, Failure> {
+    let status = response.get_status_code();
+    let headers: Vec<(String, String)> = response
+        .get_headers()
+        .copy_all()
+        .into_iter()
+        .map(|(name, value)| {
+            let value = String::from_utf8_lossy(&value).into_owned();
+            (name.to_ascii_lowercase(), value)
+        })
+        .filter(|(name, _)| !is_hop_by_hop(name))
+        .collect();
+    let announced = headers
+        .iter()
+        .find(|(name, _)| name == "content-length")
+        .and_then(|(_, value)| value.parse::<usize>().ok());
+
+    let (done, result) = wit_future::new(|| Ok(()));
+    let (mut stream, trailers) = Response::consume_body(response, result);
+    let mut body = Vec::new();
+    loop {
+        let (status, chunk) = stream.read(Vec::with_capacity(CHUNK)).await;
+        body.extend_from_slice(&chunk);
+        if body.len() > MAX_REPLY {
+            let words = format!("the reply is longer than {MAX_REPLY} bytes");
+            return Err(Failure::Other(words));
+        }
+        if !matches!(status, StreamResult::Complete(_)) {
+            break;
+        }
+    }
+    drop(stream);
+    trailers.await.map_err(failure)?;
+    drop(done);
+    if announced.is_some_and(|length| length != body.len()) {
+        return Err(Failure::Unreachable("the reply broke off".to_owned()));
+    }
+    Ok(Reply {
+        status,
+        headers,
+        body,
+    })
+}
+
+/// Why there is no reply, in the words of the WIT.
+fn failure(code: ErrorCode) -> Failure {
+    use ErrorCode as Code;
+    let unreachable = |words: &str| Failure::Unreachable(words.to_owned());
+    match code {
+        Code::DnsTimeout
+        | Code::ConnectionTimeout
+        | Code::ConnectionReadTimeout
+        | Code::ConnectionWriteTimeout
+        | Code::HttpResponseTimeout => Failure::TimedOut,
+        Code::DestinationIpProhibited | Code::HttpRequestDenied => {
+            Failure::RefusedByPolicy("the runtime does not permit this receiver".to_owned())
+        }
+        Code::DnsError(_) | Code::DestinationNotFound => unreachable("no such host"),
+        Code::DestinationUnavailable | Code::DestinationIpUnroutable => unreachable("no way there"),
+        Code::ConnectionRefused => unreachable("connection refused"),
+        Code::ConnectionTerminated | Code::HttpResponseIncomplete => {
+            unreachable("connection broken")
+        }
+        Code::ConnectionLimitReached => unreachable("too many connections"),
+        Code::TlsProtocolError | Code::TlsCertificateError | Code::TlsAlertReceived(_) => {
+            unreachable("TLS failed")
+        }
+        Code::HttpProtocolError => unreachable("the reply is no HTTP"),
+        other => Failure::Other(format!("{other:?}")),
+    }
+}

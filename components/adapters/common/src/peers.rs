@@ -1,0 +1,88 @@
+//! `peers`: by the same rules as the native host: whose key, in which header, and what a function may not say.
+
+use twin_contract::{Cloud, HeaderForm, Peer, is_key, is_the_runtimes, keys};
+
+use crate::{
+    Variables,
+    bindings::peers::{Failure, Guest, Reply, Request},
+    clock,
+    http::{self, Outgoing},
+    url::Target,
+};
+
+impl<T: Variables> Guest for T {
+    async fn send(peer: String, request: Request, timeout_ms: u32) -> Result<Reply, Failure> {
+        let peer: Peer = peer.parse().map_err(|_| Failure::UnknownPeer)?;
+        clock::within(timeout_ms.into(), attempt::<T>(peer, request))
+            .await
+            .unwrap_or(Err(Failure::TimedOut))
+    }
+}
+
+/// Sends once. The caller sees to the time.
+pub(crate) async fn attempt<T: Variables>(peer: Peer, request: Request) -> Result<Reply, Failure> {
+    let variables = peer.variables();
+    let url = T::variable(variables.url)
+        .await
+        .ok_or(Failure::UnknownPeer)?;
+    check(&request)?;
+    let target = Target::parse(&url)
+        .ok_or_else(|| Failure::Other(format!("{} is no usable URL", variables.url)))?;
+    let form = form::<T>(variables.cloud, &target).await?;
+    let key = key::<T>(variables.token).await?;
+
+    let mut headers = request.headers;
+    headers.push((form.header().to_owned(), form.value(&key)));
+    http::exchange(Outgoing {
+        post: request.method == "POST",
+        target: target.with_query(&request.query),
+        headers,
+        body: request.body,
+    })
+    .await
+}
+
+/// How the key travels: in the form of the receiving cloud.
+async fn form<T: Variables>(variable: &str, target: &Target) -> Result<HeaderForm, Failure> {
+    let cloud: Option<Cloud> = match T::variable(variable).await {
+        Some(name) => Some(
+            name.parse()
+                .map_err(|_| Failure::Other(format!("{variable} must be aws, azure or gcp")))?,
+        ),
+        None => T::cloud_of_host(&target.host()).await,
+    };
+    Ok(HeaderForm::of(cloud))
+}
+
+/// The peer's own key, else the one for all peers, else the first that this side accepts.
+async fn key<T: Variables>(variable: &str) -> Result<String, Failure> {
+    let mut key = T::variable(variable).await;
+    if key.is_none() {
+        key = T::variable("REMOTE_AUTH_TOKEN").await;
+    }
+    if key.is_none() {
+        let accepted = T::variable("INTER_CLOUD_TOKEN").await.unwrap_or_default();
+        key = keys(&accepted).next().map(str::to_owned);
+    }
+    key.filter(|key| is_key(key))
+        .ok_or_else(|| Failure::CredentialsUnavailable("no key is configured".to_owned()))
+}
+
+/// Refuses methods other than GET and POST, and headers that are the runtime's.
+fn check(request: &Request) -> Result<(), Failure> {
+    if !matches!(request.method.as_str(), "GET" | "POST") {
+        let words = "the method is neither GET nor POST";
+        return Err(Failure::RefusedByPolicy(words.to_owned()));
+    }
+    let headers = request.headers.iter();
+    match headers
+        .map(|(name, _)| name)
+        .find(|name| is_the_runtimes(&name.to_ascii_lowercase()))
+    {
+        Some(name) => {
+            let words = format!("the header {name:?} is the runtime's");
+            Err(Failure::RefusedByPolicy(words))
+        }
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,153 @@
+//! The database: opened once in an instance's life, its tables made where they are not there.
+
+use std::{cell::RefCell, rc::Rc};
+
+use spin_sdk::sqlite::{Connection, Error, QueryResult, RowResult, Value};
+use twin_adapter::{Failure, twin_name};
+
+use crate::Adapter;
+
+/// As in the native host's `schema_1.sql`; a statement each, because Spin takes one at a time.
+const TABLES: [&str; 9] = [
+    "CREATE TABLE IF NOT EXISTS records (
+        twin TEXT NOT NULL, collection TEXT NOT NULL, device_id TEXT NOT NULL, id TEXT NOT NULL,
+        time_us INTEGER NOT NULL, message_type TEXT NOT NULL, digest TEXT NOT NULL,
+        body BLOB NOT NULL, stored_at_us INTEGER NOT NULL) STRICT",
+    "CREATE UNIQUE INDEX IF NOT EXISTS records_by_id ON records (twin, collection, device_id, id)",
+    "CREATE INDEX IF NOT EXISTS records_by_time
+        ON records (twin, collection, device_id, time_us, id)",
+    // A sequence number is never used twice: cursors point at letters that may be gone.
+    "CREATE TABLE IF NOT EXISTS dead_letters (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT, twin TEXT NOT NULL, letter_id TEXT NOT NULL,
+        id TEXT NOT NULL, peer TEXT NOT NULL, trace_id TEXT, envelope BLOB NOT NULL,
+        attempts TEXT NOT NULL, first_failure_us INTEGER NOT NULL,
+        last_failure_us INTEGER NOT NULL, stored_at_us INTEGER NOT NULL,
+        receipt TEXT, leased_until_us INTEGER) STRICT",
+    "CREATE UNIQUE INDEX IF NOT EXISTS dead_letters_by_id ON dead_letters (twin, letter_id)",
+    "CREATE INDEX IF NOT EXISTS dead_letters_by_age ON dead_letters (twin, seq)",
+    // What the native host keeps in columns is one document here: this outbox is read by nobody else.
+    "CREATE TABLE IF NOT EXISTS error_outbox (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT, twin TEXT NOT NULL, event_id TEXT NOT NULL,
+        document BLOB NOT NULL) STRICT",
+    "CREATE UNIQUE INDEX IF NOT EXISTS error_outbox_by_id ON error_outbox (twin, event_id)",
+    "CREATE TABLE IF NOT EXISTS circuits (
+        twin TEXT NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL, state TEXT NOT NULL,
+        PRIMARY KEY (twin, name)) STRICT, WITHOUT ROWID",
+];
+
+thread_local! {
+    static CONNECTION: RefCell<Option<Rc<Connection>>> = const { RefCell::new(None) };
+}
+
+/// The twin's part of the database.
+pub(crate) struct Database {
+    connection: Rc<Connection>,
+    twin: String,
+}
+
+impl Database {
+    /// Opens it.
+    pub(crate) async fn open() -> Result<Self, Failure> {
+        let twin = twin_name::<Adapter>().await?;
+        if let Some(connection) = CONNECTION.with_borrow(Clone::clone) {
+            return Ok(Self { connection, twin });
+        }
+        let connection = Connection::open_default().await.map_err(failure)?;
+        for statement in TABLES {
+            let made = connection.execute(statement, []).await.map_err(failure)?;
+            made.result().await.map_err(failure)?;
+        }
+        let connection = Rc::new(connection);
+        CONNECTION.with_borrow_mut(|slot| *slot = Some(Rc::clone(&connection)));
+        Ok(Self { connection, twin })
+    }
+
+    /// Runs a statement; its first parameter, `?1`, is the twin.
+    pub(crate) async fn run(
+        &self,
+        statement: &str,
+        parameters: impl IntoIterator<Item = Value>,
+    ) -> Result<Rows, Failure> {
+        let twin = Value::Text(self.twin.clone());
+        let parameters = std::iter::once(twin).chain(parameters);
+        let result = self.connection.execute(statement, parameters).await;
+        result.map(Rows).map_err(failure)
+    }
+
+    /// Runs a statement for its first row, if there is one.
+    pub(crate) async fn first(
+        &self,
+        statement: &str,
+        parameters: impl IntoIterator<Item = Value>,
+    ) -> Result<Option<Row>, Failure> {
+        let mut rows = self.run(statement, parameters).await?;
+        let first = rows.next().await;
+        // To its end: only then is a statement that writes done.
+        while rows.next().await.is_some() {}
+        rows.finish().await.map(|()| first)
+    }
+}
+
+/// The rows of a result, one after the other.
+pub(crate) struct Rows(QueryResult);
+
+impl Rows {
+    pub(crate) async fn next(&mut self) -> Option<Row> {
+        self.0.next().await.map(Row)
+    }
+
+    /// Whether those were all.
+    pub(crate) async fn finish(self) -> Result<(), Failure> {
+        self.0.result().await.map_err(failure)
+    }
+}
+
+/// A row, read by the order of its columns.
+pub(crate) struct Row(RowResult);
+
+impl Row {
+    pub(crate) fn get<'a, T: TryFrom<&'a Value>>(&'a self, index: usize) -> Result<T, Failure> {
+        let value = self.0.get(index);
+        value.ok_or_else(|| Failure::Other(format!("column {index} is not what it should be")))
+    }
+
+    pub(crate) fn text(&self, index: usize) -> Result<String, Failure> {
+        self.get::<&str>(index).map(str::to_owned)
+    }
+
+    pub(crate) fn blob(&self, index: usize) -> Result<Vec<u8>, Failure> {
+        self.get::<&[u8]>(index).map(<[u8]>::to_vec)
+    }
+
+    /// None if the column is NULL.
+    pub(crate) fn optional<T>(
+        &self,
+        index: usize,
+        read: impl FnOnce(&Self, usize) -> Result<T, Failure>,
+    ) -> Result<Option<T>, Failure> {
+        match self.0.values.get(index) {
+            None | Some(Value::Null) => Ok(None),
+            Some(_) => read(self, index).map(Some),
+        }
+    }
+}
+
+/// A text as a parameter.
+pub(crate) fn text(text: impl Into<String>) -> Value {
+    Value::Text(text.into())
+}
+
+/// A text or NULL as a parameter.
+pub(crate) fn optional(value: Option<String>) -> Value {
+    value.map_or(Value::Null, Value::Text)
+}
+
+fn failure(error: Error) -> Failure {
+    match error {
+        Error::AccessDenied => Failure::NotPermitted,
+        Error::DatabaseFull => Failure::Unavailable("the database is full".to_owned()),
+        Error::NoSuchDatabase => Failure::Other("there is no database `default`".to_owned()),
+        Error::InvalidConnection => Failure::Unavailable("the connection is gone".to_owned()),
+        Error::Io(words) => Failure::Unavailable(words),
+    }
+}

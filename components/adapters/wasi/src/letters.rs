@@ -1,0 +1,201 @@
+//! Dead letters in a folder: a file a letter, with two names. The one made of its id says that it exists; the one made of
+//! the time it was stored gives the order. The lease on it is a value with versions.
+
+use serde::{Deserialize, Serialize};
+use twin_adapter::{
+    Failure, Instant,
+    bindings::{
+        dead_letter_replay::StoredLetter,
+        dead_letters::{Attempt, Guest, Letter},
+    },
+    clock,
+};
+
+use crate::{Adapter, documents, folder::Folder, names, versions::Versions};
+
+const BY_ID: &str = "letters/by-id";
+const BY_AGE: &str = "letters/by-age";
+
+/// The first line of a letter's file; the envelope is everything behind it.
+#[derive(Serialize, Deserialize)]
+struct Head {
+    letter_id: String,
+    id: String,
+    peer: String,
+    trace_id: Option<String>,
+    attempts: Vec<WrittenAttempt>,
+    first_failure_us: Instant,
+    last_failure_us: Instant,
+    stored_at_us: Instant,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WrittenAttempt {
+    at_us: Instant,
+    status: Option<u16>,
+    cause: String,
+}
+
+/// Who holds a letter.
+#[derive(Default, Serialize, Deserialize)]
+pub(crate) struct Hold {
+    /// The holder's receipt; none if it was given back.
+    pub(crate) receipt: Option<String>,
+    /// Until when.
+    pub(crate) until_us: Instant,
+    /// Delivered: all that is left to do is to remove it.
+    pub(crate) settled: bool,
+}
+
+impl Guest for Adapter {
+    async fn push(letter: Letter) -> Result<(), Failure> {
+        Letters::open().await?.push(letter).await
+    }
+}
+
+/// The twin's letters.
+pub(crate) struct Letters(Folder);
+
+impl Letters {
+    pub(crate) async fn open() -> Result<Self, Failure> {
+        Folder::open().await.map(Self)
+    }
+
+    async fn push(&self, letter: Letter) -> Result<(), Failure> {
+        let name = names::plain(&letter.letter_id);
+        let mut stored_at = clock::now();
+        let content = compose(letter, stored_at)?;
+        if !self.0.create(BY_ID, &name, content).await? {
+            // Whoever was first may have been stopped before it had its place.
+            match self.read(&name).await? {
+                Some(before) => stored_at = before.stored_at,
+                None => return Ok(()),
+            }
+        }
+        let place = names::place(stored_at, &name);
+        self.0
+            .link((BY_ID, &name), (BY_AGE, &place))
+            .await
+            .map(drop)
+    }
+
+    /// The names of all letters with their places, oldest first.
+    pub(crate) async fn in_order(&self) -> Result<Vec<(String, String)>, Failure> {
+        let places = self.0.list(BY_AGE).await?;
+        Ok(places
+            .into_iter()
+            .filter_map(|place| Some((names::read_place(&place)?.1, place)))
+            .collect())
+    }
+
+    /// The letter at a place, with the version and content of its lease. None, if it was settled: then it is gone now.
+    pub(crate) async fn at(
+        &self,
+        name: &str,
+        place: &str,
+    ) -> Result<Option<(StoredLetter, u64, Hold)>, Failure> {
+        if let Some(letter) = self.read(name).await?
+            && names::place(letter.stored_at, name) == place
+        {
+            let (version, hold) = self.hold(name).await?;
+            if hold.settled {
+                self.remove(name, letter.stored_at).await?;
+                return Ok(None);
+            }
+            let leased_until = Some(hold.until_us).filter(|until| *until > clock::now());
+            let letter = StoredLetter {
+                leased_until,
+                ..letter
+            };
+            return Ok(Some((letter, version, hold)));
+        }
+        // Somebody was stopped between removing the letter and its place.
+        self.0.remove(BY_AGE, place).await?;
+        Ok(None)
+    }
+
+    /// One letter by its name, as it lies there.
+    pub(crate) async fn read(&self, name: &str) -> Result<Option<StoredLetter>, Failure> {
+        match self.0.read(BY_ID, name).await? {
+            Some(content) => split(&content).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The version of a letter's lease, and what it says.
+    pub(crate) async fn hold(&self, name: &str) -> Result<(u64, Hold), Failure> {
+        let (version, content) = self.leases(name).latest().await?;
+        if version == 0 {
+            return Ok((0, Hold::default()));
+        }
+        documents::split(&content).map(|(hold, _)| (version, hold))
+    }
+
+    /// Replaces a lease of this version. False if somebody else was faster.
+    pub(crate) async fn swap(
+        &self,
+        name: &str,
+        version: u64,
+        hold: &Hold,
+    ) -> Result<bool, Failure> {
+        let content = documents::compose(hold, &[])?;
+        self.leases(name).swap(version, content).await
+    }
+
+    /// Removes a letter: first what says that it exists.
+    pub(crate) async fn remove(&self, name: &str, stored_at: Instant) -> Result<(), Failure> {
+        self.0.remove(BY_ID, name).await?;
+        let place = names::place(stored_at, name);
+        self.0.remove(BY_AGE, &place).await?;
+        self.0.remove_folder(&self.leases(name).path).await
+    }
+
+    fn leases(&self, name: &str) -> Versions<'_> {
+        Versions {
+            folder: &self.0,
+            path: format!("letters/leases/{name}"),
+        }
+    }
+}
+
+fn compose(letter: Letter, stored_at: Instant) -> Result<Vec<u8>, Failure> {
+    let attempts = letter.attempts.into_iter().map(|attempt| WrittenAttempt {
+        at_us: attempt.at,
+        status: attempt.status,
+        cause: attempt.cause,
+    });
+    let head = Head {
+        letter_id: letter.letter_id,
+        id: letter.id,
+        peer: letter.peer,
+        trace_id: letter.trace_id,
+        attempts: attempts.collect(),
+        first_failure_us: letter.first_failure_at,
+        last_failure_us: letter.last_failure_at,
+        stored_at_us: stored_at,
+    };
+    documents::compose(&head, &letter.envelope)
+}
+
+fn split(content: &[u8]) -> Result<StoredLetter, Failure> {
+    let (head, envelope): (Head, _) = documents::split(content)?;
+    let attempts = head.attempts.into_iter().map(|attempt| Attempt {
+        at: attempt.at_us,
+        status: attempt.status,
+        cause: attempt.cause,
+    });
+    Ok(StoredLetter {
+        letter: Letter {
+            letter_id: head.letter_id,
+            id: head.id,
+            peer: head.peer,
+            trace_id: head.trace_id,
+            envelope: envelope.to_vec(),
+            attempts: attempts.collect(),
+            first_failure_at: head.first_failure_us,
+            last_failure_at: head.last_failure_us,
+        },
+        stored_at: head.stored_at_us,
+        leased_until: None,
+    })
+}

@@ -1,0 +1,34 @@
+//! The capabilities over standard WASI 0.3 and nothing else, for `wasmtime serve` and every other runtime that has it.
+//!
+//! Variables are the environment; data lies in the folder that is preopened as `/data`: one file per record, letter, event
+//! and version of a circuit. Files are written under another name, synced, and then given their own name, which fails if
+//! somebody else has it: that is all the locking there is, it needs no clean-up after a crash, and it holds between
+//! any number of processes on one disk.
+
+mod circuits;
+mod documents;
+mod environment;
+mod folder;
+mod letters;
+mod names;
+mod outbox;
+mod records;
+mod replay;
+mod versions;
+
+use twin_adapter::Variables;
+
+struct Adapter;
+
+impl Variables for Adapter {
+    async fn variable(name: &str) -> Option<String> {
+        environment::variable(name)
+    }
+
+    fn debug_mode() -> bool {
+        let mode = environment::variable("DEBUG_MODE");
+        matches!(mode.as_deref(), Some("true" | "1"))
+    }
+}
+
+twin_adapter::export_adapter!(Adapter);

@@ -1,0 +1,58 @@
+//! A value with compare-and-swap: one file a version, and who creates the next one has swapped.
+
+use twin_adapter::Failure;
+
+use crate::{folder::Folder, names};
+
+/// Versions that are kept. Whoever swaps is at most this far behind, or finds out below.
+const KEPT: u64 = 16;
+
+/// The versions of one value, in a folder of their own.
+pub(crate) struct Versions<'a> {
+    /// The twin's folder.
+    pub(crate) folder: &'a Folder,
+    /// The value's folder.
+    pub(crate) path: String,
+}
+
+impl Versions<'_> {
+    /// The latest version and its content; version 0 and nothing if there is none.
+    pub(crate) async fn latest(&self) -> Result<(u64, Vec<u8>), Failure> {
+        loop {
+            let Some(latest) = self.numbers().await?.last().copied() else {
+                return Ok((0, Vec::new()));
+            };
+            // Without it, so many versions have come since that it is gone: look again.
+            if let Some(content) = self.folder.read(&self.path, &names::number(latest)).await? {
+                return Ok((latest, content));
+            }
+        }
+    }
+
+    /// Stores the content as the version after `expected`. False if there is one already.
+    pub(crate) async fn swap(&self, expected: u64, content: Vec<u8>) -> Result<bool, Failure> {
+        let next = expected.saturating_add(1);
+        let name = names::number(next);
+        if !self.folder.create(&self.path, &name, content).await? {
+            return Ok(false);
+        }
+        let numbers = self.numbers().await?;
+        let latest = numbers.last().copied().unwrap_or(next);
+        if latest >= next.saturating_add(KEPT) {
+            // This version was there before and had been removed for its age: its place was free, but not its turn.
+            self.folder.remove(&self.path, &name).await?;
+            return Ok(false);
+        }
+        for old in numbers {
+            if old.saturating_add(KEPT) < latest {
+                self.folder.remove(&self.path, &names::number(old)).await?;
+            }
+        }
+        Ok(true)
+    }
+
+    async fn numbers(&self) -> Result<Vec<u64>, Failure> {
+        let names = self.folder.list(&self.path).await?;
+        Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
+    }
+}

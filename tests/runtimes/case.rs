@@ -1,0 +1,209 @@
+//! A case: requests in order, and the reply to each, as a file says.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use serde::Deserialize;
+
+use crate::{
+    process::Twin,
+    runtime::{Runtime, Variables},
+};
+
+/// The key that every request presents unless the case says otherwise.
+const KEY: &str = "the-key";
+
+/// How long «soon» may last.
+const SOON: Duration = Duration::from_secs(10);
+
+/// What a file holds.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Case {
+    #[serde(skip)]
+    name: String,
+    /// Variables beyond those that all cases share.
+    #[serde(default)]
+    settings: Variables,
+    step: Vec<Step>,
+}
+
+/// One thing that happens.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Step {
+    /// From here on these functions run, started anew on the data that is there.
+    run: Option<Vec<String>>,
+    /// A request: method and target.
+    send: Option<String>,
+    /// Beside the key.
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
+    /// In place of the key; empty for none.
+    key: Option<String>,
+    #[serde(default)]
+    body: String,
+    /// Appends so many characters to the body, for bodies that are too large for a file.
+    #[serde(default)]
+    padding: usize,
+    #[serde(default)]
+    status: u16,
+    #[serde(default)]
+    reply: String,
+    #[serde(rename = "retry-after")]
+    retry_after: Option<String>,
+    allow: Option<String>,
+    /// The reply comes to be as it should within [`SOON`]: something is under way in the background.
+    #[serde(default)]
+    soon: bool,
+    /// Members of the reply whose values are new each time, and compared as `*`.
+    #[serde(default)]
+    mask: Vec<String>,
+}
+
+impl Case {
+    pub(crate) fn read(file: &Path) -> Self {
+        let text = fs::read_to_string(file).expect("the file can be read");
+        let mut case: Self =
+            toml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        case.name = file.file_stem().unwrap().to_string_lossy().into_owned();
+        case
+    }
+
+    /// Plays the case and returns what was not as it should be.
+    pub(crate) async fn play(&self, runtime: &impl Runtime) -> Vec<String> {
+        let shared = [
+            ("TWIN_NAME", "test-twin"),
+            ("TWIN_CLOUD", "aws"),
+            ("INTER_CLOUD_TOKEN", "the-key,the-key-after-it"),
+            ("RETRY_JITTER_PERCENT", "0"),
+        ];
+        let mut settings: Variables = shared
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into();
+        settings.extend(self.settings.clone());
+        let mut twin = Twin::new(runtime, settings);
+        // An error says that there is one already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            // A function that was started anew is not at the other end of an old connection.
+            .pool_max_idle_per_host(0)
+            .build()
+            .expect("a client");
+        let mut wrong = Vec::new();
+        for (number, step) in (1..).zip(&self.step) {
+            if let Some(functions) = &step.run {
+                twin.run(functions);
+            }
+            if let Some(send) = &step.send {
+                let expected = step.expected();
+                let start = Instant::now();
+                let mut got = step.exchange(&client, &twin, send).await;
+                while step.soon && got != expected && start.elapsed() < SOON {
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    got = step.exchange(&client, &twin, send).await;
+                }
+                if got != expected {
+                    wrong.push(format!(
+                        "{}, step {number}: {send}\n  expected {expected}\n  got      {got}",
+                        self.name
+                    ));
+                }
+            }
+        }
+        if !wrong.is_empty() {
+            println!("{}: {}", self.name, twin.logs());
+        }
+        wrong
+    }
+}
+
+impl Step {
+    async fn exchange(
+        &self,
+        client: &reqwest::Client,
+        twin: &Twin<'_, impl Runtime>,
+        send: &str,
+    ) -> String {
+        let (method, target) = send.split_once(' ').expect("a method and a target");
+        let method = method.parse().expect("a method");
+        let mut request = client.request(method, twin.address(target));
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
+        }
+        let key = self.key.as_deref().unwrap_or(KEY);
+        if !key.is_empty() {
+            request = request.header("x-api-key", key);
+        }
+        if !self.body.is_empty() || self.padding > 0 {
+            request = request.body(format!("{}{}", self.body, "x".repeat(self.padding)));
+        }
+        let reply = match request.send().await {
+            Ok(reply) => reply,
+            Err(error) => return format!("no reply: {error:?}"),
+        };
+        let header = |name: &str| {
+            reply
+                .headers()
+                .get(name)
+                .map(|value| value.to_str().unwrap_or("?").to_owned())
+        };
+        let (kind, retry_after, allow) = (
+            header("content-type"),
+            header("retry-after"),
+            header("allow"),
+        );
+        let status = reply.status().as_u16();
+        let body = reply
+            .text()
+            .await
+            .unwrap_or_else(|error| format!("no body: {error:?}"));
+        told(
+            status,
+            kind.as_deref(),
+            retry_after.as_deref(),
+            allow.as_deref(),
+            &masked(&body, &self.mask),
+        )
+    }
+
+    fn expected(&self) -> String {
+        let (retry_after, allow) = (self.retry_after.as_deref(), self.allow.as_deref());
+        told(
+            self.status,
+            Some("application/json"),
+            retry_after,
+            allow,
+            &self.reply,
+        )
+    }
+}
+
+fn told(
+    status: u16,
+    kind: Option<&str>,
+    retry_after: Option<&str>,
+    allow: Option<&str>,
+    body: &str,
+) -> String {
+    format!("{status} {kind:?} retry-after {retry_after:?} allow {allow:?}\n           {body}")
+}
+
+/// The text with the string values of these members replaced by `*`.
+fn masked(text: &str, members: &[String]) -> String {
+    members.iter().fold(text.to_owned(), |text, member| {
+        let start = format!("\"{member}\":\"");
+        let mut parts = text.split(&start);
+        let mut masked = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            let rest = part.split_once('"').map_or("", |(_, rest)| rest);
+            masked.push_str(&format!("{start}*\"{rest}"));
+        }
+        masked
+    })
+}

@@ -1,0 +1,55 @@
+//! One behaviour on every runtime: the cases in `cases/` are sent to the same bytes under our host, `wasmtime serve` and
+//! Spin, and the replies compared byte by byte.
+//!
+//! Left out of the comparison is what is the runtime's own: 404 for an unmounted path, 503 at overload, headers such as
+//! `date`, and the values that a case masks because they are new each time (times of storing, causes in a runtime's words).
+
+mod case;
+mod process;
+mod runtime;
+
+use std::{fs, path::Path};
+
+use case::Case;
+use runtime::{Host, Runtime, Spin, Wasmtime};
+
+fn cases() -> Vec<Case> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("runtimes/cases");
+    let mut files: Vec<_> = fs::read_dir(folder)
+        .expect("the cases are there")
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    files.sort();
+    assert!(!files.is_empty());
+    files.iter().map(|file| Case::read(file)).collect()
+}
+
+async fn all_cases_on(runtime: Result<impl Runtime, String>, name: &str) {
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(reason) => {
+            println!("skipped: {name}: {reason}");
+            return;
+        }
+    };
+    let mut wrong = Vec::new();
+    for case in cases() {
+        wrong.extend(case.play(&runtime).await);
+    }
+    assert!(wrong.is_empty(), "{name}:\n{}", wrong.join("\n"));
+}
+
+#[tokio::test]
+async fn all_cases_on_our_host() {
+    all_cases_on(Host::find(), "twin serve").await;
+}
+
+#[tokio::test]
+async fn all_cases_on_wasmtime_serve() {
+    all_cases_on(Wasmtime::find(), "wasmtime serve").await;
+}
+
+#[tokio::test]
+async fn all_cases_on_spin() {
+    all_cases_on(Spin::find(), "spin").await;
+}

@@ -1,0 +1,172 @@
+//! Functions as processes of their own on ports of this machine, as a placement has them on hosts of their own.
+
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    net::{SocketAddr, TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{Child, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use tempfile::TempDir;
+
+use crate::runtime::{Runtime, Variables};
+
+/// How long a runtime may take until it serves: `wasmtime serve` compiles first.
+const START: Duration = Duration::from_secs(120);
+
+/// Which variable tells others where a function is, and the path of its main route.
+const PLACES: [(&str, &str, &str); 5] = [
+    ("connector", "REMOTE_CONNECTOR_URL", "/telemetry"),
+    ("ingestion", "REMOTE_INGESTION_URL", "/ingest"),
+    ("writer", "REMOTE_WRITER_URL", "/write"),
+    ("reader", "REMOTE_READER_URL", "/read"),
+    ("error-reporter", "REMOTE_ERROR_REPORTER_URL", "/errors"),
+];
+
+/// Whom each function is told of.
+fn peers_of(function: &str) -> &'static [&'static str] {
+    match function {
+        "connector" => &["ingestion", "error-reporter"],
+        "ingestion" => &["writer", "error-reporter"],
+        "writer" | "reader" => &["error-reporter"],
+        _ => &[],
+    }
+}
+
+/// A twin: its data, its ports, and the functions that run now.
+pub(crate) struct Twin<'a, R> {
+    runtime: &'a R,
+    data: TempDir,
+    ports: BTreeMap<&'static str, u16>,
+    settings: Variables,
+    running: Vec<(String, Child)>,
+}
+
+impl<'a, R: Runtime> Twin<'a, R> {
+    /// A twin without data of which nothing runs.
+    pub(crate) fn new(runtime: &'a R, settings: Variables) -> Self {
+        // All at once, so that no port is given twice.
+        let listeners =
+            PLACES.map(|(name, ..)| (name, TcpListener::bind("127.0.0.1:0").expect("a free port")));
+        let ports = listeners
+            .iter()
+            .map(|(name, listener)| (*name, listener.local_addr().unwrap().port()));
+        Self {
+            runtime,
+            data: tempfile::tempdir().expect("a temporary folder"),
+            ports: ports.collect(),
+            settings,
+            running: Vec::new(),
+        }
+    }
+
+    /// Stops what runs and starts these functions. A function that does not run is a host that is down.
+    pub(crate) fn run(&mut self, functions: &[String]) {
+        self.stop();
+        for function in functions {
+            let log = self.log(function);
+            let output = File::options()
+                .create(true)
+                .append(true)
+                .open(&log)
+                .expect("a log");
+            let mut command = self.runtime.command(
+                function,
+                self.ports[function.as_str()],
+                &self.folder(),
+                &self.variables(function),
+            );
+            let child = command
+                .stdin(Stdio::null())
+                .stdout(output.try_clone().unwrap())
+                .stderr(output)
+                .spawn()
+                .expect("the runtime starts");
+            self.running.push((function.clone(), child));
+        }
+        for function in functions {
+            self.wait_for(function);
+        }
+    }
+
+    /// The address of the function whose route this is.
+    pub(crate) fn address(&self, path: &str) -> String {
+        let function = match path.split(['?', '/']).nth(1).unwrap_or_default() {
+            "telemetry" | "dead-letters" => "connector",
+            "ingest" => "ingestion",
+            "write" => "writer",
+            "read" => "reader",
+            "errors" => "error-reporter",
+            other => panic!("{other}: no function has this route"),
+        };
+        format!("http://127.0.0.1:{}{path}", self.ports[function])
+    }
+
+    /// What the functions printed, for a test that fails.
+    pub(crate) fn logs(&self) -> String {
+        PLACES
+            .iter()
+            .filter_map(|(name, ..)| std::fs::read_to_string(self.log(name)).ok())
+            .collect()
+    }
+
+    fn stop(&mut self) {
+        for (_, mut child) in self.running.drain(..) {
+            // Without a chance to tidy up: what was promised must be there all the same.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    fn wait_for(&mut self, function: &str) {
+        let address = SocketAddr::from(([127, 0, 0, 1], self.ports[function]));
+        let start = Instant::now();
+        while TcpStream::connect(address).is_err() {
+            for (name, child) in &mut self.running {
+                if let Some(status) = child.try_wait().expect("a child") {
+                    let log = self.data.path().join(format!("{name}.log"));
+                    let said = std::fs::read_to_string(log).unwrap_or_default();
+                    panic!("{name} ended ({status}): {said}");
+                }
+            }
+            assert!(start.elapsed() < START, "{function} does not serve");
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn variables(&self, function: &str) -> Variables {
+        let mut variables = self.settings.clone();
+        for (name, url, path) in PLACES {
+            if peers_of(function).contains(&name) {
+                variables.insert(
+                    url.to_owned(),
+                    format!("http://127.0.0.1:{}{path}", self.ports[name]),
+                );
+                variables.insert(url.replace("_URL", "_CLOUD"), "aws".to_owned());
+            }
+        }
+        variables
+    }
+
+    fn folder(&self) -> PathBuf {
+        let folder = self.data.path().join("data");
+        std::fs::create_dir_all(&folder).expect("a folder");
+        folder
+    }
+
+    fn log(&self, function: &str) -> PathBuf {
+        Path::new(self.data.path()).join(format!("{function}.log"))
+    }
+}
+
+impl<R> Drop for Twin<'_, R> {
+    fn drop(&mut self) {
+        for (_, child) in &mut self.running {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
