@@ -31,7 +31,7 @@ pub enum HostError {
     #[error(transparent)]
     Runtime(#[from] RuntimeError),
     /// The data folder.
-    #[error(transparent)]
+    #[error("TWIN_DATA_DIR is of no use")]
     Store(#[from] LocalError),
     /// The address.
     #[error("cannot listen on {address} (TWIN_BIND and PORT set it)")]

@@ -1,3 +1,40 @@
 //! The rules of delivery and storage, each driven through the real components with virtual time: see `tests/README.md`.
 
+#![cfg(test)]
+
+mod bad_input;
+mod connector_circuit;
+mod connector_circuit_store;
+mod connector_dead_letters;
+mod connector_deadline;
+mod connector_device_messages;
+mod connector_event_rate;
+mod connector_events;
+mod connector_identity;
+mod connector_letter_list;
+mod connector_outcomes;
+mod connector_probe;
+mod connector_replay;
+mod connector_replay_pace;
+mod connector_replay_together;
 mod connector_retries;
+mod connector_retry_after;
+mod connector_routing;
+mod connector_sending;
+mod connector_shared_circuit;
+mod credentials;
+mod envelope;
+mod error_listing;
+mod error_notifying;
+mod error_reporter;
+mod ingestion;
+mod ingestion_failing;
+mod inspect;
+mod misbehaviour;
+mod random_input;
+mod reader;
+mod reader_pages;
+mod remote_reader;
+mod runtime;
+mod writer;
+mod writer_failing;

@@ -1,9 +1,30 @@
 //! What the tests share: a stage on which the real components run with virtual time, memory stores and scripted peers.
 
-mod peers;
-mod requests;
-mod stage;
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a failed expectation is the assertion here as it is in the tests"
+)]
 
+pub mod bodies;
+mod connector;
+mod peers;
+mod records;
+mod requests;
+pub mod routes;
+mod stage;
+mod watched;
+
+pub use connector::{
+    READING, TRACE, TRACEPARENT, attempt_times_ms, causes, connector, connector_refused,
+    connector_with_letters, envelope, failing, keyed, seconds, with_header, without_retries,
+};
 pub use peers::{Arrival, Peers, Script};
+pub use records::{MESSAGES, SYSTEM_ERRORS};
 pub use requests::{conflict, dead_lettered, error, received, reply, reply_with};
-pub use stage::{EPOCH_SECONDS, KEY, OTHER_KEY, Stage, StageBuilder, Told, components, get, post};
+pub use stage::{
+    EPOCH_SECONDS, KEY, OTHER_KEY, Stage, StageBuilder, Told, components, get, post,
+    test_components,
+};
+pub use watched::Watch;

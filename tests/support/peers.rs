@@ -90,6 +90,11 @@ impl Peers {
         self.inner.lock().unwrap().arrivals.clone()
     }
 
+    /// Forgets what was sent so far.
+    pub fn forget(&self) {
+        self.inner.lock().unwrap().arrivals.clear();
+    }
+
     /// When each request came, in milliseconds since the stage was built.
     pub fn times_ms(&self) -> Vec<u64> {
         let arrivals = self.arrivals();

@@ -14,8 +14,8 @@ use twin_host::{
     credentials::Credentials,
     function::{CallError, FunctionName, Functions, Request, Response},
     imports::Capabilities,
-    providers::{Clock, memory::Memory},
-    runtime::{Runtime, RuntimeSettings, Sandbox, Time},
+    providers::{Clock, Stores, memory::Memory},
+    runtime::{Runtime, RuntimeError, RuntimeSettings, Sandbox, Time},
     secrets::Secret,
 };
 
@@ -46,9 +46,9 @@ pub struct StageBuilder {
     function: FunctionName,
     cloud: Cloud,
     settings: HashMap<String, String>,
-    instances: usize,
-    calls: Option<usize>,
+    runtime: RuntimeSettings,
     shared: Option<(Memory, Peers)>,
+    watch: Box<dyn FnOnce(Stores) -> Stores>,
 }
 
 /// A response, read.
@@ -83,6 +83,11 @@ impl Told {
 /// The folder with the components, as `cargo xtask test` sets it.
 pub fn components() -> PathBuf {
     folder("TWIN_COMPONENTS_DIR", "components")
+}
+
+/// The folder with components that misbehave.
+pub fn test_components() -> PathBuf {
+    folder("TWIN_TEST_COMPONENTS_DIR", "test-components")
 }
 
 fn folder(variable: &str, name: &str) -> PathBuf {
@@ -129,13 +134,19 @@ impl StageBuilder {
 
     /// How many instances share the work; one, if this is not called.
     pub fn instances(mut self, instances: usize) -> Self {
-        self.instances = instances;
+        self.runtime.instances = instances;
         self
     }
 
     /// How many calls at once.
     pub fn calls(mut self, calls: usize) -> Self {
-        self.calls = Some(calls);
+        self.runtime.concurrent_calls = calls;
+        self
+    }
+
+    /// Changes anything else that the runtime is told.
+    pub fn runtime(mut self, change: impl FnOnce(&mut RuntimeSettings)) -> Self {
+        change(&mut self.runtime);
         self
     }
 
@@ -145,8 +156,20 @@ impl StageBuilder {
         self
     }
 
+    /// Puts something between the function and its stores.
+    pub fn watch(mut self, watch: impl FnOnce(Stores) -> Stores + 'static) -> Self {
+        self.watch = Box::new(watch);
+        self
+    }
+
     /// Raises the curtain.
     pub async fn build(self) -> Stage {
+        let stage = self.try_build().await;
+        stage.expect("the component runs: `cargo xtask build` made it")
+    }
+
+    /// Raises the curtain, if the runtime takes the component.
+    pub async fn try_build(self) -> Result<Stage, RuntimeError> {
         // What the components say is shown with a test that fails. Only the first stage of a process gets its way.
         let _ = tracing_subscriber::fmt().with_test_writer().try_init();
         let time = Time::virtual_from(Duration::from_secs(EPOCH_SECONDS));
@@ -166,42 +189,38 @@ impl StageBuilder {
             },
             credentials: Arc::new(Credentials::new(self.cloud, &keys)),
             peers: Arc::new(peers.clone()),
-            stores: stores.stores(),
+            stores: (self.watch)(stores.stores()),
             draining: watch::channel(false).1,
         };
-        let mut settings = RuntimeSettings::new(components());
-        settings.cache = Some(folder("TWIN_CACHE_DIR", "code-cache"));
-        settings.instances = self.instances;
-        if let Some(calls) = self.calls {
-            settings.concurrent_calls = calls;
-        }
         let sandbox = Sandbox::new().expect("this machine can run components");
         let functions = [self.function];
-        let runtime = Runtime::start(&sandbox, &settings, &functions, time, |_| {
+        let runtime = Runtime::start(&sandbox, &self.runtime, &functions, time, |_| {
             capabilities.clone()
         })
-        .await
-        .expect("the component runs: `cargo xtask build` made it");
-        Stage {
+        .await?;
+        Ok(Stage {
             runtime: Arc::new(runtime),
             stores,
             peers,
             start: Instant::now(),
             function: self.function,
-        }
+        })
     }
 }
 
 impl Stage {
     /// A stage for a function on AWS, with the specification's settings but no jitter.
     pub fn of(function: FunctionName) -> StageBuilder {
+        let mut runtime = RuntimeSettings::new(components());
+        runtime.cache = Some(folder("TWIN_CACHE_DIR", "code-cache"));
+        runtime.instances = 1;
         StageBuilder {
             function,
             cloud: Cloud::Aws,
             settings: HashMap::new(),
-            instances: 1,
-            calls: None,
+            runtime,
             shared: None,
+            watch: Box::new(|stores| stores),
         }
         .set("TWIN_NAME", "test-twin")
         .set("RETRY_JITTER_PERCENT", "0")

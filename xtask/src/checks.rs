@@ -43,9 +43,15 @@ fn lint(layout: &Layout, steps: &mut Steps) -> anyhow::Result<()> {
     steps.run("lints of the function components", || {
         // For the native target: the bindings have stubs there, and no linter for wasm is needed.
         let mut clippy = clippy(layout);
-        for name in ["guest", "adapter", "adapter-spin", "adapter-wasi"]
-            .iter()
-            .chain(&components::NAMES)
+        for name in [
+            "guest",
+            "adapter",
+            "adapter-spin",
+            "adapter-wasi",
+            components::ROGUE,
+        ]
+        .iter()
+        .chain(&components::NAMES)
         {
             clippy.arg("-p").arg(format!("twin-{name}"));
         }
@@ -70,6 +76,8 @@ fn clippy(layout: &Layout) -> Command {
 /// Cargo for running tests, which load the components just built.
 fn tests(layout: &Layout) -> Command {
     let mut cargo = layout.cargo();
-    layout.point_at_components(&mut cargo);
+    layout
+        .point_at_components(&mut cargo)
+        .env("TWIN_TEST_COMPONENTS_DIR", layout.test_components());
     cargo
 }

@@ -17,6 +17,10 @@ pub(crate) const NAMES: [&str; 5] = [
     "error-reporter",
 ];
 
+/// The component that misbehaves, for tests of the runtime. It is loaded in the place of a function.
+pub(crate) const ROGUE: &str = "rogue";
+const ROGUE_AS: &str = "writer";
+
 /// The adapters, by package and artefact.
 const ADAPTERS: [(&str, &str); 2] = [
     ("twin-adapter-spin", "spin_adapter.wasm"),
@@ -61,6 +65,16 @@ pub(crate) fn build_adapters(layout: &Layout, toolchain: &Toolchain) -> anyhow::
         )?;
     }
     Ok(())
+}
+
+/// Builds the component that misbehaves, under the name of a function.
+pub(crate) fn build_rogue(layout: &Layout, toolchain: &Toolchain) -> anyhow::Result<()> {
+    let package = format!("twin-{ROGUE}");
+    compile(layout, toolchain, std::iter::once(package))?;
+    let folder = layout.test_components();
+    fs::create_dir_all(&folder).context("cannot create the test components' folder")?;
+    let built = layout.built().join(format!("{ROGUE}.wasm"));
+    publish(ROGUE, &built, &folder.join(format!("{ROGUE_AS}.wasm")))
 }
 
 fn compile(

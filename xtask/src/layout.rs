@@ -39,6 +39,11 @@ impl Layout {
         self.target.join("components")
     }
 
+    /// The component that misbehaves, under the name of a function.
+    pub(crate) fn test_components(&self) -> PathBuf {
+        self.target.join("test-components")
+    }
+
     /// Where cargo leaves the components that it built.
     pub(crate) fn built(&self) -> PathBuf {
         self.guest_target().join("wasm32-wasip2/component")

@@ -19,7 +19,7 @@ use std::{
 
 use clap::{Parser, Subcommand};
 
-use crate::{layout::Layout, steps::Steps};
+use crate::{layout::Layout, steps::Steps, toolchain::Toolchain};
 
 /// Builds, demonstrates and tests Twin2MultiCloud.
 #[derive(Debug, Parser)]
@@ -74,42 +74,57 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             components_only,
             wasi,
         } => {
-            components(&layout, &mut steps, wasi)?;
+            let toolchain = functions(&layout, &mut steps)?;
+            adapters(&layout, &mut steps, &toolchain)?;
+            if wasi {
+                composed(&layout, &mut steps)?;
+            }
             if components_only {
                 return Ok(());
             }
             command(&layout, &mut steps)
         }
         Task::Demo { args } => {
-            components(&layout, &mut steps, false)?;
+            functions(&layout, &mut steps)?;
             command(&layout, &mut steps)?;
             demo::run(&layout, &args)
         }
         Task::Test { only } => {
-            let outcome = components(&layout, &mut steps, true)
-                .and_then(|()| command(&layout, &mut steps))
-                .and_then(|()| checks::run(&layout, &mut steps, only.as_deref()));
+            let outcome = test(&layout, &mut steps, only.as_deref());
             steps.summary();
             outcome
         }
     }
 }
 
-/// The functions and the adapters; composed, if `wasi` says so.
-fn components(layout: &Layout, steps: &mut Steps, wasi: bool) -> anyhow::Result<()> {
+/// Everything is built before anything is tested.
+fn test(layout: &Layout, steps: &mut Steps, only: Option<&str>) -> anyhow::Result<()> {
+    let toolchain = functions(layout, steps)?;
+    adapters(layout, steps, &toolchain)?;
+    composed(layout, steps)?;
+    steps.run("the component that misbehaves", || {
+        components::build_rogue(layout, &toolchain)
+    })?;
+    command(layout, steps)?;
+    checks::run(layout, steps, only)
+}
+
+fn functions(layout: &Layout, steps: &mut Steps) -> anyhow::Result<Toolchain> {
     let toolchain = steps.run("wasm toolchain", || toolchain::find(layout))?;
     steps.run("function components", || {
         components::build(layout, &toolchain)
     })?;
-    steps.run("adapters", || {
-        components::build_adapters(layout, &toolchain)
-    })?;
-    if wasi {
-        steps.run("functions for any WASI 0.3 runtime", || {
-            compose::build(layout)
-        })?;
-    }
-    Ok(())
+    Ok(toolchain)
+}
+
+fn adapters(layout: &Layout, steps: &mut Steps, toolchain: &Toolchain) -> anyhow::Result<()> {
+    steps.run("adapters", || components::build_adapters(layout, toolchain))
+}
+
+fn composed(layout: &Layout, steps: &mut Steps) -> anyhow::Result<()> {
+    steps.run("functions for any WASI 0.3 runtime", || {
+        compose::build(layout)
+    })
 }
 
 fn command(layout: &Layout, steps: &mut Steps) -> anyhow::Result<()> {

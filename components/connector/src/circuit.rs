@@ -88,7 +88,8 @@ pub(crate) async fn admit(message: &Message, settings: &BreakerSettings) -> Gate
             Some(Admission::Probe(next)) => match swap(message, next).await {
                 Swapped::Done => return Gate::Probe,
                 Swapped::Conflict => {}
-                Swapped::Failed => return Gate::Closed,
+                // Nobody can be told who probes: too many probes are better than data that waits for a store.
+                Swapped::Failed => return Gate::Probe,
             },
         }
     }

@@ -72,6 +72,10 @@ pub(crate) async fn deliver(
 ) -> Fate {
     let mut attempts = Vec::new();
     for retries in 0.. {
+        if !deadline.allows_attempt(clock::mono_ms()) {
+            attempts.push(failed(None, "no time left for an attempt"));
+            break;
+        }
         let gate = circuit::admit(message, &settings.breaker).await;
         if gate == Gate::Closed {
             attempts.push(failed(None, "circuit open"));

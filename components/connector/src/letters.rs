@@ -73,8 +73,8 @@ async fn publish(message: &Message, cause: &str) {
     let Some(count) = events::due(&key) else {
         return;
     };
-    if !may_speak(&key).await {
-        events::postpone(&key, count);
+    if let Some(ago_ms) = spoken_ago(&key).await {
+        events::postpone(&key, count, ago_ms);
         return;
     }
     let text = match count {
@@ -97,18 +97,20 @@ async fn publish(message: &Message, cause: &str) {
     .await;
 }
 
-/// Whether no other instance has spoken in the last ten seconds. If the store cannot say, better twice than never.
-async fn may_speak(key: &str) -> bool {
-    let Ok(last) = circuits::load(key.to_owned()).await else {
-        return true;
-    };
+/// How long ago another instance spoke, in milliseconds, if that was in the last ten seconds. If not, it is this one's
+/// turn, and the others are told so. If the store cannot say, better twice than never.
+async fn spoken_ago(key: &str) -> Option<u64> {
+    let last = circuits::load(key.to_owned()).await.ok()?;
     let spoken_ms = last.state.parse::<u64>().unwrap_or(0);
-    if last.version > 0 && last.now_ms.saturating_sub(spoken_ms) < events::INTERVAL_MS {
-        return false;
+    let ago_ms = last.now_ms.saturating_sub(spoken_ms);
+    if last.version > 0 && ago_ms < events::INTERVAL_MS {
+        return Some(ago_ms);
     }
     let now = last.now_ms.to_string();
-    let swapped = circuits::compare_and_swap(key.to_owned(), last.version, now).await;
-    !matches!(swapped, Err(circuits::SwapFailure::Conflict(_)))
+    match circuits::compare_and_swap(key.to_owned(), last.version, now).await {
+        Err(circuits::SwapFailure::Conflict(_)) => Some(0),
+        Ok(_) | Err(circuits::SwapFailure::Store(_)) => None,
+    }
 }
 
 /// `GET /dead-letters?limit&cursor`: oldest first.

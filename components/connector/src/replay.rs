@@ -8,8 +8,7 @@ use std::{cell::RefCell, collections::HashSet};
 
 use futures_util::{StreamExt, stream};
 use serde::Serialize;
-use serde_json::Value;
-use twin_contract::{ContractError, Layer, MessageId};
+use twin_contract::{Layer, MessageId, ReplayCommand};
 use twin_delivery::{Deadline, DeliverySettings, Signal, Verdict};
 use twin_guest::{
     Request, Response,
@@ -28,8 +27,6 @@ use crate::{
 const AT_ONCE: usize = 16;
 /// Letters leased at once.
 const BATCH: u32 = 64;
-/// Letters of one command, at most and if none is asked for.
-const LIMIT: u32 = 1000;
 /// What a lease lasts beyond the function's own deadline, in milliseconds.
 const LEASE_MARGIN_MS: u64 = 5_000;
 
@@ -44,6 +41,12 @@ struct Report {
     postponed: u32,
     /// Why each of the failed ones failed.
     failures: Vec<Failed>,
+}
+
+impl Report {
+    const fn is_empty(&self) -> bool {
+        self.replayed + self.failed + self.postponed == 0
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -71,7 +74,10 @@ struct Replay {
 pub(crate) async fn replay(request: &Request) -> Result<Response, Response> {
     let arrived = clock::mono_ms();
     gate::admit(request, &["POST"]).await?;
-    let (letter_id, mut left) = parse(&request.body).map_err(|error| reply::refused(&error))?;
+    let ReplayCommand {
+        letter_id,
+        limit: mut left,
+    } = ReplayCommand::parse(&request.body).map_err(|error| reply::refused(&error))?;
     let settings = Settings::load().await.delivery;
     let own_ms = settings.function_deadline_ms;
     let header = gate::header(request, "x-twin-timeout-ms");
@@ -86,12 +92,13 @@ pub(crate) async fn replay(request: &Request) -> Result<Response, Response> {
     // Their leases are held until the end, so that every batch brings other letters.
     let mut staying: Vec<(String, String)> = Vec::new();
     while left > 0 && replay.has_time() {
-        let leases = store::take(letter_id.clone(), left.min(BATCH), lease_ms)
-            .await
-            .map_err(|failure| letters::store_failed(&failure))?;
-        if leases.is_empty() {
-            break;
-        }
+        let leases = match store::take(letter_id.clone(), left.min(BATCH), lease_ms).await {
+            Ok(leases) if leases.is_empty() => break,
+            Ok(leases) => leases,
+            Err(failure) if report.is_empty() => return Err(letters::store_failed(&failure)),
+            // What was done until now is worth a report.
+            Err(_) => break,
+        };
         left = left.saturating_sub(u32::try_from(leases.len()).unwrap_or(u32::MAX));
         let mut results = stream::iter(leases)
             .map(|lease| replay.one(lease))
@@ -125,7 +132,7 @@ pub(crate) async fn replay(request: &Request) -> Result<Response, Response> {
 
 impl Replay {
     fn has_time(&self) -> bool {
-        self.deadline.time_left(clock::mono_ms()) > 0
+        self.deadline.allows_attempt(clock::mono_ms())
     }
 
     /// Sends one letter once.
@@ -189,40 +196,4 @@ fn as_message(lease: &Lease) -> Option<Message> {
         trace_id: letter.trace_id.clone(),
         envelope: letter.envelope.clone(),
     })
-}
-
-/// The command's body: empty, or an object with `limit` (1 to 1000) and `letter_id`, both optional.
-fn parse(body: &[u8]) -> Result<(Option<String>, u32), ContractError> {
-    let (mut letter_id, mut limit) = (None, LIMIT);
-    if body.trim_ascii().is_empty() {
-        return Ok((letter_id, limit));
-    }
-    let parsed = serde_json::from_slice(body).map_err(|error| ContractError::BodyNotJson {
-        line: error.line(),
-        column: error.column(),
-    })?;
-    let Value::Object(fields) = parsed else {
-        return Err(ContractError::BodyNotAnObject);
-    };
-    for (name, value) in fields {
-        let number = value.as_u64().and_then(|number| u32::try_from(number).ok());
-        match (name.as_str(), value, number) {
-            ("limit", _, Some(number @ 1..=LIMIT)) => limit = number,
-            ("limit", ..) => {
-                return Err(ContractError::FieldInvalid {
-                    field: "limit",
-                    expected: "a number from 1 to 1000",
-                });
-            }
-            ("letter_id", Value::String(text), _) => letter_id = Some(text),
-            ("letter_id", ..) => {
-                return Err(ContractError::FieldInvalid {
-                    field: "letter_id",
-                    expected: "a string",
-                });
-            }
-            _ => return Err(ContractError::FieldUnknown(name)),
-        }
-    }
-    Ok((letter_id, limit))
 }

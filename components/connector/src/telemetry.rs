@@ -1,8 +1,6 @@
 //! `POST /telemetry`: a device's message or an envelope comes in; the reply says who has it in the end.
 
-use twin_contract::{
-    Layer, MessageId, Post, Wrapped, digest, reply::Custody, trace_id_from_traceparent,
-};
+use twin_contract::{Layer, MessageId, Post, Wrapped, reply::Custody, trace_id_from_traceparent};
 use twin_delivery::Deadline;
 use twin_guest::{Request, Response, clock, gate, reply, settings::Settings};
 
@@ -61,12 +59,15 @@ fn read(
             envelope: request.body.clone(),
         }),
         Post::Device(device) => {
-            let trace_id = gate::header(request, "traceparent")
-                .and_then(trace_id_from_traceparent)
-                .map_or_else(new_trace_id, str::to_owned);
+            let traceparent = gate::header(request, "traceparent");
+            let trace_id = traceparent.and_then(trace_id_from_traceparent);
             let (now, random) = (clock::now(), clock::random_10());
-            let Wrapped { id, envelope } = device
-                .wrap(settings.cloud, &trace_id, given, now, random)
+            let Wrapped {
+                id,
+                trace_id,
+                envelope,
+            } = device
+                .wrap(settings.cloud, trace_id, given, now, random)
                 .map_err(refused)?;
             Ok(Message {
                 peer: peer_of(Layer::L2),
@@ -77,11 +78,4 @@ fn read(
             })
         }
     }
-}
-
-/// 32 hex digits, as in W3C trace context.
-fn new_trace_id() -> String {
-    let mut trace_id = digest(&clock::random_10());
-    trace_id.truncate(32);
-    trace_id
 }

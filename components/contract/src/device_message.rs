@@ -36,6 +36,8 @@ pub struct Time<'a> {
 pub struct Wrapped {
     /// From now on the message's identity.
     pub id: MessageId,
+    /// The trace that the envelope names.
+    pub trace_id: String,
     /// The envelope's bytes for every attempt.
     pub envelope: String,
 }
@@ -83,14 +85,14 @@ impl<'a> DeviceMessage<'a> {
     /// Wraps the message into an envelope for L2. Without a time of its own it gets `now`.
     ///
     /// `id` is the sender's `idempotency-key`; without it the identity is the digest of the reading if the device gave a
-    /// time, else a new UUID version 7 of `now` and `random`.
+    /// time, else a new UUID version 7 of `now` and `random`. Without a trace the envelope gets the identity's own.
     ///
     /// # Errors
     /// [`ContractError::BodyTooLarge`] if the envelope would be.
     pub fn wrap(
         &self,
         source_cloud: Cloud,
-        trace_id: &str,
+        trace_id: Option<&str>,
         id: Option<MessageId>,
         now: Timestamp,
         random: [u8; 10],
@@ -104,6 +106,7 @@ impl<'a> DeviceMessage<'a> {
                 MessageId::unique(unix_ms, random)
             }
         });
+        let trace_id = trace_id.map_or_else(|| id.trace_id(), str::to_owned);
         let timestamp = match &self.timestamp {
             Some(time) => time.text.clone(),
             None => Cow::Owned(now.to_string()),
@@ -122,10 +125,14 @@ impl<'a> DeviceMessage<'a> {
         push_name(&mut envelope, "payload");
         envelope.push_str(&self.payload);
         push_name(&mut envelope, "trace_id");
-        push_text(&mut envelope, trace_id);
+        push_text(&mut envelope, &trace_id);
         envelope.push('}');
         check_size(&envelope)?;
-        Ok(Wrapped { id, envelope })
+        Ok(Wrapped {
+            id,
+            trace_id,
+            envelope,
+        })
     }
 }
 
@@ -176,7 +183,7 @@ mod tests {
     fn wrap(body: &str) -> Wrapped {
         let message = DeviceMessage::parse(body.as_bytes()).expect(body);
         message
-            .wrap(Cloud::Aws, "trace", None, NOW, [7; 10])
+            .wrap(Cloud::Aws, Some("trace"), None, NOW, [7; 10])
             .expect(body)
     }
 
@@ -268,13 +275,13 @@ mod tests {
         let message = DeviceMessage::parse(br#"{"device_id":"d"}"#).expect("valid");
         let id = |random| {
             message
-                .wrap(Cloud::Gcp, "t", None, NOW, random)
+                .wrap(Cloud::Gcp, None, None, NOW, random)
                 .expect("fits")
                 .id
         };
         assert_ne!(id([1; 10]), id([2; 10]));
         let given = MessageId::parse("mine").expect("valid");
-        let wrapped = message.wrap(Cloud::Gcp, "t", Some(given.clone()), NOW, [0; 10]);
+        let wrapped = message.wrap(Cloud::Gcp, None, Some(given.clone()), NOW, [0; 10]);
         assert_eq!(wrapped.expect("fits").id, given);
     }
 
@@ -294,7 +301,7 @@ mod tests {
             "x".repeat(crate::MAX_BODY - 30)
         );
         let message = DeviceMessage::parse(large.as_bytes()).expect("fits by itself");
-        let wrapped = message.wrap(Cloud::Aws, "t", None, NOW, [0; 10]);
+        let wrapped = message.wrap(Cloud::Aws, None, None, NOW, [0; 10]);
         assert_eq!(wrapped, Err(ContractError::BodyTooLarge));
     }
 }

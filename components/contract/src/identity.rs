@@ -49,6 +49,13 @@ impl MessageId {
         Self(uuid.to_string())
     }
 
+    /// The trace of a message that came without one. Its sender's retry gets the same, and so makes the same envelope.
+    pub fn trace_id(&self) -> String {
+        let mut trace_id = digest(self.0.as_bytes());
+        trace_id.truncate(32);
+        trace_id
+    }
+
     /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -125,6 +132,14 @@ mod tests {
         let id = MessageId::unique(0x0123_4567_89ab, [0xff; 10]);
         assert_eq!(id.as_str(), "01234567-89ab-7fff-bfff-ffffffffffff");
         assert_eq!(MessageId::parse(id.as_str()), Ok(id));
+    }
+
+    #[test]
+    fn a_trace_follows_from_the_id() {
+        let id = |text| MessageId::parse(text).expect("valid");
+        assert_eq!(id("a").trace_id().len(), 32);
+        assert_eq!(id("a").trace_id(), id("a").trace_id());
+        assert_ne!(id("a").trace_id(), id("b").trace_id());
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod page;
 mod paging;
 mod peer;
 mod query;
+mod replay_command;
 pub mod reply;
 mod system_error;
 mod timestamp;
@@ -31,6 +32,7 @@ pub use page::{Item, Page};
 pub use paging::{Fill, Place, Span, fill};
 pub use peer::{Peer, PeerVariables, UnknownPeer, cloud_of_host, is_hop_by_hop, is_the_runtimes};
 pub use query::{Order, Position, Query};
+pub use replay_command::ReplayCommand;
 pub use system_error::{Severity, SystemError};
 pub use timestamp::Timestamp;
 

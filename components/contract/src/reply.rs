@@ -1,6 +1,6 @@
 //! The response contract (specification section 3): what a receiver says, and what a sender reads from it.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::IgnoredAny};
 
 use crate::ContractError;
 
@@ -73,6 +73,11 @@ pub fn error_body(code: &str, message: &str) -> Vec<u8> {
         error_code: code,
         message,
     })
+}
+
+/// Whether a peer's body is JSON at all, and not the page of some gateway in between.
+pub fn is_json(body: &[u8]) -> bool {
+    serde_json::from_slice::<IgnoredAny>(body).is_ok()
 }
 
 impl ContractError {

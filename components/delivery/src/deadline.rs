@@ -2,6 +2,8 @@
 
 /// What a receiver subtracts from its sender's patience, and a connector keeps back to bring a letter to safety.
 const RESERVE_MS: u64 = 500;
+/// An attempt with less time than this is not worth making.
+pub(crate) const SHORTEST_ATTEMPT_MS: u64 = 100;
 
 /// The instant by which a function must have answered, in milliseconds of a monotonic clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +27,11 @@ impl Deadline {
     /// Milliseconds for attempts and waits: what is left, less the time it takes to store a letter.
     pub const fn time_left(self, now: u64) -> u64 {
         self.0.saturating_sub(now).saturating_sub(RESERVE_MS)
+    }
+
+    /// Whether there is time for an attempt. One without would only look as if the peer were at fault.
+    pub const fn allows_attempt(self, now: u64) -> bool {
+        self.time_left(now) >= SHORTEST_ATTEMPT_MS
     }
 
     /// How long one attempt may take, in milliseconds.
@@ -65,5 +72,7 @@ mod tests {
         assert_eq!(deadline.time_left(1_600), 0);
         assert_eq!(deadline.attempt_timeout(0, 10_000), 1_500);
         assert_eq!(deadline.attempt_timeout(0, 1_000), 1_000);
+        assert!(deadline.allows_attempt(1_400));
+        assert!(!deadline.allows_attempt(1_401));
     }
 }

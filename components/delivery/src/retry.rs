@@ -1,9 +1,9 @@
 //! When to try again (specification section 4: 1 s, doubled, at most 3 times).
 
+use crate::deadline::SHORTEST_ATTEMPT_MS;
+
 /// A receiver that asks for more patience than this gets the message by replay.
 const LONGEST_RETRY_AFTER_MS: u64 = 30_000;
-/// An attempt with less time than this is not worth waiting for.
-const SHORTEST_ATTEMPT_MS: u64 = 100;
 
 /// Exponential backoff.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -58,9 +58,15 @@ pub fn due(key: &str) -> Option<u64> {
     })
 }
 
-/// Gives a count back that was due but did not become an event; it is part of the next.
-pub fn postpone(key: &str, count: u64) {
-    WINDOWS.with_borrow_mut(|windows| windows.entry(key.to_owned()).or_default().count += count);
+/// Gives a count back that was due but did not become an event, because another instance spoke `ago_ms` ago. It is part
+/// of the next, which is due when the other's ten seconds are over.
+pub fn postpone(key: &str, count: u64, ago_ms: u64) {
+    let spoken = clock::mono_ms().saturating_sub(ago_ms);
+    WINDOWS.with_borrow_mut(|windows| {
+        let window = windows.entry(key.to_owned()).or_default();
+        window.count += count;
+        window.last_ms = Some(spoken);
+    });
 }
 
 /// Publishes unless the same was published in the last ten seconds. Never fails: the data path goes on without.

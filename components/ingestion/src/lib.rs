@@ -44,21 +44,18 @@ async fn ingest(request: &Request) -> Result<Response, Response> {
 
 /// To the connector beside this function, which retries and keeps dead letters; where there is none, once to the writer.
 async fn hand_on(id: &MessageId, envelope: &[u8], deadline: Deadline) -> Response {
-    let timeout_ms = deadline.attempt_timeout(clock::mono_ms(), u64::MAX);
-    match peer::post("connector", id, envelope, timeout_ms).await {
+    let timeout_ms = || deadline.attempt_timeout(clock::mono_ms(), u64::MAX);
+    let sent = match peer::post("connector", id, envelope, timeout_ms()).await {
         // The connector's reply is this function's, unchanged.
-        Sent::Reply(reply) if !is_about_us(reply.status) => unchanged(reply),
-        Sent::Unbound => {
-            let timeout_ms = deadline.attempt_timeout(clock::mono_ms(), u64::MAX);
-            let sent = peer::post("writer", id, envelope, timeout_ms).await;
-            let response = answer_for(sent);
-            if response.status >= 500 {
-                report(&response, envelope).await;
-            }
-            response
-        }
-        sent => answer_for(sent),
+        Sent::Reply(reply) if !is_about_us(reply.status) => return unchanged(reply),
+        Sent::Unbound => peer::post("writer", id, envelope, timeout_ms()).await,
+        sent => sent,
+    };
+    let response = answer_for(sent);
+    if response.status >= 500 {
+        report(&response, envelope).await;
     }
+    response
 }
 
 /// What the caller hears of the writer, or of a connector that did not answer.
@@ -113,7 +110,7 @@ async fn report(response: &Response, envelope: &[u8]) {
         component: "L2-Ingestion",
         code: "HAND_ON_FAILED",
         message: &format!(
-            "an envelope could not be handed on to the writer: HTTP {} to its sender, which keeps it",
+            "an envelope could not be handed on: HTTP {} to its sender, which keeps it",
             response.status
         ),
         payload: Some(envelope),

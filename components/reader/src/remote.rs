@@ -1,5 +1,6 @@
 //! Asking a remote reader, with the connector's retries: a query is safe to repeat.
 
+use twin_contract::reply::is_json;
 use twin_delivery::{Deadline, DeliverySettings, Next, Verdict};
 use twin_guest::{
     Request, Response, clock, gate, log,
@@ -45,7 +46,9 @@ fn pass_on(sent: Sent, verdict: &Verdict) -> Response {
         Verdict::Delivered { .. } | Verdict::Conflict => "no answer to a query",
     };
     match sent {
-        Sent::Reply(reply) if matches!(reply.status, 200 | 400 | 404 | 413 | 414) => {
+        Sent::Reply(reply)
+            if matches!(reply.status, 200 | 400 | 404 | 413 | 414) && is_json(&reply.body) =>
+        {
             reply::json(reply.status, reply.body)
         }
         _ => {

@@ -1,5 +1,5 @@
-//! The commands of `twin`. What is wrong with the configuration is one line and exit code 2; any other failure is one line
-//! and exit code 1.
+//! The commands of `twin`. What keeps a host from starting (a variable, a file, an address) is one line that names it and exit
+//! code 2; any other failure is one line and exit code 1.
 
 mod composed;
 mod dead_letters;
@@ -78,7 +78,7 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
 fn fail(error: &anyhow::Error) -> ExitCode {
     eprintln!("twin: {error:#}");
     let configuration = error.is::<ConfigError>()
-        || matches!(error.downcast_ref(), Some(HostError::Config(_)))
+        || error.is::<HostError>()
         || error.is::<placement::PlacementError>();
     ExitCode::from(if configuration { 2 } else { 1 })
 }

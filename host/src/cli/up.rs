@@ -7,7 +7,7 @@ use std::{
 };
 
 use clap::Args;
-use serde_json::json;
+use serde::Serialize;
 use tokio::net::TcpListener;
 use twin_contract::Cloud;
 use twin_host::{
@@ -66,7 +66,7 @@ pub(super) async fn run(options: Options) -> anyhow::Result<()> {
         hosts.push(clouds.start(&sandbox, cloud, &[]).await?);
     }
     for host in &hosts {
-        println!("{}", ready_line(host, clouds.key(host.config().cloud)));
+        println!("{}", ready_line(host, clouds.key(host.config().cloud))?);
     }
     signals::told_to_stop().await?;
     for host in hosts {
@@ -75,20 +75,24 @@ pub(super) async fn run(options: Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// One line of JSON for those who wait for it.
-fn ready_line(host: &Host, key: &str) -> serde_json::Value {
+/// One line of JSON for those who wait for it: this cloud answers now.
+#[derive(Serialize)]
+struct Ready<'a> {
+    cloud: &'a str,
+    url: String,
+    functions: Vec<&'a str>,
+    key: &'a str,
+}
+
+fn ready_line(host: &Host, key: &str) -> anyhow::Result<String> {
     let config = host.config();
-    let functions: Vec<_> = config
-        .functions
-        .iter()
-        .map(|function| function.as_str())
-        .collect();
-    json!({
-        "cloud": config.cloud.as_str(),
-        "url": format!("http://{}", host.address()),
-        "functions": functions,
-        "key": key,
-    })
+    let functions = config.functions.iter();
+    Ok(serde_json::to_string(&Ready {
+        cloud: config.cloud.as_str(),
+        url: format!("http://{}", host.address()),
+        functions: functions.map(|function| function.as_str()).collect(),
+        key,
+    })?)
 }
 
 /// The variables that say where code is: the same for every host of this process.

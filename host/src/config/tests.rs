@@ -296,7 +296,6 @@ fn a_peer_is_its_url_or_the_function_here_and_never_the_caller() {
         ("REMOTE_WRITER_URL", Ingestion, Peer::Writer),
         ("REMOTE_READER_URL", Reader, Peer::Reader),
         ("REMOTE_CONNECTOR_URL", Ingestion, Peer::Connector),
-        ("REMOTE_ERROR_REPORTER_URL", Writer, Peer::ErrorReporter),
         (
             "MANAGEMENT_URL",
             FunctionName::ErrorReporter,
@@ -309,6 +308,15 @@ fn a_peer_is_its_url_or_the_function_here_and_never_the_caller() {
         };
         assert_eq!(url.expose().as_str(), "http://127.0.0.1:1/a?b=c");
     }
+    // Errors stay in their cloud where they can.
+    let elsewhere = ("REMOTE_ERROR_REPORTER_URL", "http://127.0.0.1:1/errors");
+    let bound = |config: Config| match config.binding(Writer, Peer::ErrorReporter) {
+        Some(Binding::Local(_)) => "here",
+        Some(Binding::Remote { .. }) => "there",
+        None => "nowhere",
+    };
+    assert_eq!(bound(good(&[all, elsewhere])), "here");
+    assert_eq!(bound(good(&[elsewhere])), "there");
 }
 
 #[test]

@@ -116,7 +116,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let cache = Cache::open(&folder.path().join("cache")).unwrap();
         let engine = Engine::default();
-        let compile = || cache.compile(&engine, "digest", b"(component)").map(drop);
+        let compile = || {
+            cache
+                .compile(&engine, "digest", b"\0asm\x0d\0\x01\0")
+                .map(drop)
+        };
         compile().unwrap();
         let files: Vec<_> = fs::read_dir(&cache.folder).unwrap().collect();
         assert_eq!(files.len(), 1);

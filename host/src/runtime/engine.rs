@@ -8,8 +8,6 @@ use super::RuntimeError;
 
 /// How often a component that computes is looked at.
 pub(super) const TICK: Duration = Duration::from_millis(10);
-/// A component that computes this many ticks on end, without asking anything of the host, is stuck: 2 s.
-pub(super) const STUCK_TICKS: u32 = 200;
 
 /// Instances in one process, all functions of all clouds together.
 const INSTANCES: u32 = 100;

@@ -48,6 +48,8 @@ pub struct RuntimeSettings {
     /// How long a call may take by the wall clock. The component is told less and answers in time; this is for one that
     /// does not.
     pub deadline: Duration,
+    /// How long a component may compute on end, without asking anything of the host, before it counts as stuck.
+    pub longest_computation: Duration,
 }
 
 impl RuntimeSettings {
@@ -61,6 +63,7 @@ impl RuntimeSettings {
             concurrent_calls: 10_240,
             calls_per_instance: 1_000_000,
             deadline: Duration::from_secs(25),
+            longest_computation: Duration::from_secs(2),
         }
     }
 }

@@ -41,6 +41,7 @@ pub(super) struct Shared {
     pub(super) queue: async_channel::Receiver<Job>,
     pub(super) calls_at_once: usize,
     pub(super) calls_per_instance: u64,
+    pub(super) longest_computation: Duration,
 }
 
 /// One function, running.
@@ -79,6 +80,7 @@ impl Pool {
             queue,
             calls_at_once: settings.concurrent_calls.div_ceil(instances),
             calls_per_instance: settings.calls_per_instance,
+            longest_computation: settings.longest_computation,
         });
         worker::Worker::new(&shared).await.map_err(failed)?;
         let (alive, ended) = mpsc::channel(1);

@@ -1,13 +1,13 @@
 //! What a store holds: the component's limits, and the way to what it imports.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use wasmtime::{StoreLimits, StoreLimitsBuilder, UpdateDeadline, component::ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView, p2::pipe::MemoryOutputPipe};
 
 use super::{
     Time,
-    engine::{MEMORY, STUCK_TICKS},
+    engine::{MEMORY, TICK},
 };
 use crate::imports::Capabilities;
 
@@ -26,10 +26,16 @@ pub(crate) struct State {
     pub(super) stderr: MemoryOutputPipe,
     /// Ticks of the epoch since the component last asked something of the host.
     ticks: u32,
+    /// After how many of them it counts as stuck.
+    stuck: u32,
 }
 
 impl State {
-    pub(super) fn new(capabilities: Arc<Capabilities>, time: &Time) -> Self {
+    pub(super) fn new(
+        capabilities: Arc<Capabilities>,
+        time: &Time,
+        longest_computation: Duration,
+    ) -> Self {
         let stderr = MemoryOutputPipe::new(LAST_WORDS);
         let mut wasi = WasiCtx::builder();
         time.configure(&mut wasi);
@@ -43,6 +49,8 @@ impl State {
             table,
             stderr,
             ticks: 0,
+            stuck: u32::try_from(longest_computation.as_millis() / TICK.as_millis())
+                .unwrap_or(u32::MAX),
         }
     }
 
@@ -60,7 +68,7 @@ impl State {
     /// seems stuck.
     pub(super) const fn tick(&mut self) -> UpdateDeadline {
         self.ticks += 1;
-        if self.ticks > STUCK_TICKS {
+        if self.ticks > self.stuck {
             UpdateDeadline::Interrupt
         } else {
             UpdateDeadline::Yield(1)

@@ -30,7 +30,8 @@ pub(super) enum Ended {
 impl Worker {
     /// Makes an instance.
     pub(super) async fn new(shared: &Arc<Shared>) -> wasmtime::Result<Self> {
-        let state = State::new(Arc::clone(&shared.capabilities), &shared.time);
+        let capabilities = Arc::clone(&shared.capabilities);
+        let state = State::new(capabilities, &shared.time, shared.longest_computation);
         let mut store = Store::new(&shared.sandbox.engine, state);
         store.limiter(|state| &mut state.limits);
         store.set_epoch_deadline(1);

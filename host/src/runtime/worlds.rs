@@ -172,7 +172,7 @@ mod tests {
         let imports = sort(FunctionName::Writer, "twin:multicloud/records@0.1.0");
         assert_eq!(
             imports.capabilities[0].1,
-            "Collections of records, kept in order of (device, time, id)."
+            "The twin's memory: what was received, by device and time."
         );
     }
 }

@@ -1,0 +1,197 @@
+//! The circuit breaker against the rule as it is written.
+
+use super::*;
+use proptest::prelude::*;
+
+const SPEC: BreakerSettings = BreakerSettings {
+    failing_ms: 60_000,
+    open_ms: 300_000,
+    probe_lease_ms: 11_000,
+};
+
+/// A store and one instance, whose clocks differ by a thousand seconds.
+struct World {
+    breaker: Breaker,
+    stored: Circuit,
+    writes: u64,
+}
+
+impl World {
+    fn new() -> Self {
+        let mut breaker = Breaker::new(SPEC);
+        breaker.observe(0, "", 1_000_000, 0);
+        Self {
+            breaker,
+            stored: Circuit::Closed,
+            writes: 0,
+        }
+    }
+
+    fn store(&mut self, mono: u64, next: Option<Circuit>) {
+        if let Some(next) = next {
+            (self.stored, self.writes) = (next, self.writes + 1);
+            self.breaker
+                .observe(self.writes, &next.to_json(), 1_000_000 + mono, mono);
+        }
+    }
+
+    fn fail(&mut self, mono: u64) -> &mut Self {
+        let next = self.breaker.on_failure(mono, false);
+        self.store(mono, next);
+        self
+    }
+
+    fn succeed(&mut self, mono: u64) -> &mut Self {
+        let next = self.breaker.on_success();
+        self.store(mono, next);
+        self
+    }
+}
+
+#[test]
+fn opens_after_failures_that_span_60_seconds_for_300() {
+    let mut world = World::new();
+    world.fail(0).fail(20_000).fail(59_999);
+    assert!(matches!(world.stored, Circuit::Failing { .. }));
+    world.fail(60_000);
+    assert_eq!(world.stored, Circuit::Open { until: 1_360_000 });
+    assert_eq!(world.breaker.admit(359_999), Admission::Refuse);
+    assert!(matches!(world.breaker.admit(360_000), Admission::Probe(_)));
+}
+
+#[test]
+fn two_failures_at_the_ends_of_the_window_are_enough_but_one_is_not() {
+    let mut world = World::new();
+    assert_eq!(
+        world.fail(0).stored,
+        Circuit::Failing {
+            since: 1_000_000,
+            last: 1_000_000
+        }
+    );
+    assert_eq!(
+        world.fail(60_000).stored,
+        Circuit::Open { until: 1_360_000 }
+    );
+}
+
+#[test]
+fn a_gap_or_a_success_begins_anew() {
+    let mut world = World::new();
+    world.fail(0).fail(60_001);
+    assert_eq!(
+        world.stored,
+        Circuit::Failing {
+            since: 1_060_001,
+            last: 1_060_001
+        }
+    );
+    world.succeed(70_000).fail(80_000).fail(121_000);
+    assert!(
+        matches!(world.stored, Circuit::Failing { .. }),
+        "{:?}",
+        world.stored
+    );
+}
+
+#[test]
+fn the_first_failure_transitions_and_every_half_window_are_written_and_no_more() {
+    let mut world = World::new();
+    for second in 0..60 {
+        world.fail(second * 1_000);
+    }
+    assert_eq!(
+        world.writes, 2,
+        "the first failure, and one sign of life at 30 s"
+    );
+    world.fail(60_000);
+    assert_eq!(world.writes, 3);
+    for second in 61..100 {
+        world.fail(second * 1_000);
+    }
+    assert_eq!(world.writes, 3, "late failures of old attempts");
+}
+
+#[test]
+fn one_probe_holds_a_lease_that_ends() {
+    let mut world = World::new();
+    world.fail(0).fail(60_000);
+    let Admission::Probe(probing) = world.breaker.admit(360_000) else {
+        panic!("should probe");
+    };
+    assert_eq!(probing, Circuit::HalfOpen { until: 1_371_000 });
+    world.store(360_000, Some(probing));
+    assert_eq!(
+        world.breaker.admit(360_001),
+        Admission::Refuse,
+        "somebody probes"
+    );
+    assert!(
+        matches!(world.breaker.admit(371_000), Admission::Probe(_)),
+        "the prober was killed"
+    );
+    assert_eq!(
+        world.breaker.on_failure(361_000, false),
+        None,
+        "an old attempt"
+    );
+    let open = Circuit::Open { until: 1_661_000 };
+    assert_eq!(world.breaker.on_failure(361_000, true), Some(open));
+    assert_eq!(probing.transition(open), Some(Transition::Opened));
+    assert_eq!(world.breaker.on_success(), Some(Circuit::Closed));
+    assert_eq!(
+        probing.transition(Circuit::Closed),
+        Some(Transition::Closed)
+    );
+}
+
+#[test]
+fn a_run_that_ends_by_itself_is_no_news() {
+    let failing = Circuit::Failing { since: 0, last: 0 };
+    assert_eq!(failing.transition(Circuit::Closed), None);
+    assert_eq!(Circuit::Closed.transition(failing), None);
+    assert_eq!(
+        Circuit::Open { until: 1 }.transition(Circuit::HalfOpen { until: 2 }),
+        None
+    );
+}
+
+#[test]
+fn the_view_is_fresh_for_a_second_and_unreadable_state_is_closed() {
+    let mut breaker = Breaker::new(SPEC);
+    assert!(breaker.is_stale(0) && !breaker.is_known());
+    assert_eq!(breaker.on_failure(0, false), None);
+    breaker.observe(7, "from the future", 5, 100);
+    assert_eq!((breaker.circuit(), breaker.version()), (Circuit::Closed, 7));
+    assert!(!breaker.is_stale(1_099));
+    assert!(breaker.is_stale(1_100));
+    breaker.keep(1_100);
+    assert!(!breaker.is_stale(2_099));
+}
+
+proptest! {
+    /// Against the rule as it is written, for any run of failures and successes of one instance.
+    #[test]
+    fn opens_exactly_when_the_rule_says(steps in prop::collection::vec((1_u64..50_000, any::<bool>()), 1..60)) {
+        let mut world = World::new();
+        let (mut now, mut run) = (0, Vec::<u64>::new());
+        for (wait, fails) in steps {
+            now += wait;
+            if fails {
+                if run.last().is_some_and(|last| now - last > SPEC.failing_ms) {
+                    run.clear();
+                }
+                run.push(now);
+                world.fail(now);
+            } else {
+                run.clear();
+                world.succeed(now);
+            }
+            let must_open = run.len() >= 2 && now - run[0] >= SPEC.failing_ms;
+            prop_assert_eq!(matches!(world.stored, Circuit::Open { .. }), must_open);
+            if must_open {
+                break;
+            }
+        }
+    }
+}

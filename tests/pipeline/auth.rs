@@ -1,0 +1,164 @@
+//! Keys over the wire: what is accepted, what is sent, and that none is ever written down.
+
+use reqwest::Method;
+use twin_contract::Cloud::{self, Aws, Azure, Gcp};
+
+use crate::{
+    crossing::reading,
+    house::Host,
+    peer::{FakePeer, error},
+    process::eventually,
+};
+
+/// A key in each cloud's form.
+fn form(cloud: Cloud, key: &str) -> (&'static str, String) {
+    match cloud {
+        Aws => ("x-api-key", key.to_owned()),
+        Azure => ("x-functions-key", key.to_owned()),
+        Gcp => ("authorization", format!("Bearer {key}")),
+    }
+}
+
+async fn status(host: &Host, (name, value): (&str, String)) -> (u16, String) {
+    let headers = [(name, value.as_str())];
+    let reply = host.send(Method::GET, "/read?device_id=d", &headers, "");
+    let reply = reply.await.unwrap();
+    let code = match reply.status {
+        200 => String::new(),
+        _ => reply.error_code(),
+    };
+    (reply.status, code)
+}
+
+#[tokio::test]
+async fn each_cloud_accepts_both_its_keys_in_its_own_form_only() {
+    for cloud in [Aws, Azure, Gcp] {
+        let host = Host::of(cloud, "reader")
+            .set("INTER_CLOUD_TOKEN", "key-after, key-before")
+            .set("REMOTE_AUTH_TOKEN", "key-to-send")
+            .start()
+            .await;
+        for key in ["key-after", "key-before"] {
+            assert_eq!(
+                status(&host, form(cloud, key)).await.0,
+                200,
+                "{cloud} {key}"
+            );
+        }
+        for key in ["key-to-send", "key-afte", "key-after,key-before"] {
+            let refused = (403, "FORBIDDEN".to_owned());
+            assert_eq!(status(&host, form(cloud, key)).await, refused, "{key}");
+        }
+        let missing = (401, "UNAUTHORIZED".to_owned());
+        for other in [Aws, Azure, Gcp].iter().filter(|other| **other != cloud) {
+            let header = form(*other, "key-after");
+            assert_eq!(status(&host, header).await, missing, "{cloud} {other}");
+        }
+        assert_eq!(status(&host, ("x-none", String::new())).await, missing);
+    }
+}
+
+#[tokio::test]
+async fn the_receivers_cloud_decides_which_header_carries_the_key() {
+    for (cloud, header) in [
+        ("aws", form(Aws, "key-to-send")),
+        ("azure", form(Azure, "key-to-send")),
+        ("gcp", form(Gcp, "key-to-send")),
+        // Nobody said, and the host name does not tell.
+        ("", form(Gcp, "key-to-send")),
+    ] {
+        let peer = FakePeer::start(|arrival| arrival.received());
+        let host = Host::of(Azure, "connector")
+            .set("REMOTE_INGESTION_URL", &peer.url())
+            .set("REMOTE_INGESTION_CLOUD", cloud)
+            .set("REMOTE_AUTH_TOKEN", "key-to-send")
+            .start()
+            .await;
+        host.post("/telemetry", &reading(0))
+            .await
+            .assert_status(200);
+        let arrival = peer.arrivals().remove(0);
+        let sent: Vec<_> = ["x-api-key", "x-functions-key", "authorization"]
+            .into_iter()
+            .filter_map(|name| Some((name, arrival.header(name)?.to_owned())))
+            .collect();
+        assert_eq!(sent, [header], "to {cloud:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_key_sent_is_the_peers_own_else_the_common_one_else_the_first_accepted() {
+    for (own, common, expected) in [
+        ("key-own", "key-common", "key-own"),
+        ("", "key-common", "key-common"),
+        ("", "", "key-first"),
+    ] {
+        let peer = FakePeer::start(|arrival| arrival.received());
+        let host = Host::of(Aws, "connector")
+            .set("REMOTE_INGESTION_URL", &peer.url())
+            .set("REMOTE_INGESTION_CLOUD", "aws")
+            .set("REMOTE_INGESTION_TOKEN", own)
+            .set("REMOTE_AUTH_TOKEN", common)
+            .set("INTER_CLOUD_TOKEN", "key-first,key-second")
+            .start()
+            .await;
+        host.post("/telemetry", &reading(0))
+            .await
+            .assert_status(200);
+        assert_eq!(peer.arrivals()[0].header("x-api-key"), Some(expected));
+    }
+}
+
+#[tokio::test]
+async fn no_key_is_ever_written_down() {
+    let peer = FakePeer::start(|_| error(403));
+    let secrets = [
+        "s3cret-in-1",
+        "s3cret-in-2",
+        "s3cret-out",
+        "s3cret-query",
+        "s3cret-guess",
+    ];
+    for cloud in [Aws, Azure, Gcp] {
+        let mut host = Host::of(cloud, "connector,error-reporter,reader")
+            .set("INTER_CLOUD_TOKEN", "s3cret-in-1,s3cret-in-2")
+            .set(
+                "REMOTE_INGESTION_URL",
+                &format!("{}?code=s3cret-query", peer.url()),
+            )
+            .set("REMOTE_INGESTION_TOKEN", "s3cret-out")
+            .set(
+                "MANAGEMENT_URL",
+                &format!("{}?code=s3cret-query", peer.url()),
+            )
+            // Libraries are asked for all they have, too.
+            .set("RUST_LOG", "trace")
+            .start()
+            .await;
+        host.post("/telemetry", &reading(0))
+            .await
+            .assert_status(202);
+        status(&host, form(cloud, "s3cret-guess")).await;
+        status(&host, form(cloud, "s3cret-in-2")).await;
+        let errors = async || (!host.items("/errors").await.is_empty()).then_some(());
+        eventually("the refused key is reported", errors).await;
+        let shown = [
+            host.get("/dead-letters").await.text,
+            host.get("/errors").await.text,
+            host.get("/metrics").await.text,
+        ];
+        host.terminate();
+        assert_eq!(host.exit().code(), Some(0));
+        let logs = eventually("the log is complete", async || {
+            let logs = host.logs();
+            logs.contains("stopped").then_some(logs)
+        })
+        .await;
+        assert!(logs.contains("TRACE"), "the log is as loud as can be");
+        for secret in secrets {
+            let lines: Vec<_> = logs.lines().filter(|line| line.contains(secret)).collect();
+            assert!(lines.is_empty(), "{cloud} logs {secret}: {lines:#?}");
+            assert!(!shown.concat().contains(secret), "{cloud} shows {secret}");
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! `twin inspect` and `twin demo`, as they are run by hand.
+
+use twin_contract::digest;
+
+use crate::process::{built, run, twin};
+
+const FUNCTIONS: [&str; 5] = [
+    "connector",
+    "ingestion",
+    "writer",
+    "reader",
+    "error-reporter",
+];
+
+/// A component's file.
+fn component(name: &str) -> String {
+    let file = built("TWIN_COMPONENTS_DIR", "components").join(format!("{name}.wasm"));
+    file.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn inspect_passes_for_all_five_and_shows_what_they_may_do() {
+    for name in FUNCTIONS {
+        let told = run(&mut twin(["inspect", &component(name)]));
+        assert_eq!(told.code, Some(0), "{told:?}");
+        for shown in [
+            "Capabilities that its world grants:",
+            "twin:multicloud/credentials@",
+            "Linked to nothing",
+            "Nothing else.",
+        ] {
+            assert!(told.stdout.contains(shown), "{name}: {told:?}");
+        }
+        let sha256 = digest(&std::fs::read(component(name)).unwrap());
+        assert!(told.stdout.contains(&sha256), "{name}: {told:?}");
+        // Only who sends has peers, only who stores has records.
+        let grants = |interface: &str| {
+            told.stdout
+                .contains(&format!("twin:multicloud/{interface}@"))
+        };
+        let sends = name != "writer";
+        let stores = matches!(name, "writer" | "reader" | "error-reporter");
+        assert_eq!(
+            (grants("peers"), grants("records")),
+            (sends, stores),
+            "{name}: {told:?}"
+        );
+    }
+}
+
+#[test]
+fn inspect_fails_for_a_component_that_exceeds_its_world() {
+    for (name, world, excess) in [
+        ("connector", "reader", "twin:multicloud/dead-letter-replay@"),
+        ("writer", "ingestion", "twin:multicloud/records@"),
+        ("ingestion", "writer", "twin:multicloud/peers@"),
+    ] {
+        let told = run(&mut twin(["inspect", &component(name), "--world", world]));
+        assert_eq!(told.code, Some(1), "{told:?}");
+        let refused = told.stdout.split_once("Refused:").unwrap().1;
+        assert!(refused.contains(excess), "{told:?}");
+        assert_eq!(told.stderr.lines().count(), 1, "{told:?}");
+    }
+    for file in ["/nowhere/writer.wasm", "/dev/null"] {
+        let told = run(&mut twin(["inspect", file, "--world", "writer"]));
+        assert_eq!(told.code, Some(1), "{told:?}");
+        assert!(told.stderr.contains(file), "{told:?}");
+    }
+}
+
+#[test]
+fn the_demo_ends_with_equal_counts() {
+    let told = run(&mut twin(["demo"]));
+    assert_eq!(told.code, Some(0), "{told:?}");
+    // The numbers behind some words, on whichever line they stand.
+    let number = |words: &str| -> u64 {
+        let after = told
+            .stdout
+            .split_once(words)
+            .unwrap_or_else(|| panic!("no `{words}`: {told:?}"))
+            .1;
+        after.split_whitespace().next().unwrap().parse().unwrap()
+    };
+    assert!(number("readings sent") > 4000);
+    assert_eq!(number("readings sent"), number("read back"));
+    assert!(number("dead letters made") > 0);
+    assert_eq!(number("dead letters made"), number("  replayed"));
+    assert_eq!((number("duplicates"), number("  altered")), (0, 0));
+}

@@ -1,0 +1,181 @@
+//! A host in a process of its own: `twin serve` with its environment, data folder, port and logs.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    net::TcpListener,
+    ops::Deref,
+    path::Path,
+    process::{self, Child, ExitStatus},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU16, Ordering},
+    },
+    thread,
+};
+
+use reqwest::Method;
+use tempfile::TempDir;
+use twin_contract::Cloud;
+
+use crate::{
+    process::{ask_to_stop, eventually, exit_of, keep, twin},
+    site::Site,
+};
+
+/// A host, which runs or does not; what it stores stays until the test ends.
+pub(crate) struct Host {
+    site: Site,
+    pub(crate) port: u16,
+    vars: BTreeMap<String, String>,
+    data: Arc<TempDir>,
+    child: Option<Child>,
+    logs: Arc<Mutex<String>>,
+}
+
+impl Host {
+    /// A host that does not run yet.
+    pub(crate) fn of(cloud: Cloud, functions: &str) -> Self {
+        let port = free_port();
+        Self {
+            site: Site::of(cloud, base(port), format!("key-of-{cloud}")),
+            port,
+            vars: BTreeMap::new(),
+            data: Arc::new(TempDir::new().unwrap()),
+            child: None,
+            logs: Arc::default(),
+        }
+        .set("TWIN_NAME", "factory-01")
+        .set("TWIN_CLOUD", cloud.as_str())
+        .set("TWIN_FUNCTIONS", functions)
+        .set("TWIN_BIND", "127.0.0.1")
+        .set("INTER_CLOUD_TOKEN", &format!("key-of-{cloud}"))
+        .set("RETRY_INITIAL_MS", "20")
+        .set("RETRY_JITTER_PERCENT", "0")
+    }
+
+    /// Sets a variable.
+    pub(crate) fn set(mut self, name: &str, value: &str) -> Self {
+        if name == "INTER_CLOUD_TOKEN" {
+            self.site.key = value.split(',').take(1).collect();
+        }
+        self.vars.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Sets the three variables of a peer.
+    pub(crate) fn next(self, peer: &str, there: &Self, path: &str) -> Self {
+        self.set(&format!("REMOTE_{peer}_URL"), &there.url(path))
+            .set(&format!("REMOTE_{peer}_CLOUD"), there.cloud.as_str())
+            .set(&format!("REMOTE_{peer}_TOKEN"), &there.key)
+    }
+
+    /// Another host on the same data, at a port of its own.
+    pub(crate) fn beside(&self) -> Self {
+        let port = free_port();
+        Self {
+            site: Site::of(self.cloud, base(port), self.key.clone()),
+            port,
+            vars: self.vars.clone(),
+            data: Arc::clone(&self.data),
+            child: None,
+            logs: Arc::default(),
+        }
+    }
+
+    /// Runs it, and returns when it is ready.
+    pub(crate) async fn start(mut self) -> Self {
+        self.restart().await;
+        self
+    }
+
+    /// Runs it again, and returns when it is ready.
+    pub(crate) async fn restart(&mut self) {
+        let mut child = self.command(["serve"]).spawn().unwrap();
+        keep(child.stderr.take().unwrap(), &self.logs);
+        self.child = Some(child);
+        eventually("the host is ready", async || {
+            let ended = self.child.as_mut().unwrap().try_wait().unwrap();
+            assert!(ended.is_none(), "{ended:?}: {}", self.logs());
+            let asked = self.send(Method::GET, "/readyz", &[], "").await;
+            asked.is_some_and(|reply| reply.status == 200).then_some(())
+        })
+        .await;
+    }
+
+    /// `twin` with this host's environment.
+    pub(crate) fn command<const N: usize>(&self, arguments: [&str; N]) -> process::Command {
+        let mut command = twin(arguments);
+        command
+            .env("TWIN_DATA_DIR", self.data())
+            .env("PORT", self.port.to_string())
+            .envs(&self.vars);
+        command
+    }
+
+    /// kill -9.
+    pub(crate) fn kill(&mut self) {
+        let mut child = self.child.take().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    /// SIGTERM.
+    pub(crate) fn terminate(&self) {
+        ask_to_stop(self.child.as_ref().unwrap(), "TERM");
+    }
+
+    /// How it ended, which it does by itself.
+    pub(crate) fn exit(&mut self) -> ExitStatus {
+        exit_of(&mut self.child.take().unwrap())
+    }
+
+    pub(crate) fn data(&self) -> &Path {
+        self.data.path()
+    }
+
+    pub(crate) fn remove_data(&self) {
+        fs::remove_dir_all(self.data()).unwrap();
+    }
+
+    /// Everything it logged so far, of all its lives.
+    pub(crate) fn logs(&self) -> String {
+        self.logs.lock().unwrap().clone()
+    }
+}
+
+impl Deref for Host {
+    type Target = Site;
+
+    fn deref(&self) -> &Site {
+        &self.site
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.child {
+            let _ = child.kill();
+            let _ = child.wait();
+            if thread::panicking() {
+                println!("the log of {}:\n{}", self.cloud, self.logs());
+            }
+        }
+    }
+}
+
+fn base(port: u16) -> String {
+    format!("http://127.0.0.1:{port}")
+}
+
+/// A port that a host finds free when it comes back: it is none of those that the system gives out by itself.
+pub(crate) fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = u16::try_from(process::id() % 1200).unwrap() * 16;
+    loop {
+        let port = 12_000 + (first + NEXT.fetch_add(1, Ordering::Relaxed)) % 19_200;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}

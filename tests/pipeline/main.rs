@@ -1,0 +1,25 @@
+//! The binary as it is: real processes, real sockets, real kills. What each test shows is listed in `tests/README.md`.
+
+#![cfg(test)]
+
+mod auth;
+mod bad_http;
+mod bad_input;
+mod circuit;
+mod commands;
+mod crossing;
+mod dead_letters;
+mod draining;
+mod errors;
+mod house;
+mod killed;
+mod next_hop;
+mod peer;
+mod process;
+mod raw;
+mod replies;
+mod site;
+mod start_up;
+mod status;
+mod tls;
+mod up;

@@ -1,0 +1,125 @@
+//! The binary: where it is, running it, and waiting for what it will do.
+
+use std::{
+    env,
+    ffi::OsStr,
+    io::{BufRead, BufReader, Read},
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{Arc, Mutex},
+    thread,
+    time::{Duration, Instant},
+};
+
+/// How long anything may take. Only a test that fails waits that long.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Between two looks at something that is awaited.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// The binary: `TWIN_BINARY`, or `twin` where cargo puts it beside the folder of the tests.
+fn binary() -> PathBuf {
+    let beside = || {
+        let test = env::current_exe().unwrap();
+        test.parent().unwrap().parent().unwrap().join("twin")
+    };
+    env::var_os("TWIN_BINARY").map_or_else(beside, PathBuf::from)
+}
+
+/// A folder of what was built.
+pub(crate) fn built(variable: &str, name: &str) -> PathBuf {
+    let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target");
+    env::var_os(variable).map_or_else(|| default.join(name), PathBuf::from)
+}
+
+/// `twin` with no environment but where code is.
+pub(crate) fn twin<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Command {
+    let mut command = Command::new(binary());
+    command
+        .args(arguments)
+        .env_clear()
+        .env(
+            "TWIN_COMPONENTS_DIR",
+            built("TWIN_COMPONENTS_DIR", "components"),
+        )
+        .env("TWIN_CACHE_DIR", built("TWIN_CACHE_DIR", "code-cache"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+/// What a command said, and how it ended.
+#[derive(Debug)]
+pub(crate) struct Told {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// Runs a command to its end.
+pub(crate) fn run(command: &mut Command) -> Told {
+    let mut child = command.spawn().expect("cargo built the binary");
+    let stdout = collect(child.stdout.take().unwrap());
+    let stderr = collect(child.stderr.take().unwrap());
+    let status = exit_of(&mut child);
+    Told {
+        code: status.code(),
+        stdout: stdout.join().unwrap(),
+        stderr: stderr.join().unwrap(),
+    }
+}
+
+fn collect(mut pipe: impl Read + Send + 'static) -> thread::JoinHandle<String> {
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        pipe.read_to_end(&mut bytes).unwrap();
+        String::from_utf8_lossy(&bytes).into_owned()
+    })
+}
+
+/// Keeps what a running process says, line by line.
+pub(crate) fn keep(pipe: impl Read + Send + 'static, said: &Arc<Mutex<String>>) {
+    let said = Arc::clone(said);
+    thread::spawn(move || {
+        for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+            let mut said = said.lock().unwrap();
+            said.push_str(&line);
+            said.push('\n');
+        }
+    });
+}
+
+/// Waits until a process has ended; one that does not is killed.
+pub(crate) fn exit_of(child: &mut Child) -> ExitStatus {
+    let started = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status;
+        }
+        if started.elapsed() > PATIENCE {
+            child.kill().unwrap();
+            panic!("the process did not end");
+        }
+        thread::sleep(PAUSE);
+    }
+}
+
+/// Asks a process to stop, by SIGTERM (`TERM`) or SIGINT (`INT`).
+pub(crate) fn ask_to_stop(child: &Child, signal: &str) {
+    let kill = format!("kill -{signal} {}", child.id());
+    let status = Command::new("sh").args(["-c", &kill]).status().unwrap();
+    assert!(status.success(), "the process was gone already");
+}
+
+/// Looks again and again until there is something to see.
+pub(crate) async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(seen) = look().await {
+            return seen;
+        }
+        assert!(started.elapsed() < PATIENCE, "never happened: {what}");
+        tokio::time::sleep(PAUSE).await;
+    }
+}

@@ -1,0 +1,106 @@
+//! What there is to ask of a cloud, at its URL and with its key.
+
+use reqwest::Method;
+use serde_json::Value;
+use twin_contract::Cloud;
+use twin_host::{credentials::HeaderForm, secrets::Secret};
+
+use crate::replies::{Reply, text};
+
+/// A cloud as its callers see it.
+pub(crate) struct Site {
+    pub(crate) cloud: Cloud,
+    pub(crate) base: String,
+    pub(crate) key: String,
+    client: reqwest::Client,
+}
+
+impl Site {
+    pub(crate) fn of(cloud: Cloud, base: String, key: String) -> Self {
+        // A second installation says that there is one already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = reqwest::Client::builder().no_proxy().tls_certs_only([]);
+        Self {
+            cloud,
+            base,
+            key,
+            client: client.build().unwrap(),
+        }
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
+
+    /// The header with the key, in the cloud's form.
+    pub(crate) fn credential(&self) -> (&'static str, String) {
+        let form = HeaderForm::of(Some(self.cloud));
+        (form.header(), form.value(&Secret::new(self.key.as_str())))
+    }
+
+    /// Asks with some headers; none if there was no reply.
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Option<Reply> {
+        let mut request = self.client.request(method, self.url(target));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let reply = request.body(body.to_owned()).send().await.ok()?;
+        let status = reply.status().as_u16();
+        let headers = reply.headers().iter().map(|(name, value)| {
+            let value = String::from_utf8_lossy(value.as_bytes());
+            (name.as_str().to_owned(), value.into_owned())
+        });
+        Some(Reply {
+            status,
+            headers: headers.collect(),
+            text: reply.text().await.ok()?,
+        })
+    }
+
+    /// Posts with the key.
+    pub(crate) async fn post(&self, path: &str, body: &str) -> Reply {
+        let (name, value) = self.credential();
+        let headers = [(name, value.as_str())];
+        let reply = self.send(Method::POST, path, &headers, body).await;
+        reply.expect("a reply")
+    }
+
+    /// Gets with the key.
+    pub(crate) async fn get(&self, target: &str) -> Reply {
+        let (name, value) = self.credential();
+        let headers = [(name, value.as_str())];
+        let reply = self.send(Method::GET, target, &headers, "").await;
+        reply.expect("a reply")
+    }
+
+    /// All items of a list, page by page.
+    pub(crate) async fn items(&self, target: &str) -> Vec<Value> {
+        let mut items = Vec::new();
+        let mut cursor = String::new();
+        loop {
+            let joint = if target.contains('?') { '&' } else { '?' };
+            let page = self
+                .get(&format!("{target}{joint}limit=1000{cursor}"))
+                .await;
+            page.assert_status(200);
+            let page = page.json();
+            items.extend(page["items"].as_array().unwrap().iter().cloned());
+            match page["next"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => return items,
+            }
+        }
+    }
+
+    /// The values of a text field of all items of a list.
+    pub(crate) async fn texts(&self, target: &str, field: &str) -> Vec<String> {
+        let items = self.items(target).await;
+        items.iter().map(|item| text(item, field)).collect()
+    }
+}

@@ -1,0 +1,166 @@
+//! What stops the start: one line that names the culprit, and an exit code.
+
+use std::net::TcpListener;
+
+use twin_contract::Cloud::Aws;
+use twin_host::config::variables;
+
+use crate::{
+    house::Host,
+    process::{Told, run, twin},
+};
+
+/// Runs `twin serve`, which must not start, and returns its one line.
+#[track_caller]
+fn refusal(host: &Host, code: i32) -> String {
+    let told = run(&mut host.command(["serve"]));
+    assert_eq!(told.code, Some(code), "{told:?}");
+    let Told { stdout, stderr, .. } = told;
+    assert_eq!(stdout, "");
+    let lines: Vec<_> = stderr.lines().collect();
+    assert_eq!(lines.len(), 1, "{stderr}");
+    assert!(lines[0].starts_with("twin: "), "{stderr}");
+    lines[0].to_owned()
+}
+
+fn writer() -> Host {
+    Host::of(Aws, "writer")
+}
+
+#[test]
+fn a_missing_variable_is_named() {
+    // An empty one counts as missing.
+    for name in [
+        "TWIN_NAME",
+        "TWIN_CLOUD",
+        "TWIN_FUNCTIONS",
+        "INTER_CLOUD_TOKEN",
+    ] {
+        let line = refusal(&writer().set(name, ""), 2);
+        assert!(
+            line.starts_with(&format!("twin: {name} is not set")),
+            "{line}"
+        );
+    }
+    for (functions, name) in [
+        ("connector", "REMOTE_INGESTION_URL or REMOTE_WRITER_URL"),
+        ("ingestion", "REMOTE_WRITER_URL"),
+        ("ingestion,connector", "REMOTE_WRITER_URL"),
+    ] {
+        let line = refusal(&Host::of(Aws, functions), 2);
+        assert!(line.contains(name), "{functions}: {line}");
+    }
+    for platform in [
+        "AWS_LAMBDA_FUNCTION_NAME",
+        "FUNCTIONS_WORKER_RUNTIME",
+        "K_SERVICE",
+    ] {
+        let line = refusal(&writer().set(platform, "x"), 2);
+        assert!(
+            line.contains(platform) && line.contains("TWIN_EPHEMERAL=1"),
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn a_bad_value_is_named_with_its_variable_and_shown_unless_secret() {
+    for (name, value) in [
+        ("TWIN_NAME", "no spaces"),
+        ("TWIN_CLOUD", "ibm"),
+        ("TWIN_FUNCTIONS", "writer,archiver"),
+        ("TWIN_FUNCTIONS", "writer,writer"),
+        ("INTER_CLOUD_TOKEN", "key,,another"),
+        ("PORT", "65536"),
+        ("PORT", "http"),
+        ("TWIN_BIND", "localhost"),
+        ("ROUTE_PREFIX", "/a//b"),
+        ("BODY_TIMEOUT_MS", "1"),
+        ("DRAIN_TIMEOUT_MS", "10s"),
+        ("TWIN_EPHEMERAL", "maybe"),
+        ("REMOTE_AUTH_TOKEN", "with space"),
+        ("TWIN_HTTP_PROXY", "proxy:3128"),
+        ("TWIN_EXTRA_CA_FILE", "/nowhere/ca.pem"),
+        ("TWIN_EXTRA_CA_FILE", "/dev/null"),
+        ("REMOTE_INGESTION_URL", "ftp://host/ingest"),
+        ("REMOTE_WRITER_URL", "/write"),
+        ("REMOTE_READER_URL", "https://user:password@host/"),
+        ("REMOTE_CONNECTOR_URL", "http://"),
+        ("REMOTE_ERROR_REPORTER_URL", "host"),
+        ("MANAGEMENT_URL", "https://host/#part"),
+        ("REMOTE_WRITER_TOKEN", "\u{e4}"),
+        ("REMOTE_WRITER_CLOUD", "oracle"),
+        ("RETRY_INITIAL_MS", "0"),
+        ("RETRY_MULTIPLIER", "1.5"),
+        ("RETRY_MAX", "-1"),
+        ("RETRY_JITTER_PERCENT", "101"),
+        ("CIRCUIT_FAILING_SECONDS", "0"),
+        ("CIRCUIT_OPEN_SECONDS", "five minutes"),
+        ("ATTEMPT_TIMEOUT_MS", "9"),
+        ("FUNCTION_DEADLINE_MS", "99999999"),
+        ("MAX_CONCURRENT_CALLS", "0"),
+        ("DEBUG_MODE", "yes"),
+        ("LOG_FORMAT", "xml"),
+        ("RUST_LOG", "twin=loud"),
+    ] {
+        let line = refusal(&writer().set(name, value), 2);
+        assert!(
+            line.starts_with(&format!("twin: {name}")),
+            "{value}: {line}"
+        );
+        assert!(line.contains(" must be "), "{line}");
+        let secret = variables().any(|variable| variable.name == name && variable.secret);
+        assert!(!(secret && line.contains(value)), "{line}");
+    }
+}
+
+#[test]
+fn a_slip_in_a_name_is_no_silent_default() {
+    for (name, meant) in [
+        ("TWIN_DATADIR", "TWIN_DATA_DIR"),
+        ("RETRY_MAXIMUM", "RETRY_MAX"),
+        ("CIRCUIT_OPEN_SECOND", "CIRCUIT_OPEN_SECONDS"),
+        ("REMOTE_WRITE_URL", "REMOTE_WRITER_URL"),
+    ] {
+        let line = refusal(&writer().set(name, "1"), 2);
+        assert!(line.contains(name) && line.contains(meant), "{line}");
+    }
+}
+
+#[test]
+fn a_folder_file_or_address_of_no_use_is_named_with_its_variable() {
+    let line = refusal(&writer().set("TWIN_COMPONENTS_DIR", "/nowhere"), 2);
+    assert!(line.contains("/nowhere/writer.wasm"), "{line}");
+    assert!(line.contains("TWIN_COMPONENTS_DIR"), "{line}");
+
+    let host = writer();
+    let _taken = TcpListener::bind(("127.0.0.1", host.port)).unwrap();
+    let line = refusal(&host, 2);
+    assert!(line.contains(&host.port.to_string()), "{line}");
+    assert!(line.contains("PORT"), "{line}");
+
+    let file = writer();
+    let folder = file.data().join("file");
+    std::fs::write(&folder, "").unwrap();
+    let file = file.set("TWIN_DATA_DIR", folder.to_str().unwrap());
+    let line = refusal(&file, 2);
+    assert!(line.contains("TWIN_DATA_DIR"), "{line}");
+    assert!(line.contains(folder.to_str().unwrap()), "{line}");
+}
+
+#[test]
+fn help_lists_every_variable_with_its_words() {
+    let told = run(&mut twin(["serve", "--help"]));
+    assert_eq!(told.code, Some(0), "{told:?}");
+    assert!(variables().count() > 30);
+    let shown = one_spaced(&told.stdout);
+    for variable in variables() {
+        let line = format!("{} {}", variable.name, one_spaced(variable.help));
+        assert!(shown.contains(&line), "{line}: {}", told.stdout);
+    }
+}
+
+/// The same words, wherever lines were broken.
+fn one_spaced(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,72 @@
+//! A component that does on command what a component must not do. The tests load it in a function's place, to see that
+//! the runtime outlives it.
+
+use std::{cell::Cell, hint::black_box};
+
+use twin_guest::{Function, Request, Response, clock, reply};
+
+/// What is allocated at once, in bytes.
+const PIECE: usize = 16 << 20;
+/// How long `/sleep` takes, in milliseconds.
+const SLEEP_MS: u64 = 1_000;
+/// As good as never, in milliseconds.
+const FOREVER_MS: u64 = 1 << 40;
+
+thread_local! {
+    /// Calls that this instance has had.
+    static CALLS: Cell<u32> = const { Cell::new(0) };
+    /// Calls that are under way in this instance.
+    static UNDER_WAY: Cell<u32> = const { Cell::new(0) };
+}
+
+struct Rogue;
+
+impl Function for Rogue {
+    async fn handle(request: Request) -> Response {
+        if request.path == "/look" {
+            return look();
+        }
+        let call = CALLS.get() + 1;
+        CALLS.set(call);
+        UNDER_WAY.set(UNDER_WAY.get() + 1);
+        match request.path.as_str() {
+            "/ok" => {}
+            "/sleep" => clock::sleep_ms(SLEEP_MS).await,
+            "/spin" => spin(),
+            "/hog" => hog(),
+            "/forever" => clock::sleep_ms(FOREVER_MS).await,
+            // `/trap`, and whatever else nobody thought of.
+            _ => std::process::abort(),
+        }
+        let under_way = UNDER_WAY.replace(UNDER_WAY.get() - 1);
+        let body = format!(r#"{{"call":{call},"under_way":{under_way}}}"#);
+        reply::json(200, body.into_bytes())
+    }
+}
+
+/// Says how much it sees of the machine.
+fn look() -> Response {
+    let variables = std::env::vars_os().count();
+    let arguments = std::env::args_os().count();
+    let files = ["/", ".", "/etc/passwd", "/proc/self/environ"]
+        .iter()
+        .filter(|path| std::fs::metadata(path).is_ok())
+        .count();
+    let body = format!(r#"{{"variables":{variables},"arguments":{arguments},"files":{files}}}"#);
+    reply::json(200, body.into_bytes())
+}
+
+fn spin() {
+    loop {
+        black_box(());
+    }
+}
+
+fn hog() {
+    loop {
+        let piece = Vec::<u8>::with_capacity(PIECE);
+        std::mem::forget(black_box(piece));
+    }
+}
+
+twin_guest::export_function!(Rogue);

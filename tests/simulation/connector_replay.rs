@@ -1,0 +1,179 @@
+//! Connector: `POST /dead-letters/replay` sends letters again, and removes what arrived.
+
+use serde_json::json;
+use twin_host::{
+    bindings::{
+        dead_letters::Letter,
+        peers::{Failure, Reply},
+    },
+    providers::memory::Capability,
+};
+use twin_tests::{
+    connector_with_letters, dead_lettered, envelope, error, post, received, reply, seconds,
+};
+
+#[tokio::test(start_paused = true)]
+async fn happens_only_on_command() {
+    let stage = connector_with_letters(3).await;
+    stage.send("another").await;
+    seconds(24 * 3_600).await;
+    assert_eq!(stage.sent_by_id().len(), 1, "the other message");
+    assert_eq!(stage.letters().await.len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn sends_the_original_bytes_under_the_original_id() {
+    let stage = connector_with_letters(3).await;
+    let letters = stage.letters().await;
+    let report = stage.replay("").await;
+    assert_eq!(
+        report,
+        json!({"replayed": 3, "failed": 0, "postponed": 0, "failures": []})
+    );
+    let arrivals = stage.peers.arrivals();
+    assert_eq!(arrivals.len(), 3);
+    for (stored, arrival) in letters.iter().zip(arrivals) {
+        assert_eq!(arrival.header("idempotency-key"), Some(&*stored.letter.id));
+        assert_eq!(arrival.request.body, stored.letter.envelope);
+        assert_eq!(arrival.header("content-type"), Some("application/json"));
+        assert_eq!(arrival.header("x-twin-timeout-ms"), Some("10000"));
+    }
+    assert!(stage.letters().await.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn settles_a_letter_on_200_and_202_and_on_nothing_else() {
+    let cases: Vec<(Result<Reply, Failure>, Option<&str>)> = vec![
+        (Ok(received("x")), None),
+        (Ok(dead_lettered("x")), None),
+        (
+            Ok(reply(200, b"<html>")),
+            Some("HTTP 200 without the contract's body"),
+        ),
+        (
+            Ok(reply(201, br#"{"status":"received","id":"x"}"#)),
+            Some("HTTP 201"),
+        ),
+        (Ok(error(302)), Some("HTTP 302")),
+        (Ok(error(400)), Some("HTTP 400")),
+        (Ok(error(403)), Some("HTTP 403")),
+        (Ok(error(409)), Some("HTTP 409")),
+        (Ok(error(429)), Some("HTTP 429")),
+        (Ok(error(503)), Some("HTTP 503")),
+        (Err(Failure::TimedOut), Some("timed out")),
+        (
+            Err(Failure::Unreachable("no".to_owned())),
+            Some("unreachable: no"),
+        ),
+        (Err(Failure::UnknownPeer), Some("no such peer is bound")),
+    ];
+    for (outcome, cause) in cases {
+        let stage = connector_with_letters(1).await;
+        let letter = stage.letter().await;
+        let answer = outcome.clone();
+        stage.peers.answer("ingestion", move |_, _| answer.clone());
+        let report = stage.replay("").await;
+        assert_eq!(stage.peers.arrivals().len(), 1, "one attempt");
+        match cause {
+            None => {
+                assert_eq!(report["replayed"], 1, "{outcome:?}");
+                assert!(stage.letters().await.is_empty());
+            }
+            Some(cause) => {
+                let failure = json!({"letter_id": letter.letter_id, "cause": cause});
+                assert_eq!(
+                    report,
+                    json!({"replayed": 0, "failed": 1, "postponed": 0, "failures": [failure]})
+                );
+                assert_eq!(stage.letter().await, letter, "as it was");
+                assert_eq!(stage.letters().await[0].leased_until, None, "free again");
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn takes_so_many_of_the_oldest_or_the_one_that_is_named() {
+    let stage = connector_with_letters(5).await;
+    assert_eq!(stage.replay(r#"{"limit":2}"#).await["replayed"], 2);
+    let left = stage.letters().await;
+    let ids: Vec<_> = left.iter().map(|stored| &*stored.letter.id).collect();
+    assert_eq!(ids, ["m2", "m3", "m4"]);
+    let command = json!({"letter_id": left[1].letter.letter_id}).to_string();
+    assert_eq!(stage.replay(&command).await["replayed"], 1);
+    let left = stage.letters().await;
+    let ids: Vec<_> = left.iter().map(|stored| &*stored.letter.id).collect();
+    assert_eq!(ids, ["m2", "m4"]);
+    let nothing = json!({"replayed": 0, "failed": 0, "postponed": 0, "failures": []});
+    assert_eq!(stage.replay(&command).await, nothing, "it is gone");
+    assert_eq!(stage.replay(" {} ").await["replayed"], 2);
+    assert_eq!(stage.replay("").await, nothing);
+}
+
+#[tokio::test(start_paused = true)]
+async fn bad_commands_are_a_400_that_names_what_is_wrong() {
+    let stage = connector_with_letters(1).await;
+    for (command, code, named) in [
+        ("{", "BODY_NOT_JSON", "JSON"),
+        ("[]", "BODY_NOT_AN_OBJECT", "object"),
+        ("7", "BODY_NOT_AN_OBJECT", "object"),
+        (r#"{"limit":0}"#, "FIELD_INVALID", "limit"),
+        (r#"{"limit":1001}"#, "FIELD_INVALID", "limit"),
+        (r#"{"limit":-1}"#, "FIELD_INVALID", "limit"),
+        (r#"{"limit":1.5}"#, "FIELD_INVALID", "limit"),
+        (r#"{"limit":"1"}"#, "FIELD_INVALID", "limit"),
+        (r#"{"letter_id":1}"#, "FIELD_INVALID", "letter_id"),
+        (r#"{"letter":"x"}"#, "FIELD_UNKNOWN", "letter"),
+    ] {
+        let told = stage.call(post("/dead-letters/replay", command)).await;
+        assert_eq!((told.status, told.code()), (400, code), "{command}");
+        assert!(told.message().contains(named), "{told:?}");
+    }
+    assert!(stage.peers.arrivals().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_letter_of_no_known_peer_stays() {
+    let stage = connector_with_letters(0).await;
+    let letter = Letter {
+        letter_id: "l".to_owned(),
+        id: "m".to_owned(),
+        peer: "reader".to_owned(),
+        trace_id: None,
+        envelope: envelope("L2").into_bytes(),
+        attempts: Vec::new(),
+        first_failure_at: 0,
+        last_failure_at: 0,
+    };
+    stage
+        .stores
+        .stores()
+        .dead_letters
+        .push(letter)
+        .await
+        .unwrap();
+    let failure = json!({"letter_id": "l", "cause": "no peer takes this letter"});
+    assert_eq!(stage.replay("").await["failures"], json!([failure]));
+    assert_eq!(stage.letters().await.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_arrived_but_could_not_be_removed_is_sent_again_under_its_id() {
+    let stage = connector_with_letters(1).await;
+    let stores = stage.stores.clone();
+    stage.peers.answer("ingestion", move |nth, _| {
+        stores.fail(Capability::DeadLetters, nth == 0);
+        Ok(received("x"))
+    });
+    let report = stage.replay("").await;
+    let cause = report["failures"][0]["cause"].as_str().unwrap();
+    assert!(cause.starts_with("arrived, but not removed"), "{cause}");
+    stage.stores.fail(Capability::DeadLetters, false);
+    // Nor could it be given back: its lease has to end.
+    seconds(30).await;
+    assert_eq!(stage.replay("").await["replayed"], 1);
+    assert_eq!(
+        stage.sent_by_id().into_iter().collect::<Vec<_>>(),
+        [("m0".to_owned(), 2)]
+    );
+}

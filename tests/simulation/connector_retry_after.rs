@@ -1,0 +1,62 @@
+//! Connector: a peer's own wish when to come again.
+
+use std::time::Duration;
+
+use twin_tests::{Stage, causes, connector, received, reply_with};
+
+/// A peer that asks for patience so many times, and receives then.
+fn busy(stage: &Stage, times: usize, retry_after: &'static str) {
+    stage.peers.answer("ingestion", move |nth, _| {
+        if nth < times {
+            Ok(reply_with(503, &[("retry-after", retry_after)], b"{}"))
+        } else {
+            Ok(received("x"))
+        }
+    });
+}
+#[tokio::test(start_paused = true)]
+async fn waits_the_larger_of_backoff_and_retry_after() {
+    for (retry_after, times) in [
+        ("2", [0, 2_000, 4_000, 8_000]),
+        ("3", [0, 3_000, 6_000, 10_000]),
+        ("0", [0, 1_000, 3_000, 7_000]),
+        ("soon", [0, 1_000, 3_000, 7_000]),
+        // The stage's time begins at 00:00:00.
+        ("Thu, 01 Jan 2026 00:00:05 GMT", [0, 5_000, 7_000, 11_000]),
+        ("Thu, 01 Jan 2026 00:00:06 GMT", [0, 6_000, 8_000, 12_000]),
+        ("Wed, 31 Dec 2025 23:59:59 GMT", [0, 1_000, 3_000, 7_000]),
+    ] {
+        let stage = connector().build().await;
+        busy(&stage, 3, retry_after);
+        assert_eq!(stage.send("m").await.status, 200, "{retry_after}");
+        assert_eq!(stage.peers.times_ms(), times, "{retry_after}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retry_after_beyond_30_seconds_is_a_letter_at_once() {
+    for retry_after in ["31", "3600", "Thu, 01 Jan 2026 00:00:31 GMT"] {
+        let stage = connector().set("FUNCTION_DEADLINE_MS", "120000");
+        let stage = stage.build().await;
+        busy(&stage, 1, retry_after);
+        assert_eq!(stage.send("m").await.status, 202, "{retry_after}");
+        assert_eq!(stage.elapsed_ms(), 0, "{retry_after}");
+        let letter = stage.letter().await;
+        assert_eq!(
+            causes(&letter),
+            ["HTTP 503; the peer asked for more than 30 s"]
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retry_after_of_30_seconds_is_waited_where_there_is_time() {
+    let stage = connector()
+        .set("FUNCTION_DEADLINE_MS", "120000")
+        // The host itself waits as long as it tells the component.
+        .runtime(|settings| settings.deadline = Duration::from_secs(120));
+    let stage = stage.build().await;
+    busy(&stage, 1, "30");
+    assert_eq!(stage.send("m").await.status, 200);
+    assert_eq!(stage.peers.times_ms(), [0, 30_000]);
+}

@@ -1,0 +1,99 @@
+//! Every route of every function, with a request that it takes: for rules that hold on all of them.
+
+use twin_host::function::{FunctionName, Request};
+
+use crate::{
+    Stage, StageBuilder,
+    bodies::{ENVELOPE_L2, ENVELOPE_L3, READING, SYSTEM_ERROR},
+    get, post, received, reply,
+};
+
+/// A route.
+#[derive(Clone, Copy, Debug)]
+pub struct Route {
+    /// Whose it is.
+    pub function: FunctionName,
+    /// `GET` or `POST`.
+    pub method: &'static str,
+    /// Path and query.
+    pub target: &'static str,
+    /// A valid body.
+    pub body: &'static str,
+    /// What the path allows.
+    pub allow: &'static str,
+    /// What a valid request gets, if the peers are well.
+    pub status: u16,
+}
+
+const fn route(
+    function: FunctionName,
+    method: &'static str,
+    target: &'static str,
+    body: &'static str,
+) -> Route {
+    Route {
+        function,
+        method,
+        target,
+        body,
+        allow: method,
+        status: 200,
+    }
+}
+
+use FunctionName::{Connector, ErrorReporter, Ingestion, Reader, Writer};
+
+/// All routes.
+pub const ROUTES: [Route; 9] = [
+    route(Connector, "POST", "/telemetry", READING),
+    route(Connector, "GET", "/dead-letters", ""),
+    Route {
+        status: 404,
+        ..route(Connector, "GET", "/dead-letters/none", "")
+    },
+    route(Connector, "POST", "/dead-letters/replay", "{}"),
+    route(Ingestion, "POST", "/ingest", ENVELOPE_L2),
+    route(Writer, "POST", "/write", ENVELOPE_L3),
+    route(Reader, "GET", "/read?device_id=d1", ""),
+    Route {
+        allow: "GET, POST",
+        ..route(ErrorReporter, "POST", "/errors", SYSTEM_ERROR)
+    },
+    Route {
+        allow: "GET, POST",
+        ..route(ErrorReporter, "GET", "/errors", "")
+    },
+];
+
+impl Route {
+    /// A request that the route takes, with the valid key of AWS's form.
+    pub fn request(&self) -> Request {
+        match self.method {
+            "GET" => get(self.target),
+            _ => post(self.target, self.body),
+        }
+    }
+
+    /// The same without any header.
+    pub fn bare(&self) -> Request {
+        Request {
+            headers: Vec::new(),
+            ..self.request()
+        }
+    }
+
+    /// The function on a stage with peers that take everything.
+    pub async fn stage(&self) -> Stage {
+        well(Stage::of(self.function)).await
+    }
+}
+
+/// A stage with peers that take everything; a remote reader is not among them.
+pub async fn well(builder: StageBuilder) -> Stage {
+    let stage = builder.build().await;
+    for peer in ["ingestion", "writer"] {
+        stage.peers.answer(peer, |_, _| Ok(received("x")));
+    }
+    stage.peers.answer("management", |_, _| Ok(reply(204, b"")));
+    stage
+}
