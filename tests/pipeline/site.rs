@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::Value;
 use twin_contract::Cloud;
-use twin_host::{credentials::HeaderForm, secrets::Secret};
+use twin_host::credentials::HeaderForm;
 
 use crate::replies::{Reply, text};
 
@@ -35,7 +35,7 @@ impl Site {
     /// The header with the key, in the cloud's form.
     pub(crate) fn credential(&self) -> (&'static str, String) {
         let form = HeaderForm::of(Some(self.cloud));
-        (form.header(), form.value(&Secret::new(self.key.as_str())))
+        (form.header(), form.value(self.key.as_str()))
     }
 
     /// Asks with some headers; none if there was no reply.
