@@ -1,5 +1,6 @@
-//! Front door of the project's own tooling: `cargo xtask build|demo|test`.
+//! Front door of the project's own tooling: `cargo xtask build|demo|test|bench`.
 
+mod bench;
 mod checks;
 mod components;
 mod debian;
@@ -19,7 +20,7 @@ use clap::{Parser, Subcommand};
 
 use crate::{layout::Layout, steps::Steps};
 
-/// Builds, demonstrates and tests Twin2MultiCloud.
+/// Builds, demonstrates, tests and measures Twin2MultiCloud.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", version)]
 struct Cli {
@@ -48,6 +49,12 @@ enum Task {
         #[arg(long, value_name = "NAME")]
         only: Option<String>,
     },
+    /// Build, then measure the host beside native code, and write docs/performance.md.
+    Bench {
+        /// Less than a minute, and nothing is written.
+        #[arg(long)]
+        quick: bool,
+    },
 }
 
 fn main() -> ExitCode {
@@ -69,6 +76,10 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Task::Demo { args } => {
             build(&layout, &mut steps, false)?;
             demo::run(&layout, &args)
+        }
+        Task::Bench { quick } => {
+            build(&layout, &mut steps, false)?;
+            bench::run(&layout, quick)
         }
         Task::Test { only } => {
             let outcome = build(&layout, &mut steps, false)
