@@ -12,6 +12,10 @@ mod serve;
 
 use clap::{Parser, Subcommand};
 
+/// The allocator of `twin`, for everything that is measured here.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Measures Twin2MultiCloud.
 #[derive(Debug, Parser)]
 struct Cli {
@@ -27,6 +31,8 @@ enum Task {
         #[arg(long)]
         quick: bool,
     },
+    /// Measure one cell.
+    One(measure::one::One),
     /// Be a server under test.
     Serve(serve::Serve),
 }
@@ -34,6 +40,7 @@ enum Task {
 fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
         Task::Run { quick } => run(quick),
+        Task::One(one) => measure::one::run(&one),
         Task::Serve(serve) => serve::run(&serve),
     }
 }

@@ -38,14 +38,18 @@ impl Server {
         Ok(Self { child, address })
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// CPU time that it used so far, user and system, all threads.
     pub(crate) fn cpu(&self) -> Duration {
-        cpu_of(self.child.id())
+        cpu_of(self.id())
     }
 
     /// Memory that it holds now, in bytes.
     pub(crate) fn memory(&self) -> u64 {
-        status_kib(self.child.id(), "VmRSS:") * 1024
+        status_kib(self.id(), "VmRSS:") * 1024
     }
 }
 

@@ -1,10 +1,11 @@
-//! Front door of the project's own tooling: `cargo xtask build|demo|test|bench`.
+//! Front door of the project's own tooling: `cargo xtask build|demo|test|bench|guard`.
 
 mod bench;
 mod checks;
 mod components;
 mod debian;
 mod demo;
+mod guard;
 mod layout;
 mod process;
 mod steps;
@@ -55,6 +56,12 @@ enum Task {
         #[arg(long)]
         quick: bool,
     },
+    /// Count the instructions of the hot path and compare them with the committed baseline.
+    Guard {
+        /// Write the baseline anew.
+        #[arg(long)]
+        write: bool,
+    },
 }
 
 fn main() -> ExitCode {
@@ -81,6 +88,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             build(&layout, &mut steps, false)?;
             bench::run(&layout, quick)
         }
+        Task::Guard { write } => guard::run(&layout, write),
         Task::Test { only } => {
             let outcome = build(&layout, &mut steps, false)
                 .and_then(|()| checks::run(&layout, &mut steps, only.as_deref()));

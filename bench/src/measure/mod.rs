@@ -3,6 +3,7 @@
 pub(crate) mod calls;
 pub(crate) mod matrix;
 pub(crate) mod memory;
+pub(crate) mod one;
 pub(crate) mod raw;
 pub(crate) mod start;
 pub(crate) mod stock;

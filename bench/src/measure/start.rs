@@ -20,8 +20,18 @@ use crate::{places::Places, plan::Plan, serve::KEY};
 pub(crate) struct Starts {
     /// `twin --version`, to its end.
     pub(crate) bare: Spread,
-    /// By functions mounted: with the code cache, and without.
-    pub(crate) serve: Vec<(&'static str, Spread, Spread)>,
+    pub(crate) serve: Vec<Start>,
+}
+
+/// By what there is already when the process starts.
+pub(crate) struct Start {
+    pub(crate) mounted: &'static str,
+    /// Code and data: a restart.
+    pub(crate) again: Spread,
+    /// Code: a new instance with a cache that was shipped to it. The store is made, durably.
+    pub(crate) new_data: Spread,
+    /// Nothing.
+    pub(crate) new: Spread,
 }
 
 const MOUNTED: [&str; 2] = ["writer", "connector,ingestion,writer,reader,error-reporter"];
@@ -29,23 +39,28 @@ const MOUNTED: [&str; 2] = ["writer", "connector,ingestion,writer,reader,error-r
 pub(crate) fn starts(plan: &Plan) -> anyhow::Result<Starts> {
     let places = Places::find()?;
     let mut bare = Vec::new();
-    let mut times = [[Vec::new(), Vec::new()], [Vec::new(), Vec::new()]];
+    let mut times = [const { [const { Vec::new() }; 3] }; MOUNTED.len()];
     let warm = TempDir::new_in(places.target())?;
     for mounted in MOUNTED {
         first_answer(&places, mounted, warm.path())?;
     }
     for _ in 0..plan.starts {
         bare.push(version(&places)?);
-        for (mounted, [with, without]) in MOUNTED.iter().zip(&mut times) {
-            with.push(first_answer(&places, mounted, warm.path())?);
+        for (mounted, [again, new_data, new]) in MOUNTED.iter().zip(&mut times) {
+            again.push(first_answer(&places, mounted, warm.path())?);
+            fs::remove_dir_all(warm.path().join("data"))?;
+            new_data.push(first_answer(&places, mounted, warm.path())?);
             let cold = TempDir::new_in(places.target())?;
-            without.push(first_answer(&places, mounted, cold.path())?);
+            new.push(first_answer(&places, mounted, cold.path())?);
         }
     }
-    let serve = MOUNTED
-        .into_iter()
-        .zip(times)
-        .map(|(mounted, [with, without])| (mounted, Spread::of(with), Spread::of(without)));
+    let serve = MOUNTED.into_iter().zip(times);
+    let serve = serve.map(|(mounted, [again, new_data, new])| Start {
+        mounted,
+        again: Spread::of(again),
+        new_data: Spread::of(new_data),
+        new: Spread::of(new),
+    });
     Ok(Starts {
         bare: Spread::of(bare),
         serve: serve.collect(),
@@ -72,12 +87,8 @@ impl Drop for Running {
     }
 }
 
-/// With the code cache and the data in `folder`; the data is made anew.
+/// With the code cache and the data in `folder`.
 fn first_answer(places: &Places, mounted: &str, folder: &Path) -> anyhow::Result<f64> {
-    let data = folder.join("data");
-    if data.exists() {
-        fs::remove_dir_all(&data)?;
-    }
     let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
     let start = Instant::now();
     let child = Command::new(&places.twin)
@@ -92,7 +103,7 @@ fn first_answer(places: &Places, mounted: &str, folder: &Path) -> anyhow::Result
             ("TWIN_BIND", "127.0.0.1"),
             ("PORT", &port.to_string()),
         ])
-        .env("TWIN_DATA_DIR", &data)
+        .env("TWIN_DATA_DIR", folder.join("data"))
         .env("TWIN_CACHE_DIR", folder.join("code"))
         .env("TWIN_COMPONENTS_DIR", &places.components)
         .stdout(Stdio::null())

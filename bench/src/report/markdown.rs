@@ -125,16 +125,17 @@ fn starts(out: &mut String, results: &Results) {
     let _ = writeln!(
         out,
         "\n### Cold start\n\nFrom the start of the process to the first answer of a component, in ms. `twin --version` takes {}.\n\n\
-         | functions | with code cache | without |\n|---|---|---|",
+         | functions | code cache and data are there | code cache is there, the store is made | nothing is there |\n|---|---|---|---|",
         spread(starts.bare)
     );
-    for (mounted, with, without) in &starts.serve {
-        let mounted = mounted.replace(',', ", ");
+    for start in &starts.serve {
         let _ = writeln!(
             out,
-            "| {mounted} | {} | {} |",
-            spread(*with),
-            spread(*without)
+            "| {} | {} | {} | {} |",
+            start.mounted.replace(',', ", "),
+            spread(start.again),
+            spread(start.new_data),
+            spread(start.new)
         );
     }
 }

@@ -47,9 +47,9 @@ pub(super) fn all(results: &Results) -> Vec<Target> {
         });
     }
     if let Some(starts) = &results.starts {
-        for (mounted, cached, _) in &starts.serve {
-            let over = cached.median - starts.bare.median;
-            let functions = mounted.split(',').count();
+        for start in &starts.serve {
+            let over = start.again.median - starts.bare.median;
+            let functions = start.mounted.split(',').count();
             targets.push(limit(
                 &format!(
                     "cold start with code cache over the bare process, functions: {functions}"
