@@ -20,9 +20,9 @@ pub(super) fn svg(cells: &[Cell]) -> String {
     let mut left = MARGIN;
     for route in ROUTES {
         let own: Vec<_> = cells.iter().filter(|cell| cell.route == route).collect();
-        let _ = write!(
+        let _ = writeln!(
             panels,
-            "<g transform=\"translate({left},40)\"><text y=\"-10\" font-weight=\"bold\">{}</text>{}{}</g>\n",
+            "<g transform=\"translate({left},40)\"><text y=\"-10\" font-weight=\"bold\">{}</text>{}{}</g>",
             targets::name(route),
             grid(),
             lines(&own)
@@ -128,9 +128,9 @@ fn legend(top: f64) -> String {
         );
         left += 90.0;
     }
-    let _ = write!(
+    let _ = writeln!(
         out,
-        "<text x=\"{left}\" y=\"{top}\">medians; upright: least to greatest</text>\n"
+        "<text x=\"{left}\" y=\"{top}\">medians; upright: least to greatest</text>"
     );
     out
 }
