@@ -1,14 +1,39 @@
 //! Headers between HTTP and WIT: lists of names and values on one side, `HeaderMap` on the other.
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+
+use crate::credentials::HeaderForm;
 
 pub(crate) use twin_contract::is_hop_by_hop;
 
-/// All headers of a message, in order, names in lower case. Bytes that are no UTF-8 become U+FFFD.
+/// Whether a function looks at a header of a request; `name` in lower case. No other crosses into the sandbox: each costs as
+/// much as a hundred bytes of body.
+pub(crate) fn is_looked_at(name: &str) -> bool {
+    HeaderForm::is_credential(name)
+        || matches!(
+            name,
+            "content-length" | "idempotency-key" | "traceparent" | "x-twin-timeout-ms"
+        )
+}
+
+/// A request's headers as a function gets them: those that it looks at, or all, if they are signed.
+pub(crate) fn of_request(headers: &HeaderMap) -> Vec<(String, String)> {
+    let signed = headers
+        .get(header::AUTHORIZATION)
+        .is_some_and(|value| value.as_bytes().starts_with(b"AWS4-HMAC-SHA256"));
+    list(headers, |name| signed || is_looked_at(name))
+}
+
+/// All headers of a message.
 pub(crate) fn to_list(headers: &HeaderMap) -> Vec<(String, String)> {
+    list(headers, |_| true)
+}
+
+/// Headers of a message, in order, names in lower case. Bytes that are no UTF-8 become U+FFFD.
+fn list(headers: &HeaderMap, wanted: impl Fn(&str) -> bool) -> Vec<(String, String)> {
     headers
         .iter()
-        .filter(|(name, _)| !is_hop_by_hop(name.as_str()))
+        .filter(|(name, _)| !is_hop_by_hop(name.as_str()) && wanted(name.as_str()))
         .map(|(name, value)| {
             let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
             (name.as_str().to_owned(), value)

@@ -73,6 +73,20 @@ impl Host {
         config: Config,
         listener: TcpListener,
     ) -> Result<Self, HostError> {
+        let stores = Local::open(&config.storage.data_dir, &config.twin)?.stores();
+        Self::start_with(sandbox, config, stores, listener).await
+    }
+
+    /// Starts everything over stores that are open already: a benchmark's in memory, or a provider's.
+    ///
+    /// # Errors
+    /// If a component does not run.
+    pub async fn start_with(
+        sandbox: &Sandbox,
+        config: Config,
+        mut stores: Stores,
+        listener: TcpListener,
+    ) -> Result<Self, HostError> {
         // Before the first thing is measured.
         metrics::recorder();
         let address = listener.local_addr().map_err(|source| HostError::Listen {
@@ -80,7 +94,6 @@ impl Host {
             source,
         })?;
         let config = Arc::new(config);
-        let mut stores = Local::open(&config.storage.data_dir, &config.twin)?.stores();
         let announced = Announced::new(stores.error_topic);
         stores.error_topic = announced.clone();
 

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::{components, layout::Layout, process, steps::Steps, wasmtime};
+use crate::{components, guard, layout::Layout, process, steps::Steps, wasmtime};
 
 /// Lints unless only some tests are wanted, then tests.
 pub(crate) fn run(layout: &Layout, steps: &mut Steps, only: Option<&str>) -> anyhow::Result<()> {
@@ -31,6 +31,9 @@ pub(crate) fn run(layout: &Layout, steps: &mut Steps, only: Option<&str>) -> any
             let mut cargo = tests(layout);
             process::run(cargo.args(["test", "--doc", "--locked", "--release"]))
         })?;
+    }
+    if only.is_none() {
+        steps.run("instructions of the hot path", || guard::run(layout, false))?;
     }
     Ok(())
 }

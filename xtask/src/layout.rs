@@ -61,7 +61,12 @@ impl Layout {
 
     /// The `twin` command.
     pub(crate) fn twin(&self) -> PathBuf {
-        let name = format!("twin{}", env::consts::EXE_SUFFIX);
+        self.release("twin")
+    }
+
+    /// A program of this project.
+    pub(crate) fn release(&self, name: &str) -> PathBuf {
+        let name = format!("{name}{}", env::consts::EXE_SUFFIX);
         self.target.join("release").join(name)
     }
 

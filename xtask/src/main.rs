@@ -1,10 +1,12 @@
-//! Front door of the project's own tooling: `cargo xtask build|demo|test`.
+//! Front door of the project's own tooling: `cargo xtask build|demo|test|bench|guard`.
 
+mod bench;
 mod checks;
 mod components;
 mod compose;
 mod debian;
 mod demo;
+mod guard;
 mod layout;
 mod process;
 mod steps;
@@ -21,7 +23,7 @@ use clap::{Parser, Subcommand};
 
 use crate::{layout::Layout, steps::Steps, toolchain::Toolchain};
 
-/// Builds, demonstrates and tests Twin2MultiCloud.
+/// Builds, demonstrates, tests and measures Twin2MultiCloud.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", version)]
 struct Cli {
@@ -52,6 +54,18 @@ enum Task {
         /// Run only the tests whose name contains this, and no lints.
         #[arg(long, value_name = "NAME")]
         only: Option<String>,
+    },
+    /// Build, then measure the host beside native code, and write docs/performance.md.
+    Bench {
+        /// Less than a minute, and nothing is written.
+        #[arg(long)]
+        quick: bool,
+    },
+    /// Count the instructions of the hot path and compare them with the committed baseline.
+    Guard {
+        /// Write the baseline anew.
+        #[arg(long)]
+        write: bool,
     },
 }
 
@@ -89,6 +103,11 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             command(&layout, &mut steps)?;
             demo::run(&layout, &args)
         }
+        Task::Bench { quick } => {
+            build(&layout, &mut steps, false)?;
+            bench::run(&layout, quick)
+        }
+        Task::Guard { write } => guard::run(&layout, write),
         Task::Test { only } => {
             let outcome = test(&layout, &mut steps, only.as_deref());
             steps.summary();

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use crate::{
     Cloud, ContractError, DeviceMessage, Layer, MAX_BODY, MAX_DEVICE_ID, MessageType, Timestamp,
     identity::digest,
-    json::{Object, as_text, is_object, push_name, push_text},
+    json::{Object, as_text, field, is_object, push_name, push_text},
 };
 
 /// A message on its way between layers. Borrows from its bytes; unknown fields stay in them untouched.
@@ -87,8 +87,7 @@ impl<'a> Envelope<'a> {
                 expected: "an object",
             });
         }
-        let device_id = Object::from_object(payload.get())?
-            .get("device_id")
+        let device_id = field(payload.get(), "device_id")?
             .ok_or(ContractError::FieldMissing("payload.device_id"))
             .and_then(|value| device_id("payload.device_id", value))?;
         let trace_id = object.get("trace_id").map(trace_id).transpose()?.flatten();
@@ -140,7 +139,9 @@ impl<'a> Envelope<'a> {
         source_cloud: Cloud,
         target_layer: Layer,
     ) -> Result<String, ContractError> {
-        let mut out = String::from("{");
+        // Another cloud's name and spaces that go make little difference to its length.
+        let mut out = String::with_capacity(self.payload.get().len() + 256);
+        out.push('{');
         for (name, value) in &self.object.fields {
             push_name(&mut out, name);
             match name.as_ref() {

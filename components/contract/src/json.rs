@@ -1,6 +1,6 @@
 //! JSON objects by field, with the values left as the bytes that arrived: a number is never reprinted.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, collections::BTreeSet, fmt, slice};
 
 use serde::{Deserialize, Deserializer, de};
 use serde_json::value::RawValue;
@@ -18,6 +18,29 @@ pub(crate) struct Object<'a> {
 /// A string that borrows from the document where it holds no escapes.
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// The names of an object so far. An envelope has few, and looking through them is fastest; but a body of 256 KiB has room for
+/// tens of thousands, and then looking through all for each would take seconds.
+#[derive(Default)]
+struct Seen<'a> {
+    few: Vec<Cow<'a, str>>,
+    many: BTreeSet<Cow<'a, str>>,
+}
+
+impl<'a> Seen<'a> {
+    const FEW: usize = 32;
+
+    /// Takes a name. False if it was there before.
+    fn insert(&mut self, name: Cow<'a, str>) -> bool {
+        if self.many.is_empty() && self.few.len() < Self::FEW {
+            let new = !self.few.contains(&name);
+            self.few.push(name);
+            return new;
+        }
+        self.many.extend(self.few.drain(..));
+        self.many.insert(name)
+    }
+}
 
 /// Why a document did not become an [`Object`]; carried through serde as a value, never as text.
 struct Fields<'s> {
@@ -92,8 +115,9 @@ impl<'de> de::Visitor<'de> for Fields<'_> {
 
     fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut object = Object::default();
+        let mut seen = Seen::default();
         while let Some((Text(name), value)) = map.next_entry::<Text<'de>, &'de RawValue>()? {
-            if object.get(&name).is_some() {
+            if !seen.insert(name.clone()) {
                 *self.repeated = Some(name.into_owned());
                 return Err(de::Error::custom("repeated field"));
             }
@@ -127,6 +151,15 @@ pub(crate) fn push_name(out: &mut String, name: &str) {
 
 /// Appends a string, quoted and escaped.
 pub(crate) fn push_text(out: &mut String, text: &str) {
+    if !text
+        .bytes()
+        .any(|byte| byte < b' ' || byte == b'"' || byte == b'\\')
+    {
+        out.push('"');
+        out.push_str(text);
+        out.push('"');
+        return;
+    }
     // Serializing a string cannot fail; a document that lost one would be worse than an empty one.
     out.push_str(&serde_json::to_string(text).unwrap_or_else(|_| "\"\"".to_owned()));
 }
@@ -141,21 +174,90 @@ fn not_json(error: &serde_json::Error) -> ContractError {
 /// How deep brackets nest. One pass over the bytes: raw values are skipped without recursion, so nothing else would
 /// notice the depth.
 fn depth(body: &[u8]) -> usize {
-    let (mut depth, mut deepest, mut in_string, mut escaped) = (0_usize, 0_usize, false, false);
-    for byte in body {
-        match (in_string, byte) {
-            (true, _) if escaped => escaped = false,
-            (true, b'\\') => escaped = true,
-            (_, b'"') => in_string = !in_string,
-            (false, b'{' | b'[') => {
+    let (mut depth, mut deepest) = (0_usize, 0_usize);
+    let mut bytes = body.iter();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' => skip_string(&mut bytes),
+            b'{' | b'[' => {
                 depth += 1;
                 deepest = deepest.max(depth);
             }
-            (false, b'}' | b']') => depth = depth.saturating_sub(1),
+            b'}' | b']' => depth = depth.saturating_sub(1),
             _ => {}
         }
     }
     deepest
+}
+
+/// Skips to behind the quote that ends a string.
+fn skip_string(bytes: &mut slice::Iter<'_, u8>) {
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' => return,
+            b'\\' => drop(bytes.next()),
+            _ => {}
+        }
+    }
+}
+
+/// Skips the value that is next in valid JSON, up to the comma or bracket behind it.
+fn skip_value(bytes: &mut slice::Iter<'_, u8>) {
+    let mut depth = 0_usize;
+    while let Some(byte) = bytes.as_slice().first() {
+        match byte {
+            b',' | b'}' | b']' if depth == 0 => return,
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth -= 1,
+            _ => {}
+        }
+        bytes.next();
+        if *byte == b'"' {
+            skip_string(bytes);
+        }
+    }
+}
+
+/// The value of one field of an object that lies within a document parsed before: the other values are skipped and not
+/// parsed again, since a payload is most of its envelope.
+///
+/// # Errors
+/// If a field is repeated.
+pub(crate) fn field<'a>(
+    object: &'a str,
+    wanted: &str,
+) -> Result<Option<&'a RawValue>, ContractError> {
+    let mut seen = Seen::default();
+    let mut found = None;
+    let mut bytes = object.as_bytes().iter();
+    let text = |from: &slice::Iter<'_, u8>, to: &slice::Iter<'_, u8>| {
+        let place = |rest: &slice::Iter<'_, u8>| object.len() - rest.len();
+        object.get(place(from)..place(to)).unwrap_or_default()
+    };
+    loop {
+        // Between two fields only a name begins with a quote.
+        while bytes.as_slice().first().is_some_and(|byte| *byte != b'"') {
+            bytes.next();
+        }
+        let start = bytes.clone();
+        if bytes.next().is_none() {
+            return Ok(found);
+        }
+        skip_string(&mut bytes);
+        let Ok(Text(name)) = serde_json::from_str(text(&start, &bytes)) else {
+            // Half a surrogate pair: no string, so no JSON that one could go by.
+            return Object::from_object(object).map(|object| object.get(wanted));
+        };
+        bytes.find(|byte| **byte == b':');
+        let start = bytes.clone();
+        skip_value(&mut bytes);
+        if name == wanted {
+            found = serde_json::from_str(text(&start, &bytes)).ok();
+        }
+        if !seen.insert(name.clone()) {
+            return Err(ContractError::FieldRepeated(name.into_owned()));
+        }
+    }
 }
 
 #[cfg(test)]
@@ -194,6 +296,72 @@ mod tests {
         assert_eq!(error(deep), ContractError::BodyTooDeep);
         let quoted = format!(r#"{{"a":"\"{}"}}"#, "[".repeat(200));
         assert!(Object::from_body(quoted.as_bytes()).is_ok());
+    }
+
+    #[test]
+    fn one_field_is_found_like_all_of_them() {
+        for object in [
+            "{}",
+            r#"{"a":1}"#,
+            r#" { "b" : {"a":[1,{"a":"}"}]} , "a" : "x\\\"{," } "#,
+            r#"{"x":"\"a\":1","y":[],"\u0061":-1.5e3}"#,
+            r#"{"a":null,"b":[[],{"c":{}}],"a":2}"#,
+            r#"{"b":"[","b":1,"a":2}"#,
+            r#"{"\ud800":1,"a":2}"#,
+            r#"{"c":"\ud800","a":2}"#,
+            r#"{"":1,"a,":"a:","a":[1,2]}"#,
+        ] {
+            let all = Object::from_object(object).map(|all| all.get("a").map(RawValue::get));
+            let one = field(object, "a").map(|one| one.map(RawValue::get));
+            assert_eq!(one, all, "{object}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn one_field_is_found_in_whatever_parses(text in r#"\{("[ab\\"]{0,2}":([0-9]|"[{},\\"]{0,3}"|\[\]|\{"a":1\}),? ?){0,4}\}"#) {
+            if let Ok(all) = serde_json::from_str::<&RawValue>(&text) {
+                let expected = Object::from_object(all.get()).map(|all| all.get("a").map(RawValue::get));
+                let one = field(all.get(), "a").map(|one| one.map(RawValue::get));
+                proptest::prop_assert_eq!(one, expected);
+            }
+        }
+    }
+
+    #[test]
+    fn texts_are_quoted_as_serde_would() {
+        for text in [
+            "",
+            "plain",
+            "25 °C",
+            "a\"b",
+            "\\",
+            "\n",
+            "\u{1f}\u{7f}",
+            "/",
+        ] {
+            let mut out = String::new();
+            push_text(&mut out, text);
+            assert_eq!(out, serde_json::to_string(text).expect("text"), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_repetition_is_found_among_few_and_among_many() {
+        for count in [2, 31, 32, 33, 34, 20_000] {
+            let fields: Vec<_> = (0..count).map(|n| format!("\"{n}\":0")).collect();
+            let object = format!("{{{}}}", fields.join(","));
+            let all = Object::from_object(&object).expect("all differ").fields;
+            assert_eq!(all.len(), count);
+            assert_eq!(
+                field(&object, "1").map(|one| one.map(RawValue::get)),
+                Ok(Some("0"))
+            );
+            let repeated = object.replace('}', ",\"1\":1}");
+            let expected = ContractError::FieldRepeated("1".to_owned());
+            assert_eq!(Object::from_object(&repeated).err(), Some(expected.clone()));
+            assert_eq!(field(&repeated, "1").err(), Some(expected));
+        }
     }
 
     #[test]

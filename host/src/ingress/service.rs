@@ -122,7 +122,7 @@ impl Service {
         match self
             .settings
             .credentials
-            .verify(&headers::to_list(&head.headers))
+            .verify(&headers::of_request(&head.headers))
         {
             Ok(_) => Ok(response::prometheus(&self.settings.metrics.render())),
             Err(Denied::Missing) => Err(Refusal::CredentialMissing),
@@ -139,7 +139,7 @@ impl Service {
         started: Instant,
     ) -> function::Response {
         let cloud = self.settings.cloud;
-        let headers = headers::to_list(&head.headers);
+        let headers = headers::of_request(&head.headers);
         let body = match self.body(&headers, head, body).await {
             Ok(body) => body,
             Err(refusal) => return conclude(cloud, function, Err(refusal), started),

@@ -21,6 +21,10 @@ const MAX_REPLY: usize = 2 * 1024 * 1024;
 /// one that is just closing.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How many unused connections to one receiver are kept. Ten thousand deliveries that wait after a failure would else hold as
+/// many connections, with their buffers.
+const IDLE_CONNECTIONS: usize = 512;
+
 /// When to ask whether a busy connection still lives, and how long to wait for the answer.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 
@@ -42,6 +46,7 @@ impl Client {
             .referer(false)
             .no_proxy()
             .pool_idle_timeout(IDLE_TIMEOUT)
+            .pool_max_idle_per_host(IDLE_CONNECTIONS)
             .tcp_nodelay(true)
             .tcp_keepalive(KEEP_ALIVE)
             .http2_keep_alive_interval(KEEP_ALIVE)

@@ -25,6 +25,7 @@ pub(super) fn request(
     headers
         .iter_mut()
         .for_each(|(name, _)| name.make_ascii_lowercase());
+    headers.retain(|(name, _)| crate::headers::is_looked_at(name));
     headers.push((form.header().to_owned(), form.value(key.expose())));
     headers.push(("content-length".to_owned(), request.body.len().to_string()));
     Ok(function::Request {

@@ -226,13 +226,13 @@ async fn a_function_here_is_called_as_the_ingress_would() {
     sender.mount(weak);
     let request = Request {
         query: "a=b".into(),
-        ..post(&[("X-Twin", "1")])
+        ..post(&[("Idempotency-Key", "1"), ("x-nobody", "asks")])
     };
     let reply = sender
         .send(Connector, "ingestion".into(), request, SHORT)
         .await
         .unwrap();
-    let expected = "ingestion POST /ingest [a=b] 2 Some(50)\nx-twin: 1\nx-functions-key: first\ncontent-length: 2\n";
+    let expected = "ingestion POST /ingest [a=b] 2 Some(50)\nidempotency-key: 1\nx-functions-key: first\ncontent-length: 2\n";
     assert_eq!(String::from_utf8(reply.body).unwrap(), expected);
 }
 

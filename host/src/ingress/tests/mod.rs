@@ -109,7 +109,8 @@ fn body(reply: &str) -> &str {
 async fn a_function_gets_the_message_and_not_the_connection() {
     let server = Server::echo().await;
     let headers = format!(
-        "{KEY}X-Mixed: \u{e4}b\r\nx-mixed: 2\r\nTE: trailers\r\nKeep-Alive: 5\r\ncontent-length: 3\r\n"
+        "{KEY}Idempotency-Key: \u{e4}b\r\nidempotency-key: 2\r\nTE: trailers\r\nKeep-Alive: 5\r\n\
+         User-Agent: nobody asks\r\ncontent-length: 3\r\n"
     );
     let reply = server
         .request("POST /api/telemetry?a=b&c=%20", &headers, "abc")
@@ -117,8 +118,17 @@ async fn a_function_gets_the_message_and_not_the_connection() {
     assert_status(&reply, 200);
     assert!(reply.contains("content-length: "), "{reply}");
     let expected = "connector POST /telemetry [a=b&c=%20] 3 Some(25000)\n\
-                    host: x\nx-api-key: key\nx-mixed: \u{e4}b\nx-mixed: 2\ncontent-length: 3\n";
+                    x-api-key: key\nidempotency-key: \u{e4}b\nidempotency-key: 2\ncontent-length: 3\n";
     assert_eq!(body(&reply), expected);
+}
+
+#[tokio::test]
+async fn a_signed_request_comes_with_all_its_headers() {
+    let server = Server::echo().await;
+    let headers = "authorization: AWS4-HMAC-SHA256 x\r\nx-amz-date: now\r\n";
+    let reply = server.request("GET /read", headers, "").await;
+    assert!(body(&reply).contains("host: x\n"), "{reply}");
+    assert!(body(&reply).contains("x-amz-date: now\n"), "{reply}");
 }
 
 #[tokio::test]

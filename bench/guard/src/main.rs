@@ -1,0 +1,93 @@
+//! The hot path of `contract` and `delivery`, so many times over: `cargo xtask guard` counts its instructions.
+//!
+//! Instructions and not time, so that a busy machine makes no difference. The number of rounds is an argument: the
+//! difference between two counts is the rounds' own, whatever starting a process costs.
+
+use std::{env, hint::black_box};
+
+use anyhow::Context;
+use twin_contract::{
+    Cloud, Envelope, Layer, MessageId, Post, Timestamp,
+    reply::{Custody, error_body},
+};
+use twin_delivery::{Breaker, Deadline, DeliverySettings, Outcome, Signal, Verdict};
+
+const SAMPLES: usize = 100;
+
+fn main() -> anyhow::Result<()> {
+    let (what, rounds) = (env::args().nth(1), env::args().nth(2));
+    let rounds: u32 = rounds.context("usage: twin-guard WHAT ROUNDS")?.parse()?;
+    let body = match what.as_deref() {
+        Some("small") => message(0),
+        Some("large") => message(SAMPLES),
+        _ => anyhow::bail!("known are small and large"),
+    };
+    let settings = DeliverySettings::default();
+    let mut breaker = Breaker::new(settings.breaker);
+    for round in 0..rounds {
+        reading(&body, round, &settings, &mut breaker)?;
+    }
+    Ok(())
+}
+
+/// A reading's way as far as it is computing: from a device through L1, L2 and L3, and the reply back.
+fn reading(
+    body: &str,
+    round: u32,
+    settings: &DeliverySettings,
+    breaker: &mut Breaker,
+) -> anyhow::Result<()> {
+    let Post::Device(device) = Post::parse(body.as_bytes())? else {
+        anyhow::bail!("a device's message was taken for an envelope");
+    };
+    let now = Timestamp::from_micros(1_767_225_600_000_000 + i64::from(round));
+    let wrapped = device.wrap(
+        Cloud::Aws,
+        "4bf92f3577b34da6a3ce929d0e0e4736",
+        None,
+        now,
+        [7; 10],
+    )?;
+    let deadline = Deadline::new(0, settings.function_deadline_ms, None, Some("10000"));
+    black_box(deadline.attempt_timeout(u64::from(round % 100), settings.attempt_timeout_ms));
+    black_box(breaker.admit(u64::from(round)));
+
+    let envelope = Envelope::parse(wrapped.envelope.as_bytes())?;
+    envelope.require_layer(Layer::L2)?;
+    let forwarded = envelope.forward(Cloud::Azure, Layer::L3)?;
+    let envelope = Envelope::parse(forwarded.as_bytes())?;
+    envelope.require_layer(Layer::L3)?;
+    black_box(envelope.payload_digest());
+    let id = MessageId::parse(wrapped.id.as_str())?;
+
+    for reply in [
+        (200, Custody::Received.body(id.as_str())),
+        (
+            503,
+            error_body("STORE_UNAVAILABLE", "the store cannot be reached now"),
+        ),
+    ] {
+        let outcome = Outcome::Reply {
+            status: reply.0,
+            retry_after: Some("1"),
+            body: &reply.1,
+        };
+        black_box(Signal::of(&outcome));
+        black_box(Verdict::of(&outcome, 1_767_225_600));
+    }
+    black_box(breaker.on_success());
+    black_box(
+        settings
+            .retry
+            .next(round % 4, Some(1000), 20_000, u64::from(round)),
+    );
+    Ok(())
+}
+
+fn message(samples: usize) -> String {
+    let samples =
+        vec![r#"{"t":1767225600123,"v":21.75,"note":"as \"measured\""}"#; samples].join(",");
+    format!(
+        r#"{{"iotDeviceId":"sensor-001","time":"2026-01-01T00:00:00Z","unit":"°C","temperature":25.40,"samples":[{samples}]}}"#
+    )
+}

@@ -1,0 +1,69 @@
+//! Measures the host beside native code of the same logic. `cargo xtask bench` runs it; see docs/performance.md.
+
+mod load;
+mod measure;
+mod native;
+mod peer;
+mod places;
+mod plan;
+mod process;
+mod report;
+mod serve;
+
+use clap::{Parser, Subcommand};
+
+/// The allocator of `twin`, for everything that is measured here.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Measures Twin2MultiCloud.
+#[derive(Debug, Parser)]
+struct Cli {
+    #[command(subcommand)]
+    command: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Measure everything and write docs/performance.md.
+    Run {
+        /// Less than a minute, and nothing is written.
+        #[arg(long)]
+        quick: bool,
+    },
+    /// Measure one cell.
+    One(measure::one::One),
+    /// Be a server under test.
+    Serve(serve::Serve),
+}
+
+fn main() -> anyhow::Result<()> {
+    match Cli::parse().command {
+        Task::Run { quick } => run(quick),
+        Task::One(one) => measure::one::run(&one),
+        Task::Serve(serve) => serve::run(&serve),
+    }
+}
+
+fn run(quick: bool) -> anyhow::Result<()> {
+    let plan = if quick {
+        plan::Plan::quick()
+    } else {
+        plan::Plan::whole()
+    };
+    let places = places::Places::find()?;
+    let mut results = report::Results::begin()?;
+    results.fsync_us = measure::raw::fsync_us(tempfile::tempdir_in(places.target())?.path())?;
+    results.starts = Some(measure::start::starts(&plan)?);
+    results.calls = Some(measure::calls::calls(&plan)?);
+    for route in plan::ROUTES {
+        results.cells.extend(measure::matrix::closed(&plan, route)?);
+        results
+            .arrivals
+            .extend(measure::matrix::open(&plan, route)?);
+    }
+    results.waiting = measure::memory::waiting(&plan)?;
+    results.stock = measure::stock::absent()?;
+    results.end();
+    report::show(&results, &places.root, quick)
+}

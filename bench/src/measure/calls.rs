@@ -1,0 +1,145 @@
+//! Calls without HTTP: what one hop between two functions in a process costs, and what an instance costs.
+
+use std::{sync::Arc, time::Instant};
+
+use tokio::sync::watch;
+use twin_host::{
+    credentials::Credentials,
+    function::{FunctionName, Functions, Request},
+    imports::Capabilities,
+    peers::PeerSender,
+    providers::{memory::Memory, system_clock},
+    runtime::{Runtime, RuntimeSettings, Sandbox, Time},
+};
+
+use crate::{
+    load::{Histogram, template},
+    native::Native,
+    places::Places,
+    plan::{MAIN, Plan},
+    process::plain,
+    serve::{KEY, Kind, Route, config},
+};
+
+/// Microseconds.
+pub(crate) struct Calls {
+    /// A call of the writer: what ingestion waits for when it hands on in the process.
+    pub(crate) hop: f64,
+    /// The same of the native function.
+    pub(crate) native_hop: f64,
+    /// Ingestion, which calls the writer.
+    pub(crate) two: f64,
+    pub(crate) native_two: f64,
+    /// A call of the writer in an instance made for it.
+    pub(crate) fresh: f64,
+}
+
+pub(crate) fn calls(plan: &Plan) -> anyhow::Result<Calls> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let native = native()?;
+        let reused = twin(u64::MAX).await?;
+        let fresh = twin(1).await?;
+        let calls = plan.calls;
+        let (writer, ingestion) = (FunctionName::Writer, FunctionName::Ingestion);
+        // Once before it counts.
+        time(&reused, ingestion, calls / 4).await?;
+        Ok(Calls {
+            hop: time(&reused, writer, calls).await?,
+            native_hop: time(&native, writer, calls).await?,
+            two: time(&reused, ingestion, calls).await?,
+            native_two: time(&native, ingestion, calls).await?,
+            fresh: time(&fresh, writer, calls / 10).await?,
+        })
+    })
+}
+
+/// The median of calls one after the other, from a task of the runtime as in a server.
+async fn time(
+    functions: &Arc<dyn Functions>,
+    function: FunctionName,
+    calls: u32,
+) -> anyhow::Result<f64> {
+    let functions = Arc::clone(functions);
+    let times = tokio::spawn(async move {
+        let mut times = Histogram::new();
+        for number in 0..calls {
+            let request = request(function, number);
+            let start = Instant::now();
+            let response = functions.call(function, request).await?;
+            times.record(start.elapsed());
+            anyhow::ensure!(
+                response.status == 200,
+                "{function} answered {}",
+                response.status
+            );
+        }
+        Ok(times)
+    });
+    Ok(times.await??.quantile(0.5).as_secs_f64() * 1e6)
+}
+
+fn request(function: FunctionName, number: u32) -> Request {
+    let route = match function {
+        FunctionName::Ingestion => Route::Ingest,
+        _ => Route::Write,
+    };
+    let id = format!("bench-{}", number % 1000);
+    let headers = [
+        ("x-api-key", KEY),
+        ("idempotency-key", &id),
+        ("content-type", "application/json"),
+        ("x-twin-timeout-ms", "10000"),
+    ];
+    Request {
+        method: "POST".to_owned(),
+        path: function.routes().first().copied().unwrap_or("/").to_owned(),
+        query: String::new(),
+        headers: headers
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into(),
+        body: template::body(route, MAIN.0).into_bytes(),
+        time_left_ms: None,
+    }
+}
+
+async fn twin(calls_per_instance: u64) -> anyhow::Result<Arc<dyn Functions>> {
+    let config = Arc::new(config(&plain(Kind::Twin, Route::Ingest))?);
+    let places = Places::find()?;
+    let peers = Arc::new(PeerSender::new(Arc::clone(&config))?);
+    let stores = Memory::new(system_clock()).stores();
+    let settings = RuntimeSettings {
+        cache: Some(places.cache),
+        instances: 1,
+        calls_per_instance,
+        ..RuntimeSettings::new(places.components)
+    };
+    let capabilities = |function| Capabilities {
+        function,
+        settings: {
+            let config = Arc::clone(&config);
+            Arc::new(move |name| config.setting(name))
+        },
+        credentials: Arc::new(Credentials::new(config.cloud, &config.keys)),
+        peers: peers.clone(),
+        stores: stores.clone(),
+        draining: watch::channel(false).1,
+    };
+    let sandbox = Sandbox::new()?;
+    let functions = &config.functions;
+    let runtime = Runtime::start(&sandbox, &settings, functions, Time::Real, capabilities).await?;
+    let functions: Arc<dyn Functions> = Arc::new(runtime);
+    peers.mount(Arc::downgrade(&functions));
+    Ok(functions)
+}
+
+fn native() -> anyhow::Result<Arc<dyn Functions>> {
+    let config = Arc::new(config(&plain(Kind::Native, Route::Ingest))?);
+    let peers = Arc::new(PeerSender::new(Arc::clone(&config))?);
+    let stores = Memory::new(system_clock()).stores();
+    let functions: Arc<dyn Functions> = Arc::new(Native::new(config, peers.clone(), stores));
+    peers.mount(Arc::downgrade(&functions));
+    Ok(functions)
+}

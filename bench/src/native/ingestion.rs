@@ -1,0 +1,55 @@
+//! The ingestion, native: hands on to the writer.
+
+use std::time::Duration;
+
+use twin_contract::{Envelope, Layer, MessageId, reply::JSON};
+use twin_delivery::Deadline;
+use twin_host::{
+    bindings::peers,
+    function::{FunctionName, Request, Response},
+};
+
+use super::{Native, error, gate};
+
+pub(super) async fn ingest(native: &Native, request: Request) -> Result<Response, Response> {
+    gate::admit(native, &request)?;
+    let given = gate::given_id(&request)?;
+    let forwarded = Envelope::parse(&request.body)
+        .and_then(|envelope| envelope.require_layer(Layer::L2).map(|()| envelope))
+        .and_then(|envelope| envelope.forward(native.config.cloud, Layer::L3))
+        .map_err(|error| gate::refused(&error))?;
+    let id = given.unwrap_or_else(|| MessageId::of_envelope(&request.body));
+    let deadline = Deadline::new(
+        0,
+        native.delivery.function_deadline_ms,
+        request.time_left_ms,
+        gate::header(&request, "x-twin-timeout-ms"),
+    );
+    let timeout_ms = deadline.attempt_timeout(0, u64::MAX);
+    let caller = FunctionName::Ingestion;
+    let request = post(&id, forwarded.into_bytes(), timeout_ms);
+    let timeout = Duration::from_millis(timeout_ms.into());
+    let sent = native
+        .peers
+        .send(caller, "writer".to_owned(), request, timeout);
+    let reply = sent.await.map_err(|_| error(503, "NEXT_HOP_UNAVAILABLE"))?;
+    Ok(Response {
+        status: reply.status,
+        headers: reply.headers,
+        body: reply.body,
+    })
+}
+
+/// An envelope for a peer.
+pub(super) fn post(id: &MessageId, body: Vec<u8>, timeout_ms: u32) -> peers::Request {
+    peers::Request {
+        method: "POST".to_owned(),
+        query: String::new(),
+        headers: vec![
+            ("content-type".to_owned(), JSON.to_owned()),
+            ("idempotency-key".to_owned(), id.to_string()),
+            ("x-twin-timeout-ms".to_owned(), timeout_ms.to_string()),
+        ],
+        body,
+    }
+}

@@ -1,0 +1,65 @@
+//! How much is measured: the whole matrix, or enough to see that all of it works.
+
+use std::time::Duration;
+
+use crate::serve::Route;
+
+/// Bodies in bytes, with their names.
+pub(crate) const BODIES: [(usize, &str); 3] =
+    [(307, "0.3 KiB"), (4096, "4 KiB"), (65536, "64 KiB")];
+pub(crate) const CONNECTIONS: [u64; 4] = [1, 8, 64, 512];
+pub(crate) const ROUTES: [Route; 4] = [
+    Route::Ingest,
+    Route::Write,
+    Route::WriteDurable,
+    Route::Connector,
+];
+
+/// The cell of the matrix that the targets are about.
+pub(crate) const MAIN: (usize, u64) = (307, 64);
+
+/// Counts and times.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    /// Rounds of A B in the cells of the targets, and the time of each.
+    pub(crate) main: (usize, Duration),
+    /// … and in all others.
+    pub(crate) other: (usize, Duration),
+    pub(crate) warm_up: Duration,
+    /// Time for one arrival rate.
+    pub(crate) open: Duration,
+    pub(crate) starts: usize,
+    /// Deliveries that wait at once.
+    pub(crate) waiting: &'static [u64],
+    pub(crate) calls: u32,
+    /// Only the cells of the targets.
+    pub(crate) main_only: bool,
+}
+
+impl Plan {
+    pub(crate) const fn whole() -> Self {
+        Self {
+            main: (5, Duration::from_millis(1500)),
+            other: (3, Duration::from_millis(400)),
+            warm_up: Duration::from_millis(150),
+            open: Duration::from_secs(3),
+            starts: 15,
+            waiting: &[1_000, 10_000],
+            calls: 20_000,
+            main_only: false,
+        }
+    }
+
+    pub(crate) const fn quick() -> Self {
+        Self {
+            main: (3, Duration::from_millis(500)),
+            other: (1, Duration::from_millis(200)),
+            warm_up: Duration::from_millis(100),
+            open: Duration::from_millis(500),
+            starts: 3,
+            waiting: &[1_000],
+            calls: 2_000,
+            main_only: true,
+        }
+    }
+}

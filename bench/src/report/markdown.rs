@@ -1,0 +1,209 @@
+//! The tables.
+
+use std::fmt::Write as _;
+
+use super::{Results, targets};
+use crate::{
+    measure::Spread,
+    plan::BODIES,
+    serve::{Kind, Route},
+};
+
+/// Everything between the marks. Writing to a string cannot fail, so no outcome of it is looked at.
+pub(super) fn page(results: &Results) -> String {
+    let mut out = format!(
+        "Measured on: {}. Load average before {}, after {} (the bench's own). The run took {:.0} s.\n\n",
+        results.machine, results.load.0, results.load.1, results.took_s
+    );
+    out.push_str("### Targets\n\n");
+    out.push_str(&self::targets(results));
+    closed(&mut out, results);
+    split(&mut out, results);
+    arrivals(&mut out, results);
+    starts(&mut out, results);
+    calls(&mut out, results);
+    memory(&mut out, results);
+    let _ = writeln!(out, "\n### A stock runtime\n\n{}.", results.stock);
+    out
+}
+
+pub(super) fn targets(results: &Results) -> String {
+    let mut out = String::from("| what | wanted | measured | |\n|---|---|---|---|\n");
+    for target in targets::all(results) {
+        let mark = if target.met { "met" } else { "**missed**" };
+        let (what, wanted, measured) = (target.what, target.wanted, target.measured);
+        let _ = writeln!(out, "| {what} | {wanted} | {measured} | {mark} |");
+    }
+    out
+}
+
+fn closed(out: &mut String, results: &Results) {
+    out.push_str(
+        "\n### Closed loop: as much as goes through\n\n\
+         | route | body | connections | twin /s | native /s | twin by native | CPU twin µs | CPU native µs | p50 / p99 / p99.9 twin ms | native ms |\n\
+         |---|---|--:|--:|--:|---|--:|--:|---|---|\n",
+    );
+    for cell in &results.cells {
+        let body = BODIES.iter().find(|(size, _)| *size == cell.body);
+        let _ = writeln!(
+            out,
+            "| {} | {} | {} | {:.0} | {:.0} | {} | {:.1} | {:.1} | {} | {} |",
+            targets::name(cell.route),
+            body.map_or("", |(_, name)| *name),
+            cell.connections,
+            cell.rate(Kind::Twin).median,
+            cell.rate(Kind::Native).median,
+            ratio(cell.ratio()),
+            cell.cpu_us(Kind::Twin).median,
+            cell.cpu_us(Kind::Native).median,
+            quantiles(&cell.times(Kind::Twin)),
+            quantiles(&cell.times(Kind::Native)),
+        );
+    }
+}
+
+/// Where the difference lies: the ingress, or the sandbox.
+fn split(out: &mut String, results: &Results) {
+    out.push_str(
+        "\n### Where the difference lies\n\n\
+         CPU time for a request in µs, 0.3 KiB, 64 connections. The middle column is the native code behind the host's own\n\
+         ingress (limits, metrics, a task for each call), so its distance to the left is the ingress, to the right the sandbox.\n\n\
+         | route | native, plain hyper | native, our ingress | twin |\n|---|--:|--:|--:|\n",
+    );
+    for cell in results.cells.iter().filter(|cell| cell.is_main()) {
+        let cpu = |kind| cell.cpu_us(kind).median;
+        let _ = writeln!(
+            out,
+            "| {} | {:.1} | {:.1} | {:.1} |",
+            targets::name(cell.route),
+            cpu(Kind::Native),
+            cpu(Kind::NativeIngress),
+            cpu(Kind::Twin)
+        );
+    }
+    for cell in &results.cells {
+        if cell.route == Route::WriteDurable && cell.is_main() {
+            let raw = Spread::of(cell.raw.iter().copied());
+            let _ = writeln!(
+                out,
+                "\nRaw appender, 64 producers, one fsync a batch: {:.0} records/s ({:.0} to {:.0}); one fsync takes {:.0} µs \
+                 ({:.0} to {:.0}).",
+                raw.median,
+                raw.least,
+                raw.greatest,
+                results.fsync_us.median,
+                results.fsync_us.least,
+                results.fsync_us.greatest
+            );
+        }
+    }
+}
+
+fn arrivals(out: &mut String, results: &Results) {
+    out.push_str(
+        "\n### Open loop: requests due at fixed times\n\n\
+         0.3 KiB, 64 connections; the time counts from when a request was due.\n\n\
+         | route | due /s | p50 / p99 / p99.9 twin ms | native ms |\n|---|--:|---|---|\n",
+    );
+    for arrivals in &results.arrivals {
+        let times = |kind| arrivals.times.get(&kind).map(quantiles).unwrap_or_default();
+        let _ = writeln!(
+            out,
+            "| {} | {} | {} | {} |",
+            targets::name(arrivals.route),
+            arrivals.rate,
+            times(Kind::Twin),
+            times(Kind::Native)
+        );
+    }
+}
+
+fn starts(out: &mut String, results: &Results) {
+    let Some(starts) = &results.starts else {
+        return;
+    };
+    let _ = writeln!(
+        out,
+        "\n### Cold start\n\nFrom the start of the process to the first answer of a component, in ms. `twin --version` takes {}.\n\n\
+         | functions | code cache and data are there | code cache is there, the store is made | nothing is there |\n|---|---|---|---|",
+        spread(starts.bare)
+    );
+    for start in &starts.serve {
+        let _ = writeln!(
+            out,
+            "| {} | {} | {} | {} |",
+            start.mounted.replace(',', ", "),
+            spread(start.again),
+            spread(start.new_data),
+            spread(start.new)
+        );
+    }
+}
+
+fn calls(out: &mut String, results: &Results) {
+    let Some(calls) = &results.calls else {
+        return;
+    };
+    let _ = writeln!(
+        out,
+        "\n### Calls in the process\n\nOne after the other, 0.3 KiB, memory store, median in µs.\n\n\
+         | | twin | native |\n|---|--:|--:|\n\
+         | a hop: a call of the writer | {:.1} | {:.1} |\n\
+         | ingestion, which hands on to the writer | {:.1} | {:.1} |\n\
+         | a call of the writer in an instance made for it | {:.1} | |",
+        calls.hop, calls.native_hop, calls.two, calls.native_two, calls.fresh
+    );
+}
+
+fn memory(out: &mut String, results: &Results) {
+    out.push_str(
+        "\n### Memory\n\nResident, of a connector whose peer answers 503, so that every delivery waits; MB. Each delivery\n\
+         holds its connection, too.\n\n| | at rest | deliveries waiting | more |\n|---|--:|--:|--:|\n",
+    );
+    for waiting in &results.waiting {
+        let kind = if waiting.kind == Kind::Twin {
+            "twin"
+        } else {
+            "native"
+        };
+        let _ = writeln!(
+            out,
+            "| {kind} | {:.1} | {} | {:.1} |",
+            mb(waiting.before),
+            waiting.deliveries,
+            mb(waiting.growth())
+        );
+    }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "megabytes")]
+fn mb(bytes: u64) -> f64 {
+    bytes as f64 / 1e6
+}
+
+fn quantiles(times: &crate::load::Histogram) -> String {
+    let at = |share| {
+        let ms = times.quantile(share).as_secs_f64() * 1e3;
+        if ms < 10.0 {
+            format!("{ms:.2}")
+        } else {
+            format!("{ms:.0}")
+        }
+    };
+    format!("{} / {} / {}", at(0.5), at(0.99), at(0.999))
+}
+
+/// A ratio with its spread.
+pub(super) fn ratio(spread: Spread) -> String {
+    format!(
+        "{:.2} ({:.2} to {:.2})",
+        spread.median, spread.least, spread.greatest
+    )
+}
+
+fn spread(spread: Spread) -> String {
+    format!(
+        "{:.1} ({:.1} to {:.1})",
+        spread.median, spread.least, spread.greatest
+    )
+}

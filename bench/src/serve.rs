@@ -1,0 +1,178 @@
+//! A server under test, as a process of its own: its CPU time and memory are then nobody else's.
+//!
+//! It prints its address, and ends when its standard input does: it never outlives the bench.
+
+use std::{
+    io::{Read, Write},
+    net::SocketAddr,
+    path::PathBuf,
+    sync::Arc,
+};
+
+use anyhow::Context;
+use clap::{Args, ValueEnum};
+use tokio::{net::TcpListener, sync::watch};
+use twin_host::{
+    config::Config,
+    function::Functions,
+    host::Host,
+    ingress::{self, IngressSettings, Readiness},
+    peers::PeerSender,
+    providers::{Stores, local::Local, memory::Memory, system_clock},
+    runtime::Sandbox,
+    telemetry,
+};
+
+use crate::{native, peer, places::Places};
+
+/// The key that every caller presents.
+pub(crate) const KEY: &str = "the-key-of-the-bench";
+
+/// What serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub(crate) enum Kind {
+    /// The host with its components.
+    Twin,
+    /// The same logic, native, behind a plain hyper server.
+    Native,
+    /// The same logic, native, behind the host's own ingress: splits what the sandbox costs from what the ingress does.
+    NativeIngress,
+    /// What the connector sends to: answers at once.
+    Peer,
+    /// Answers 503 at once.
+    BrokenPeer,
+}
+
+/// What is asked of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Route {
+    /// `POST /ingest`, handed on to the writer in the same process.
+    Ingest,
+    /// `POST /write` into memory.
+    Write,
+    /// `POST /write` into a data folder.
+    WriteDurable,
+    /// `POST /telemetry`, sent to another process.
+    Connector,
+}
+
+/// One server.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Serve {
+    #[arg(long)]
+    pub(crate) kind: Kind,
+    #[arg(long, default_value = "write")]
+    pub(crate) route: Route,
+    /// For durable data.
+    #[arg(long, default_value = ".")]
+    pub(crate) data: PathBuf,
+    /// Where the connector sends.
+    #[arg(long, default_value = "http://127.0.0.1:9/")]
+    pub(crate) peer: String,
+    /// The wait before the first retry, in milliseconds.
+    #[arg(long, default_value = "1000")]
+    pub(crate) retry_initial_ms: u32,
+}
+
+/// Runs one until the standard input ends.
+pub(crate) fn run(serve: &Serve) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    let address = runtime.block_on(start(serve))?;
+    println!("{address}");
+    std::io::stdout().flush()?;
+    std::io::stdin().read_to_end(&mut Vec::new())?;
+    // What is under way is cut off: everything was measured.
+    runtime.shutdown_background();
+    std::process::exit(0)
+}
+
+async fn start(serve: &Serve) -> anyhow::Result<SocketAddr> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let address = listener.local_addr()?;
+    let config = config(serve)?;
+    telemetry::start_logs(&config.log);
+    match serve.kind {
+        Kind::Peer => drop(tokio::spawn(peer::serve(listener, 200))),
+        Kind::BrokenPeer => drop(tokio::spawn(peer::serve(listener, 503))),
+        Kind::Twin => {
+            let stores = stores(serve, &config)?;
+            let host = Host::start_with(&Sandbox::new()?, config, stores, listener).await?;
+            // It runs as long as the process.
+            std::mem::forget(host);
+        }
+        Kind::Native | Kind::NativeIngress => {
+            let native = native(serve, config)?;
+            if serve.kind == Kind::Native {
+                tokio::spawn(native::http::serve(listener, native));
+            } else {
+                let config = self::config(serve)?;
+                let settings = IngressSettings::new(&config, Arc::new(Always));
+                let (never, stop) = watch::channel(false);
+                std::mem::forget(never);
+                tokio::spawn(ingress::http::serve(listener, native, settings, stop));
+            }
+        }
+    }
+    Ok(address)
+}
+
+fn native(serve: &Serve, config: Config) -> anyhow::Result<Arc<native::Native>> {
+    let stores = stores(serve, &config)?;
+    telemetry::metrics::recorder();
+    let config = Arc::new(config);
+    let peers = Arc::new(PeerSender::new(Arc::clone(&config))?);
+    let native = Arc::new(native::Native::new(config, peers.clone(), stores));
+    let functions: Arc<dyn Functions> = native.clone();
+    peers.mount(Arc::downgrade(&functions));
+    Ok(native)
+}
+
+/// As the environment would say it.
+pub(crate) fn config(serve: &Serve) -> anyhow::Result<Config> {
+    let places = Places::find()?;
+    let functions = match serve.route {
+        Route::Ingest => "ingestion,writer",
+        Route::Write | Route::WriteDurable => "writer",
+        Route::Connector => "connector",
+    };
+    let vars = [
+        ("TWIN_NAME", "bench"),
+        ("TWIN_CLOUD", "aws"),
+        ("TWIN_FUNCTIONS", functions),
+        ("INTER_CLOUD_TOKEN", KEY),
+        ("RETRY_INITIAL_MS", &serve.retry_initial_ms.to_string()),
+        ("RUST_LOG", "warn"),
+        ("REMOTE_INGESTION_URL", &serve.peer),
+        ("TWIN_DATA_DIR", &path(&serve.data)?),
+        ("TWIN_COMPONENTS_DIR", &path(&places.components)?),
+        ("TWIN_CACHE_DIR", &path(&places.cache)?),
+    ];
+    let vars = vars
+        .into_iter()
+        .filter(|(name, _)| serve.route == Route::Connector || *name != "REMOTE_INGESTION_URL");
+    Config::from_vars(vars).context("the bench's configuration")
+}
+
+fn path(path: &std::path::Path) -> anyhow::Result<String> {
+    let text = path.to_str().context("a folder's name is no UTF-8")?;
+    Ok(text.to_owned())
+}
+
+fn stores(serve: &Serve, config: &Config) -> anyhow::Result<Stores> {
+    Ok(if serve.route == Route::WriteDurable {
+        Local::open(&config.storage.data_dir, &config.twin)?.stores()
+    } else {
+        Memory::new(system_clock()).stores()
+    })
+}
+
+struct Always;
+
+#[async_trait::async_trait]
+impl Readiness for Always {
+    async fn ready(&self) -> Result<(), String> {
+        Ok(())
+    }
+}
