@@ -104,7 +104,8 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             demo::run(&layout, &args)
         }
         Task::Bench { quick } => {
-            build(&layout, &mut steps, false)?;
+            functions(&layout, &mut steps)?;
+            command(&layout, &mut steps)?;
             bench::run(&layout, quick)
         }
         Task::Guard { write } => guard::run(&layout, write),
