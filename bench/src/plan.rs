@@ -43,7 +43,7 @@ impl Plan {
             other: (3, Duration::from_millis(400)),
             warm_up: Duration::from_millis(150),
             open: Duration::from_secs(3),
-            starts: 15,
+            starts: 9,
             waiting: &[1_000, 10_000],
             calls: 20_000,
             main_only: false,

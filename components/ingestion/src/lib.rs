@@ -2,6 +2,8 @@
 //!
 //! It acknowledges nothing by itself: what the next hop says is what its caller hears.
 
+use std::cell::Cell;
+
 use twin_contract::{Envelope, Layer, MessageId};
 use twin_delivery::{Deadline, Verdict};
 use twin_guest::{
@@ -42,13 +44,26 @@ async fn ingest(request: &Request) -> Result<Response, Response> {
     Ok(hand_on(&id, envelope.as_bytes(), deadline).await)
 }
 
+thread_local! {
+    /// Who is bound does not change while an instance lives, and asking costs as much as sending.
+    static NO_CONNECTOR: Cell<bool> = const { Cell::new(false) };
+}
+
 /// To the connector beside this function, which retries and keeps dead letters; where there is none, once to the writer.
 async fn hand_on(id: &MessageId, envelope: &[u8], deadline: Deadline) -> Response {
     let timeout_ms = || deadline.attempt_timeout(clock::mono_ms(), u64::MAX);
-    let sent = match peer::post("connector", id, envelope, timeout_ms()).await {
+    let sent = if NO_CONNECTOR.get() {
+        Sent::Unbound
+    } else {
+        peer::post("connector", id, envelope, timeout_ms()).await
+    };
+    let sent = match sent {
         // The connector's reply is this function's, unchanged.
         Sent::Reply(reply) if !is_about_us(reply.status) => return unchanged(reply),
-        Sent::Unbound => peer::post("writer", id, envelope, timeout_ms()).await,
+        Sent::Unbound => {
+            NO_CONNECTOR.set(true);
+            peer::post("writer", id, envelope, timeout_ms()).await
+        }
         sent => sent,
     };
     let response = answer_for(sent);
