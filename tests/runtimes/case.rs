@@ -17,8 +17,8 @@ use crate::{
 /// The key that every request presents unless the case says otherwise.
 const KEY: &str = "the-key";
 
-/// How long «soon» may last.
-const SOON: Duration = Duration::from_secs(10);
+/// How long «soon» may last: longer than the lease of an outbox whose holder was killed.
+const SOON: Duration = Duration::from_secs(60);
 
 /// What a file holds.
 #[derive(Debug, Deserialize)]
