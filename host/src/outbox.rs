@@ -24,9 +24,10 @@ use crate::{
 };
 
 /// Events handed out at once.
-const BATCH: u32 = 32;
-/// How long an event is this process's to deliver.
-const LEASE: Duration = Duration::from_secs(30);
+const BATCH: u32 = 16;
+/// How long an event is this process's to deliver: as long as it waits if this process is killed. A batch that takes longer is
+/// delivered twice at worst, and the reporter knows events by their ids.
+const LEASE: Duration = Duration::from_secs(10);
 /// How long one delivery may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// How long to wait for news before looking all the same: another process may have published.
