@@ -43,7 +43,7 @@ fn lint(layout: &Layout, steps: &mut Steps) -> anyhow::Result<()> {
         process::run(layout.cargo().args(["fmt", "--all", "--check"]))
     })?;
     steps.run("lints", || process::run(clippy(layout).args(DENY)))?;
-    steps.run("lints of the function components", || {
+    steps.run("lints of the components and the bench", || {
         // For the native target: the bindings have stubs there, and no linter for wasm is needed.
         let mut clippy = clippy(layout);
         for name in [
@@ -51,6 +51,8 @@ fn lint(layout: &Layout, steps: &mut Steps) -> anyhow::Result<()> {
             "adapter",
             "adapter-spin",
             "adapter-wasi",
+            "bench",
+            "guard",
             components::ROGUE,
         ]
         .iter()

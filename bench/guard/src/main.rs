@@ -43,7 +43,7 @@ fn reading(
     let now = Timestamp::from_micros(1_767_225_600_000_000 + i64::from(round));
     let wrapped = device.wrap(
         Cloud::Aws,
-        "4bf92f3577b34da6a3ce929d0e0e4736",
+        Some("4bf92f3577b34da6a3ce929d0e0e4736"),
         None,
         now,
         [7; 10],

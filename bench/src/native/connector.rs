@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use twin_contract::{MessageId, Post, Timestamp, digest, reply::Custody};
+use twin_contract::{MessageId, Post, Timestamp, reply::Custody};
 use twin_delivery::{Admission, Deadline, Next, Outcome, SendFailure, Signal, Verdict};
 use twin_host::{
     bindings::peers::Failure,
@@ -87,11 +87,9 @@ fn read(
         Post::Device(device) => {
             let mut random = [0; 10];
             random.copy_from_slice(uuid::Uuid::new_v4().as_bytes().split_at(10).0);
-            let mut trace_id = digest(&random);
-            trace_id.truncate(32);
             let now = Timestamp::from_micros(i64::try_from(now().as_micros()).unwrap_or(0));
             let wrapped = device
-                .wrap(native.config.cloud, &trace_id, given, now, random)
+                .wrap(native.config.cloud, None, given, now, random)
                 .map_err(|error| gate::refused(&error))?;
             Ok((wrapped.id, wrapped.envelope.into_bytes()))
         }
