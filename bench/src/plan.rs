@@ -40,7 +40,7 @@ impl Plan {
     pub(crate) const fn whole() -> Self {
         Self {
             main: (3, Duration::from_millis(1000)),
-            other: (2, Duration::from_millis(200)),
+            other: (2, Duration::from_millis(800)),
             warm_up: Duration::from_millis(80),
             open: Duration::from_secs(1),
             starts: 5,
