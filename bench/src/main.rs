@@ -56,13 +56,13 @@ fn run(quick: bool) -> anyhow::Result<()> {
     results.fsync_us = measure::raw::fsync_us(tempfile::tempdir_in(places.target())?.path())?;
     results.starts = Some(measure::start::starts(&plan)?);
     results.calls = Some(measure::calls::calls(&plan)?);
+    results.waiting = measure::memory::waiting(&plan)?;
     for route in plan::ROUTES {
         results.cells.extend(measure::matrix::closed(&plan, route)?);
         results
             .arrivals
             .extend(measure::matrix::open(&plan, route)?);
     }
-    results.waiting = measure::memory::waiting(&plan)?;
     results.stock = measure::stock::absent()?;
     results.end();
     report::show(&results, &places.root, quick)

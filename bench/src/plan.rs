@@ -39,11 +39,11 @@ pub(crate) struct Plan {
 impl Plan {
     pub(crate) const fn whole() -> Self {
         Self {
-            main: (5, Duration::from_millis(1500)),
-            other: (3, Duration::from_millis(400)),
-            warm_up: Duration::from_millis(150),
-            open: Duration::from_secs(3),
-            starts: 9,
+            main: (3, Duration::from_millis(1000)),
+            other: (2, Duration::from_millis(800)),
+            warm_up: Duration::from_millis(80),
+            open: Duration::from_secs(1),
+            starts: 5,
             waiting: &[1_000, 10_000],
             calls: 20_000,
             main_only: false,

@@ -143,6 +143,11 @@ pub(crate) fn config(serve: &Serve) -> anyhow::Result<Config> {
         ("TWIN_FUNCTIONS", functions),
         ("INTER_CLOUD_TOKEN", KEY),
         ("RETRY_INITIAL_MS", &serve.retry_initial_ms.to_string()),
+        // There must be time left to try again.
+        (
+            "FUNCTION_DEADLINE_MS",
+            &(25_000 + 2 * serve.retry_initial_ms).to_string(),
+        ),
         ("RUST_LOG", "warn"),
         ("REMOTE_INGESTION_URL", &serve.peer),
         ("TWIN_DATA_DIR", &path(&serve.data)?),

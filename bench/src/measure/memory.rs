@@ -9,8 +9,8 @@ use crate::{
     serve::{Kind, Route},
 };
 
-/// Long enough for all of them to wait at once, and not so long that there is no time left to try again.
-const BACKOFF_MS: u32 = 15_000;
+/// Long enough for all of them to wait at once on a machine that is busy, too.
+const BACKOFF_MS: u32 = 60_000;
 /// From the last request sent to the look at the memory.
 const SETTLED: Duration = Duration::from_millis(1500);
 
