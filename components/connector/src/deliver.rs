@@ -1,5 +1,7 @@
 //! Delivering one message: attempts, waits, and the way to the dead letters. What to do is `twin_delivery`'s to say.
 
+use std::pin::pin;
+
 use futures_util::future::{Either, select};
 use twin_contract::{Layer, MessageId, reply::Custody};
 use twin_delivery::{Deadline, DeliverySettings, GiveUp, Next, Signal, Verdict};
@@ -129,14 +131,14 @@ pub(crate) async fn deliver(
 /// Waits to retry. Returns why the wait ended early, if it did.
 async fn wait(message: &Message, ms: u64, settings: &DeliverySettings) -> Option<&'static str> {
     let end = clock::mono_ms().saturating_add(ms);
+    let mut draining = pin!(lifecycle::draining());
     loop {
         let left = end.saturating_sub(clock::mono_ms());
         if left == 0 {
             return None;
         }
-        let slice = std::pin::pin!(clock::sleep_ms(left.min(LOOK_AGAIN_MS)));
-        let draining = std::pin::pin!(lifecycle::draining());
-        if let Either::Right(_) = select(slice, draining).await {
+        let slice = pin!(clock::sleep_ms(left.min(LOOK_AGAIN_MS)));
+        if let Either::Right(_) = select(slice, draining.as_mut()).await {
             return Some("host draining");
         }
         if circuit::has_opened(message.peer, &settings.breaker).await {
