@@ -2,12 +2,11 @@
 
 use std::borrow::Cow;
 
-use serde_json::value::RawValue;
-
 use crate::{
     Cloud, ContractError, Layer, MAX_DEPTH, MessageId, MessageType, Timestamp,
     envelope::{check_size, device_id},
-    json::{Object, as_text, push_name, push_text},
+    json::{Object, push_name, push_text},
+    scan::Value,
 };
 
 const DEVICE_ID: [&str; 4] = ["device_id", "iotDeviceId", "deviceId", "IoTDeviceId"];
@@ -60,7 +59,7 @@ impl<'a> DeviceMessage<'a> {
             .ok_or(ContractError::FieldMissing("device_id"))
             .and_then(|value| device_id("device_id", value))?;
         // A simulator sends `"time":""`: no time of its own.
-        let given = |value: &RawValue| !matches!(value.get(), "null" | "\"\"");
+        let given = |value: Value<'_>| !matches!(value.get(), "null" | "\"\"");
         let timestamp = one_of(object, &TIMESTAMP, given)?
             .map(Time::parse)
             .transpose()?;
@@ -137,12 +136,12 @@ impl<'a> DeviceMessage<'a> {
 }
 
 impl<'a> Time<'a> {
-    fn parse(value: &'a RawValue) -> Result<Self, ContractError> {
+    fn parse(value: Value<'a>) -> Result<Self, ContractError> {
         let invalid = || ContractError::FieldInvalid {
             field: "timestamp",
             expected: "an RFC 3339 timestamp or a number of seconds or milliseconds since 1970",
         };
-        let text = match as_text(value) {
+        let text = match value.as_text() {
             Some(text) if Timestamp::parse_utc(&text).is_some() => text,
             Some(text) => {
                 let instant = Timestamp::parse_with_offset(&text).ok_or_else(invalid)?;
@@ -162,11 +161,11 @@ impl<'a> Time<'a> {
 fn one_of<'a>(
     object: &Object<'a>,
     names: &[&'static str],
-    counts: impl Fn(&RawValue) -> bool,
-) -> Result<Option<&'a RawValue>, ContractError> {
+    counts: impl Fn(Value<'_>) -> bool,
+) -> Result<Option<Value<'a>>, ContractError> {
     let mut found = names
         .iter()
-        .filter_map(|name| Some((name, object.get(name).filter(|value| counts(value))?)));
+        .filter_map(|name| Some((name, object.get(name).filter(|value| counts(*value))?)));
     match (found.next(), found.next()) {
         (_, Some((name, _))) => Err(ContractError::FieldRepeated((*name).to_owned())),
         (first, None) => Ok(first.map(|(_, value)| value)),

@@ -2,12 +2,11 @@
 
 use std::borrow::Cow;
 
-use serde_json::value::RawValue;
-
 use crate::{
     Cloud, ContractError, DeviceMessage, Layer, MAX_BODY, MAX_DEVICE_ID, MessageType, Timestamp,
     identity::digest,
-    json::{Object, as_text, field, is_object, push_name, push_text},
+    json::{Object, find, push_name, push_text},
+    scan::Value,
 };
 
 /// A message on its way between layers. Borrows from its bytes; unknown fields stay in them untouched.
@@ -25,7 +24,7 @@ pub struct Envelope<'a> {
     pub device_id: Cow<'a, str>,
     /// For distributed tracing.
     pub trace_id: Option<Cow<'a, str>>,
-    payload: &'a RawValue,
+    payload: Value<'a>,
     object: Object<'a>,
 }
 
@@ -67,7 +66,7 @@ impl<'a> Envelope<'a> {
         Self::from_object(Object::from_body(body)?)
     }
 
-    fn from_object(object: Object<'a>) -> Result<Self, ContractError> {
+    fn from_object(mut object: Object<'a>) -> Result<Self, ContractError> {
         let source_cloud = object.text("source_cloud", "a string")?.parse()?;
         let target_layer = object.text("target_layer", "a string")?.parse()?;
         let message_type = object.text("message_type", "a string")?.parse()?;
@@ -81,13 +80,11 @@ impl<'a> Envelope<'a> {
         let payload = object
             .get("payload")
             .ok_or(ContractError::FieldMissing("payload"))?;
-        if !is_object(payload.get()) {
-            return Err(ContractError::FieldInvalid {
-                field: "payload",
-                expected: "an object",
-            });
-        }
-        let device_id = field(payload.get(), "device_id")?
+        let fields = object.payload.take().ok_or(ContractError::FieldInvalid {
+            field: "payload",
+            expected: "an object",
+        })?;
+        let device_id = find(&fields.each_once()?, "device_id")
             .ok_or(ContractError::FieldMissing("payload.device_id"))
             .and_then(|value| device_id("payload.device_id", value))?;
         let trace_id = object.get("trace_id").map(trace_id).transpose()?.flatten();
@@ -167,9 +164,10 @@ pub(crate) fn check_size(envelope: &str) -> Result<(), ContractError> {
 /// Reads a device id.
 pub(crate) fn device_id<'a>(
     field: &'static str,
-    value: &'a RawValue,
+    value: Value<'a>,
 ) -> Result<Cow<'a, str>, ContractError> {
-    as_text(value)
+    value
+        .as_text()
         .filter(|id| (1..=MAX_DEVICE_ID).contains(&id.len()))
         .ok_or(ContractError::FieldInvalid {
             field,
@@ -177,11 +175,11 @@ pub(crate) fn device_id<'a>(
         })
 }
 
-fn trace_id(value: &RawValue) -> Result<Option<Cow<'_, str>>, ContractError> {
+fn trace_id(value: Value<'_>) -> Result<Option<Cow<'_, str>>, ContractError> {
     if value.get() == "null" {
         return Ok(None);
     }
-    let text = as_text(value).filter(|id| id.len() <= MAX_DEVICE_ID);
+    let text = value.as_text().filter(|id| id.len() <= MAX_DEVICE_ID);
     text.map(Some).ok_or(ContractError::FieldInvalid {
         field: "trace_id",
         expected: "a string of at most 256 bytes",

@@ -18,6 +18,7 @@ mod peer;
 mod query;
 mod replay_command;
 pub mod reply;
+mod scan;
 mod system_error;
 mod timestamp;
 

@@ -39,8 +39,7 @@ impl Page {
     /// # Errors
     /// If the document is no JSON object, which a writer never stores.
     pub fn push(&mut self, item: &Item<'_>) -> Result<(), ContractError> {
-        let text = std::str::from_utf8(item.document).map_err(|_| ContractError::BodyNotUtf8)?;
-        let object = Object::from_object(text)?;
+        let object = Object::from_document(item.document)?;
         self.begin_item();
         let mut out = String::from("{");
         for (name, value) in &object.fields {

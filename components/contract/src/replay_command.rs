@@ -1,9 +1,6 @@
 //! The command to replay dead letters: the body of `POST /dead-letters/replay`.
 
-use crate::{
-    ContractError,
-    json::{Object, as_text},
-};
+use crate::{ContractError, json::Object};
 
 /// Which letters to send again.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +37,9 @@ impl ReplayCommand {
                         .ok_or_else(|| invalid("limit", "a number from 1 to 1000"))?;
                 }
                 "letter_id" => {
-                    let text = as_text(value).ok_or_else(|| invalid("letter_id", "a string"))?;
+                    let text = value
+                        .as_text()
+                        .ok_or_else(|| invalid("letter_id", "a string"))?;
                     command.letter_id = Some(text.into_owned());
                 }
                 _ => return Err(ContractError::FieldUnknown(name.into_owned())),
