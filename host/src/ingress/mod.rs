@@ -2,6 +2,7 @@
 
 mod body;
 pub mod http;
+mod outliving;
 pub(crate) mod refusal;
 mod response;
 mod routes;

@@ -1,10 +1,12 @@
 //! One HTTP request, from its head to its response.
 
 use std::{
+    panic::AssertUnwindSafe,
     sync::Arc,
     time::{Duration, Instant},
 };
 
+use futures_util::FutureExt;
 use http::{header, request::Parts};
 use http_body_util::Full;
 use hyper::{
@@ -16,6 +18,7 @@ use twin_contract::Cloud;
 
 use super::{
     IngressSettings, body,
+    outliving::Outliving,
     refusal::Refusal,
     response,
     routes::{Route, Routes},
@@ -159,13 +162,16 @@ impl Service {
             self.calls.subscribe(),
             metrics::InFlight::new(cloud, function),
         );
-        let call = tokio::spawn(async move {
-            let answer = functions.call(function, request).await;
+        let call = async move {
+            // A panic is the end of this call, and not of the connection.
+            let answer = AssertUnwindSafe(functions.call(function, request))
+                .catch_unwind()
+                .await
+                .unwrap_or(Err(CallError::InstanceLost(function)));
             drop(held);
             conclude(cloud, function, answer.map_err(Refusal::from), started)
-        });
-        call.await
-            .unwrap_or_else(|_| Refusal::from(CallError::InstanceLost(function)).response())
+        };
+        Outliving::of(call).await
     }
 
     /// Reads the body of a caller who is let in. All others the component refuses before it looks at the body: they get

@@ -1,8 +1,7 @@
 //! The runtime: runs the function components as long-lived instances, many calls at once in each.
 //!
-//! A [`Runtime`] has one pool of workers for each mounted function. A worker is a store with one instance in it, in a task
-//! of its own; all workers of a function take calls from one queue. What a component imports is answered by
-//! [`crate::imports`].
+//! A [`Runtime`] has as many lanes as cores, and in each lane a worker of each mounted function: a store with one instance in
+//! it, which takes calls from a queue of its own. What a component imports is answered by [`crate::imports`].
 
 mod cache;
 mod clock;
@@ -10,6 +9,7 @@ mod door;
 mod engine;
 mod error;
 mod image;
+mod lane;
 mod pool;
 pub(crate) mod state;
 mod worker;
@@ -30,6 +30,7 @@ use crate::{
     function::{CallError, FunctionName, Functions, Request, Response},
     imports::Capabilities,
 };
+use lane::Lane;
 use pool::Pool;
 
 /// What the runtime is told.
@@ -39,7 +40,7 @@ pub struct RuntimeSettings {
     pub components: PathBuf,
     /// Where precompiled code is kept; none compiles at every start.
     pub cache: Option<PathBuf>,
-    /// Instances of each function.
+    /// Instances of each function, and so lanes.
     pub instances: usize,
     /// Calls of one function at once, all instances together; more are told to come again.
     pub concurrent_calls: usize,
@@ -87,6 +88,7 @@ impl Runtime {
         capabilities: impl Fn(FunctionName) -> Capabilities,
     ) -> Result<Self, RuntimeError> {
         let (draining, drained) = watch::channel(false);
+        let lanes: Vec<_> = (0..settings.instances.max(1)).map(Lane::open).collect();
         let mut pools = BTreeMap::new();
         for &function in functions {
             let image = Image::load(sandbox, settings, function)?;
@@ -94,7 +96,8 @@ impl Runtime {
                 draining: drained.clone(),
                 ..capabilities(function)
             });
-            let pool = Pool::start(sandbox, settings, image, time.clone(), capabilities).await?;
+            let pool =
+                Pool::start(sandbox, settings, &lanes, image, time.clone(), capabilities).await?;
             pools.insert(function, pool);
         }
         Ok(Self { pools, draining })

@@ -1,6 +1,12 @@
-//! The instances of one function, and the queue in front of them.
+//! The instances of one function, and the queues in front of them.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
@@ -10,6 +16,7 @@ use wasmtime::component::Linker;
 
 use super::{
     Image, RuntimeError, RuntimeSettings, Sandbox, Time, door,
+    lane::Lane,
     state::State,
     worker::{self, Ended},
 };
@@ -38,8 +45,6 @@ pub(super) struct Shared {
     pub(super) component: FunctionsPre<State>,
     pub(super) capabilities: Arc<Capabilities>,
     pub(super) time: Time,
-    pub(super) queue: async_channel::Receiver<Job>,
-    pub(super) calls_at_once: usize,
     pub(super) calls_per_instance: u64,
     pub(super) longest_computation: Duration,
 }
@@ -49,7 +54,10 @@ pub(super) struct Pool {
     function: FunctionName,
     digest: String,
     deadline: Duration,
-    queue: async_channel::Sender<Job>,
+    /// One for each lane, in their order. The permits bound them: a call without one is refused at once.
+    queues: Vec<async_channel::Sender<Job>>,
+    /// Moves on with each call, so that lanes with equal queues take turns.
+    turn: AtomicUsize,
     permits: Arc<Semaphore>,
     /// Closed when the last worker has ended.
     ended: tokio::sync::Mutex<mpsc::Receiver<()>>,
@@ -61,6 +69,7 @@ impl Pool {
     pub(super) async fn start(
         sandbox: &Sandbox,
         settings: &RuntimeSettings,
+        lanes: &[Lane],
         image: Image,
         time: Time,
         capabilities: Arc<Capabilities>,
@@ -68,30 +77,34 @@ impl Pool {
         let function = image.function;
         let failed = |source| RuntimeError::Instantiation { function, source };
         let component = link(sandbox, &image).map_err(failed)?;
-        // The permits bound the queue: a call without one is refused at once.
-        let (sender, queue) = async_channel::unbounded();
-        let instances = settings.instances.max(1);
         let shared = Arc::new(Shared {
             sandbox: sandbox.clone(),
             function,
             component,
             capabilities,
             time,
-            queue,
-            calls_at_once: settings.concurrent_calls.div_ceil(instances),
             calls_per_instance: settings.calls_per_instance,
             longest_computation: settings.longest_computation,
         });
         worker::Worker::new(&shared).await.map_err(failed)?;
         let (alive, ended) = mpsc::channel(1);
-        for _ in 0..instances {
-            tokio::spawn(keep_one_running(Arc::clone(&shared), alive.clone()));
+        let mut queues = Vec::with_capacity(lanes.len());
+        for lane in lanes {
+            let (sender, queue) = async_channel::unbounded();
+            queues.push(sender);
+            lane.spawn(keep_one_running(
+                Arc::clone(&shared),
+                queue,
+                lane.clone(),
+                alive.clone(),
+            ));
         }
         Ok(Self {
             function,
             digest: image.digest,
             deadline: settings.deadline,
-            queue: sender,
+            queues,
+            turn: AtomicUsize::new(0),
             permits: Arc::new(Semaphore::new(settings.concurrent_calls)),
             ended: tokio::sync::Mutex::new(ended),
         })
@@ -115,9 +128,10 @@ impl Pool {
             overdue: Instant::now() + after,
             _permit: permit,
         };
-        // The queue is closed only while the host stops.
-        let queued = self.queue.send(job).await;
-        queued.map_err(|_| CallError::Overloaded(function))?;
+        // The queues are closed only while the host stops.
+        self.queue()
+            .and_then(|queue| queue.try_send(job).ok())
+            .ok_or(CallError::Overloaded(function))?;
         match timeout(after, answered).await {
             Ok(Ok(response)) => Ok(response),
             Ok(Err(_)) => Err(CallError::InstanceLost(function)),
@@ -125,9 +139,21 @@ impl Pool {
         }
     }
 
+    /// Where a call waits: in the lane that it comes from, else in the one with the shortest queue.
+    fn queue(&self) -> Option<&async_channel::Sender<Job>> {
+        let here = Lane::current().and_then(|number| self.queues.get(number));
+        here.or_else(|| {
+            let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+            let (before, from) = self.queues.split_at(turn % self.queues.len().max(1));
+            from.iter().chain(before).min_by_key(|queue| queue.len())
+        })
+    }
+
     /// Takes no more calls; the workers end when they have answered what they have.
     pub(super) fn close(&self) {
-        self.queue.close();
+        for queue in &self.queues {
+            queue.close();
+        }
     }
 
     /// Resolves when all workers have ended.
@@ -147,8 +173,13 @@ fn link(sandbox: &Sandbox, image: &Image) -> wasmtime::Result<FunctionsPre<State
     FunctionsPre::new(linker.instantiate_pre(&image.component)?)
 }
 
-/// Keeps one worker running: after a trap, after its last call, until the queue is closed.
-async fn keep_one_running(shared: Arc<Shared>, alive: mpsc::Sender<()>) {
+/// Keeps one worker running in a lane: after a trap, after its last call, until the queue is closed.
+async fn keep_one_running(
+    shared: Arc<Shared>,
+    queue: async_channel::Receiver<Job>,
+    lane: Lane,
+    alive: mpsc::Sender<()>,
+) {
     loop {
         let worker = match worker::Worker::new(&shared).await {
             Ok(worker) => worker,
@@ -159,7 +190,7 @@ async fn keep_one_running(shared: Arc<Shared>, alive: mpsc::Sender<()>) {
                     error = format!("{error:#}"),
                     "no instance"
                 );
-                if shared.queue.is_closed() {
+                if queue.is_closed() {
                     return;
                 }
                 tokio::time::sleep(Duration::from_secs(1)).await;
@@ -167,19 +198,20 @@ async fn keep_one_running(shared: Arc<Shared>, alive: mpsc::Sender<()>) {
             }
         };
         let (retire, retired) = oneshot::channel();
-        let running = tokio::spawn({
-            let alive = alive.clone();
+        let (end, ended) = oneshot::channel();
+        lane.spawn({
+            let (queue, alive) = (queue.clone(), alive.clone());
             async move {
-                let ended = worker.run(retire).await;
+                // Nobody to tell means that a successor has taken over.
+                let _ = end.send(worker.run(queue, retire).await);
                 drop(alive);
-                ended
             }
         });
         // Whoever retires still answers what it has; its successor starts now.
         if retired.await.is_ok() {
             continue;
         }
-        match running.await {
+        match ended.await {
             Ok(Ended::QueueClosed) => return,
             Ok(Ended::Trapped) | Err(_) => {
                 metrics::counter!("twin_instances_lost_total", "function" => shared.function.as_str())

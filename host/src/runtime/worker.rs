@@ -45,11 +45,17 @@ impl Worker {
     }
 
     /// Takes calls until the queue is closed, or the instance has had its share (then `retire` is told), and answers them.
-    pub(super) async fn run(mut self, retire: oneshot::Sender<()>) -> Ended {
+    pub(super) async fn run(
+        mut self,
+        queue: async_channel::Receiver<Job>,
+        retire: oneshot::Sender<()>,
+    ) -> Ended {
         let (shared, instance) = (&self.shared, &self.instance);
         let served = self
             .store
-            .run_concurrent(async |accessor| serve(shared, instance, accessor, retire).await)
+            .run_concurrent(async |accessor| {
+                serve(shared, &queue, instance, accessor, retire).await
+            })
             .await;
         match served.flatten() {
             Ok(()) => Ended::QueueClosed,
@@ -77,6 +83,7 @@ enum Call {
 
 async fn serve(
     shared: &Shared,
+    queue: &async_channel::Receiver<Job>,
     instance: &World,
     accessor: &Accessor<State>,
     retire: oneshot::Sender<()>,
@@ -86,7 +93,7 @@ async fn serve(
     let mut left = shared.calls_per_instance;
     let mut open = true;
     loop {
-        let take = open && left > 0 && calls.len() < shared.calls_at_once;
+        let take = open && left > 0;
         if !take && calls.is_empty() {
             return Ok(());
         }
@@ -97,7 +104,7 @@ async fn serve(
                 Call::Trapped(error) => return Err(error),
                 Call::Overdue => left = 0,
             },
-            job = shared.queue.recv(), if take => match job {
+            job = queue.recv(), if take => match job {
                 Ok(job) => {
                     left -= 1;
                     calls.push(call(instance, accessor, job));

@@ -1,0 +1,90 @@
+//! Lanes: each is one task of the async runtime in which an instance of every function lives.
+//!
+//! What one function hands to another in the same process stays in its lane, and needs neither another thread nor a turn of the
+//! scheduler: a message from task to task may cost a wake-up of a thread, which takes longer than what there is to do. As
+//! many lanes as cores keep all of them busy.
+
+use futures_util::{
+    StreamExt,
+    future::{BoxFuture, FutureExt},
+    stream::FuturesUnordered,
+};
+use tokio::sync::mpsc;
+
+tokio::task_local! {
+    /// The lane that is running.
+    static CURRENT: usize;
+}
+
+/// A lane of a runtime.
+#[derive(Clone)]
+pub(super) struct Lane {
+    tasks: mpsc::UnboundedSender<BoxFuture<'static, ()>>,
+}
+
+impl Lane {
+    /// Opens a lane. It ends when nothing runs in it any more and nobody is left to put something in.
+    pub(super) fn open(number: usize) -> Self {
+        let (tasks, added) = mpsc::unbounded_channel();
+        tokio::spawn(CURRENT.scope(number, run(added)));
+        Self { tasks }
+    }
+
+    /// The number of the lane in which this is called; none outside of any.
+    pub(super) fn current() -> Option<usize> {
+        CURRENT.try_with(|number| *number).ok()
+    }
+
+    /// Runs something in this lane.
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        // A lane is gone only with its async runtime.
+        let _ = self.tasks.send(task.boxed());
+    }
+}
+
+async fn run(mut added: mpsc::UnboundedReceiver<BoxFuture<'static, ()>>) {
+    let mut running = FuturesUnordered::new();
+    loop {
+        tokio::select! {
+            biased;
+            Some(task) = added.recv() => running.push(task),
+            Some(()) = running.next() => {}
+            else => return,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_runs_in_a_lane_knows_it_and_goes_on_beside_the_rest() {
+        let lane = Lane::open(7);
+        assert_eq!(Lane::current(), None);
+        let (tell, told) = oneshot::channel();
+        let (release, released) = oneshot::channel::<()>();
+        lane.spawn(async move {
+            released.await.expect("a sign");
+            let _ = tell.send(Lane::current());
+        });
+        lane.spawn(async move { release.send(()).expect("a listener") });
+        assert_eq!(told.await, Ok(Some(7)));
+    }
+
+    #[tokio::test]
+    async fn a_lane_ends_when_nobody_can_add_to_it() {
+        let lane = Lane::open(0);
+        let (held, ended) = oneshot::channel::<()>();
+        let (release, released) = oneshot::channel::<()>();
+        lane.spawn(async move {
+            let _held = held;
+            let _ = released.await;
+        });
+        drop(lane);
+        drop(release);
+        assert!(ended.await.is_err());
+    }
+}
