@@ -446,9 +446,9 @@ const fn special(eight: u64) -> u64 {
     const HIGHS: u64 = ONES << 7;
     // Subtracting borrows from the next byte only where this one is marked.
     let below_space = eight.wrapping_sub(ONES * b' ' as u64) & !eight;
-    let quote = eight ^ ONES * b'"' as u64;
+    let quote = eight ^ (ONES * b'"' as u64);
     let quote = quote.wrapping_sub(ONES) & !quote;
-    let backslash = eight ^ ONES * b'\\' as u64;
+    let backslash = eight ^ (ONES * b'\\' as u64);
     let backslash = backslash.wrapping_sub(ONES) & !backslash;
     (below_space | quote | backslash) & HIGHS
 }
