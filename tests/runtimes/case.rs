@@ -26,7 +26,7 @@ const SOON: Duration = Duration::from_secs(60);
 pub(crate) struct Case {
     #[serde(skip)]
     name: String,
-    /// Variables beyond those that all cases share.
+    /// Variables beyond those that all cases share; `{writer}` in a value is where the writer is.
     #[serde(default)]
     settings: Variables,
     step: Vec<Step>,
@@ -38,15 +38,24 @@ pub(crate) struct Case {
 struct Step {
     /// From here on these functions run, started anew on the data that is there.
     run: Option<Vec<String>>,
-    /// A request: method and target.
+    /// Variables that are other ones from here on, for what is started.
+    #[serde(default)]
+    set: Variables,
+    /// A request: method and target. `{next}` is the cursor of the last reply that had one.
     send: Option<String>,
     /// Beside the key.
     #[serde(default)]
     headers: BTreeMap<String, String>,
     /// In place of the key; empty for none.
     key: Option<String>,
+    /// Headers of these that are sent once more.
+    #[serde(default)]
+    twice: Vec<String>,
     #[serde(default)]
     body: String,
+    /// Appended to the body: what is no text.
+    #[serde(default)]
+    bytes: Vec<u8>,
     /// Appends so many characters to the body, for bodies that are too large for a file.
     #[serde(default)]
     padding: usize,
@@ -96,18 +105,22 @@ impl Case {
             .build()
             .expect("a client");
         let mut wrong = Vec::new();
+        let mut next = String::new();
         for (number, step) in (1..).zip(&self.step) {
+            twin.set(&step.set);
             if let Some(functions) = &step.run {
                 twin.run(functions);
             }
             if let Some(send) = &step.send {
+                let send = &send.replace("{next}", &next);
                 let expected = step.expected();
                 let start = Instant::now();
-                let mut got = step.exchange(&client, &twin, send).await;
+                let (mut got, mut cursor) = step.exchange(&client, &twin, send).await;
                 while step.soon && got != expected && start.elapsed() < SOON {
                     tokio::time::sleep(Duration::from_millis(50)).await;
-                    got = step.exchange(&client, &twin, send).await;
+                    (got, cursor) = step.exchange(&client, &twin, send).await;
                 }
+                next = cursor.unwrap_or(next);
                 if got != expected {
                     wrong.push(format!(
                         "{}, step {number}: {send}\n  expected {expected}\n  got      {got}",
@@ -124,28 +137,37 @@ impl Case {
 }
 
 impl Step {
+    /// What came, and the cursor in it.
     async fn exchange(
         &self,
         client: &reqwest::Client,
         twin: &Twin<'_, impl Runtime>,
         send: &str,
-    ) -> String {
+    ) -> (String, Option<String>) {
         let (method, target) = send.split_once(' ').expect("a method and a target");
         let method = method.parse().expect("a method");
         let mut request = client.request(method, twin.address(target));
-        for (name, value) in &self.headers {
-            request = request.header(name, value);
-        }
         let key = self.key.as_deref().unwrap_or(KEY);
-        if !key.is_empty() {
-            request = request.header("x-api-key", key);
+        let key = Some(("x-api-key", key)).filter(|(_, key)| !key.is_empty());
+        let given = self.headers.iter();
+        let headers: Vec<(&str, &str)> = given
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .chain(key)
+            .collect();
+        let twice = headers
+            .iter()
+            .filter(|(name, _)| self.twice.iter().any(|again| again == name));
+        for (name, value) in headers.iter().chain(twice) {
+            request = request.header(*name, *value);
         }
-        if !self.body.is_empty() || self.padding > 0 {
-            request = request.body(format!("{}{}", self.body, "x".repeat(self.padding)));
+        let padding = "x".repeat(self.padding);
+        let body = [self.body.as_bytes(), &self.bytes, padding.as_bytes()].concat();
+        if !body.is_empty() {
+            request = request.body(body);
         }
         let reply = match request.send().await {
             Ok(reply) => reply,
-            Err(error) => return format!("no reply: {error:?}"),
+            Err(error) => return (format!("no reply: {error:?}"), None),
         };
         let header = |name: &str| {
             reply
@@ -163,13 +185,16 @@ impl Step {
             .text()
             .await
             .unwrap_or_else(|error| format!("no body: {error:?}"));
-        told(
+        let cursor = body.split_once("\"next\":\"");
+        let cursor = cursor.and_then(|(_, rest)| rest.split_once('"'));
+        let got = told(
             status,
             kind.as_deref(),
             retry_after.as_deref(),
             allow.as_deref(),
             &masked(&body, &self.mask),
-        )
+        );
+        (got, cursor.map(|(cursor, _)| cursor.to_owned()))
     }
 
     fn expected(&self) -> String {

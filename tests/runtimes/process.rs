@@ -63,6 +63,11 @@ impl<'a, R: Runtime> Twin<'a, R> {
         }
     }
 
+    /// Takes other values for variables; what runs keeps its own.
+    pub(crate) fn set(&mut self, variables: &Variables) {
+        self.settings.extend(variables.clone());
+    }
+
     /// Stops what runs and starts these functions. A function that does not run is a host that is down.
     pub(crate) fn run(&mut self, functions: &[String]) {
         self.stop();
@@ -138,15 +143,20 @@ impl<'a, R: Runtime> Twin<'a, R> {
     }
 
     fn variables(&self, function: &str) -> Variables {
-        let mut variables = self.settings.clone();
+        let place = |name: &str| format!("http://127.0.0.1:{}", self.ports[name]);
+        let mut variables = Variables::new();
         for (name, url, path) in PLACES {
             if peers_of(function).contains(&name) {
-                variables.insert(
-                    url.to_owned(),
-                    format!("http://127.0.0.1:{}{path}", self.ports[name]),
-                );
+                variables.insert(url.to_owned(), place(name) + path);
                 variables.insert(url.replace("_URL", "_CLOUD"), "aws".to_owned());
             }
+        }
+        // A case knows best.
+        for (variable, value) in &self.settings {
+            let value = PLACES.iter().fold(value.clone(), |value, (name, ..)| {
+                value.replace(&format!("{{{name}}}"), &place(name))
+            });
+            variables.insert(variable.clone(), value);
         }
         variables
     }
