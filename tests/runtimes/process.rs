@@ -4,8 +4,9 @@ use std::{
     collections::BTreeMap,
     fs::File,
     net::{SocketAddr, TcpListener, TcpStream},
+    os::unix::process::CommandExt,
     path::{Path, PathBuf},
-    process::{Child, Stdio},
+    process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -85,6 +86,7 @@ impl<'a, R: Runtime> Twin<'a, R> {
                 &self.variables(function),
             );
             let child = command
+                .process_group(0)
                 .stdin(Stdio::null())
                 .stdout(output.try_clone().unwrap())
                 .stderr(output)
@@ -119,15 +121,17 @@ impl<'a, R: Runtime> Twin<'a, R> {
     }
 
     fn stop(&mut self) {
-        for (_, mut child) in self.running.drain(..) {
-            // Without a chance to tidy up: what was promised must be there all the same.
-            let _ = child.kill();
-            let _ = child.wait();
+        for (function, child) in self.running.drain(..) {
+            kill(child);
+            // Whoever served was perhaps no child of this process, and cannot be waited for in another way.
+            while TcpStream::connect(address(self.ports[function.as_str()])).is_ok() {
+                thread::sleep(Duration::from_millis(5));
+            }
         }
     }
 
     fn wait_for(&mut self, function: &str) {
-        let address = SocketAddr::from(([127, 0, 0, 1], self.ports[function]));
+        let address = address(self.ports[function]);
         let start = Instant::now();
         while TcpStream::connect(address).is_err() {
             for (name, child) in &mut self.running {
@@ -172,11 +176,23 @@ impl<'a, R: Runtime> Twin<'a, R> {
     }
 }
 
+fn address(port: u16) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], port))
+}
+
+/// Without a chance to tidy up: what was promised must be there all the same. With all that the process started: `spin up`
+/// only starts another process, which serves.
+fn kill(mut child: Child) {
+    let group = format!("kill -KILL -{}", child.id());
+    let _ = Command::new("sh").args(["-c", &group]).status();
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
 impl<R> Drop for Twin<'_, R> {
     fn drop(&mut self) {
-        for (_, child) in &mut self.running {
-            let _ = child.kill();
-            let _ = child.wait();
+        for (_, child) in self.running.drain(..) {
+            kill(child);
         }
     }
 }

@@ -71,7 +71,11 @@ impl Database {
         let twin = Value::Text(self.twin.clone());
         let parameters = std::iter::once(twin).chain(parameters);
         let result = self.connection.execute(statement, parameters).await;
-        result.map(Rows).map_err(failure)
+        let rows = |result| Rows {
+            result,
+            ended: false,
+        };
+        result.map(rows).map_err(failure)
     }
 
     /// Runs a statement for its first row, if there is one.
@@ -89,16 +93,25 @@ impl Database {
 }
 
 /// The rows of a result, one after the other.
-pub(crate) struct Rows(QueryResult);
+pub(crate) struct Rows {
+    result: QueryResult,
+    /// Whoever asks once more behind the end is stopped by the runtime.
+    ended: bool,
+}
 
 impl Rows {
     pub(crate) async fn next(&mut self) -> Option<Row> {
-        self.0.next().await.map(Row)
+        if self.ended {
+            return None;
+        }
+        let row = self.result.next().await;
+        self.ended = row.is_none();
+        row.map(Row)
     }
 
     /// Whether those were all.
     pub(crate) async fn finish(self) -> Result<(), Failure> {
-        self.0.result().await.map_err(failure)
+        self.result.result().await.map_err(failure)
     }
 }
 
