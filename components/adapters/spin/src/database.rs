@@ -7,6 +7,10 @@ use twin_adapter::{Failure, twin_name};
 
 use crate::Adapter;
 
+/// As in the native host: durable, and many times faster than SQLite's default. A database that is no file decides for
+/// itself, and may refuse.
+const JOURNAL: [&str; 2] = ["PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL"];
+
 /// As in the native host's `schema_1.sql`; a statement each, because Spin takes one at a time.
 const TABLES: [&str; 9] = [
     "CREATE TABLE IF NOT EXISTS records (
@@ -53,6 +57,11 @@ impl Database {
             return Ok(Self { connection, twin });
         }
         let connection = Connection::open_default().await.map_err(failure)?;
+        for pragma in JOURNAL {
+            if let Ok(answer) = connection.execute(pragma, []).await {
+                let _ = answer.collect().await;
+            }
+        }
         for statement in TABLES {
             let made = connection.execute(statement, []).await.map_err(failure)?;
             made.result().await.map_err(failure)?;
