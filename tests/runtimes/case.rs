@@ -26,6 +26,9 @@ const SOON: Duration = Duration::from_secs(60);
 pub(crate) struct Case {
     #[serde(skip)]
     name: String,
+    /// Runtimes that do not even start this way.
+    #[serde(default, rename = "not-on")]
+    not_on: Vec<String>,
     /// Variables beyond those that all cases share; `{writer}` in a value is where the writer is.
     #[serde(default)]
     settings: Variables,
@@ -81,6 +84,11 @@ impl Case {
             toml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         case.name = file.file_stem().unwrap().to_string_lossy().into_owned();
         case
+    }
+
+    /// Whether the case can be played there.
+    pub(crate) fn is_for(&self, runtime: &str) -> bool {
+        self.not_on.iter().all(|other| other != runtime)
     }
 
     /// Plays the case and returns what was not as it should be.
