@@ -129,6 +129,17 @@ mod tests {
         }
     }
 
+    /// Ids that were given out must not change: a device's retry would be stored again.
+    #[test]
+    fn the_id_of_a_reading_is_what_it_always_was() {
+        let payload = br#"{"device_id":"sensor-001","temperature":25.40}"#;
+        let id = MessageId::of_reading("sensor-001", "2026-01-01T00:00:00Z", payload);
+        assert_eq!(
+            id.as_str(),
+            "1a163c65c991a9c49ff36b3c404642da4a84b471d8e563f0b46a43318bb1de52"
+        );
+    }
+
     #[test]
     fn a_unique_id_is_a_uuid_of_version_7_that_holds_its_time() {
         let id = MessageId::unique(0x0123_4567_89ab, [0xff; 10]);
