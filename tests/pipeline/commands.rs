@@ -26,6 +26,7 @@ fn inspect_passes_for_all_five_and_shows_what_they_may_do() {
         for shown in [
             "Capabilities that its world grants:",
             "twin:multicloud/credentials@",
+            "twin:multicloud/digest@",
             "Linked to nothing",
             "Nothing else.",
         ] {

@@ -1,6 +1,6 @@
 //! Connector: one id from the first hop on.
 
-use twin_contract::digest;
+use twin_contract::{Envelope, MessageId, digest};
 use twin_tests::{READING, Stage, connector, envelope, keyed, post, received, with_header};
 
 /// A connector whose peer receives everything.
@@ -70,6 +70,16 @@ async fn a_reading_with_a_time_has_the_same_id_when_its_device_tries_again() {
     let elsewhere = receiving().await;
     let dialect = READING.replace("device_id", "iotDeviceId");
     assert_eq!(id_of(&elsewhere, &dialect).await, first);
+    // The hash that the host gave it is the contract's own.
+    let sent = elsewhere.peers.arrivals().pop().unwrap();
+    let envelope = Envelope::parse(&sent.body).unwrap();
+    let id = MessageId::of_reading(
+        "d1",
+        "2026-01-01T00:00:00Z",
+        envelope.payload().as_bytes(),
+        digest,
+    );
+    assert_eq!(first, id.as_str());
 }
 
 #[tokio::test(start_paused = true)]

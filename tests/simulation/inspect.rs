@@ -9,7 +9,7 @@ use twin_host::{
 use twin_tests::{Stage, components};
 
 /// What all components import of their worlds.
-const COMMON: [&str; 3] = ["credentials", "log", "settings"];
+const COMMON: [&str; 4] = ["credentials", "digest", "log", "settings"];
 
 /// What each imports besides: no more than it uses. Types are names, with nothing behind them.
 const CAPABILITIES: [(FunctionName, &[&str]); 5] = [

@@ -7,7 +7,7 @@ use std::{env, hint::black_box};
 
 use anyhow::Context;
 use twin_contract::{
-    Cloud, Envelope, Layer, MessageId, Post, Timestamp,
+    Cloud, Envelope, Layer, MessageId, Post, Timestamp, digest,
     reply::{Custody, error_body},
 };
 use twin_delivery::{Breaker, Deadline, DeliverySettings, Outcome, Signal, Verdict};
@@ -47,6 +47,7 @@ fn reading(
         None,
         now,
         [7; 10],
+        digest,
     )?;
     let deadline = Deadline::new(0, settings.function_deadline_ms, None, Some("10000"));
     black_box(deadline.attempt_timeout(u64::from(round % 100), settings.attempt_timeout_ms));
@@ -57,7 +58,7 @@ fn reading(
     let forwarded = envelope.forward(Cloud::Azure, Layer::L3)?;
     let envelope = Envelope::parse(forwarded.as_bytes())?;
     envelope.require_layer(Layer::L3)?;
-    black_box(envelope.payload_digest());
+    black_box(envelope.payload_digest(digest));
     let id = MessageId::parse(wrapped.id.as_str())?;
 
     for reply in [

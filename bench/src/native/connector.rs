@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use twin_contract::{MessageId, Post, Timestamp, reply::Custody};
+use twin_contract::{MessageId, Post, Timestamp, digest, reply::Custody};
 use twin_delivery::{Admission, Deadline, Next, Outcome, SendFailure, Signal, Verdict};
 use twin_host::{
     bindings::peers::Failure,
@@ -81,7 +81,7 @@ fn read(
 ) -> Result<(MessageId, Vec<u8>), Response> {
     match Post::parse(&request.body).map_err(|error| gate::refused(&error))? {
         Post::Envelope(_) => {
-            let id = given.unwrap_or_else(|| MessageId::of_envelope(&request.body));
+            let id = given.unwrap_or_else(|| MessageId::of_envelope(&request.body, digest));
             Ok((id, request.body.clone()))
         }
         Post::Device(device) => {
@@ -89,7 +89,7 @@ fn read(
             random.copy_from_slice(uuid::Uuid::new_v4().as_bytes().split_at(10).0);
             let now = Timestamp::from_micros(i64::try_from(now().as_micros()).unwrap_or(0));
             let wrapped = device
-                .wrap(native.config.cloud, None, given, now, random)
+                .wrap(native.config.cloud, None, given, now, random, digest)
                 .map_err(|error| gate::refused(&error))?;
             Ok((wrapped.id, wrapped.envelope.into_bytes()))
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use twin_contract::{Envelope, Layer, MessageId, reply::JSON};
+use twin_contract::{Envelope, Layer, MessageId, digest, reply::JSON};
 use twin_delivery::Deadline;
 use twin_host::{
     bindings::peers,
@@ -18,7 +18,7 @@ pub(super) async fn ingest(native: &Native, request: Request) -> Result<Response
         .and_then(|envelope| envelope.require_layer(Layer::L2).map(|()| envelope))
         .and_then(|envelope| envelope.forward(native.config.cloud, Layer::L3))
         .map_err(|error| gate::refused(&error))?;
-    let id = given.unwrap_or_else(|| MessageId::of_envelope(&request.body));
+    let id = given.unwrap_or_else(|| MessageId::of_envelope(&request.body, digest));
     let deadline = Deadline::new(
         0,
         native.delivery.function_deadline_ms,

@@ -1,6 +1,6 @@
 //! The writer, native.
 
-use twin_contract::{Envelope, Layer, MessageId, reply::Custody};
+use twin_contract::{Envelope, Layer, MessageId, digest, reply::Custody};
 use twin_host::{
     bindings::records::{Entry, Outcome},
     function::{Request, Response},
@@ -14,13 +14,13 @@ pub(super) async fn write(native: &Native, request: Request) -> Result<Response,
     let envelope = Envelope::parse(&request.body)
         .and_then(|envelope| envelope.require_layer(Layer::L3).map(|()| envelope))
         .map_err(|error| gate::refused(&error))?;
-    let id = given.unwrap_or_else(|| MessageId::of_envelope(&request.body));
+    let id = given.unwrap_or_else(|| MessageId::of_envelope(&request.body, digest));
     let entry = Entry {
         device_id: envelope.device_id.to_string(),
         time: envelope.timestamp.as_micros(),
         id: id.to_string(),
         message_type: envelope.message_type.to_string(),
-        digest: envelope.payload_digest(),
+        digest: envelope.payload_digest(digest),
         // Nothing makes native code copy it.
         body: Vec::new(),
     };

@@ -11,6 +11,7 @@ use twin_guest::{
         dead_letters::{self, Attempt, Letter},
         types::Failure,
     },
+    digest::sha256,
     events::{self, Incident, Severity},
     gate, log, reply,
 };
@@ -25,7 +26,7 @@ pub(crate) async fn keep(message: &Message, attempts: Vec<Attempt>) -> Fate {
     let (first, last) = (attempts.first(), attempts.last());
     let cause = last.map_or_else(String::new, |last| last.cause.clone());
     let letter = Letter {
-        letter_id: letter_id(message.peer, message.id.as_str(), &message.envelope),
+        letter_id: letter_id(message.peer, message.id.as_str(), &message.envelope, sha256),
         id: message.id.to_string(),
         peer: message.peer.to_owned(),
         trace_id: message.trace_id.clone(),

@@ -2,7 +2,7 @@
 
 use twin_contract::{Layer, MessageId, Post, Wrapped, reply::Custody, trace_id_from_traceparent};
 use twin_delivery::Deadline;
-use twin_guest::{Request, Response, clock, gate, reply, settings::Settings};
+use twin_guest::{Request, Response, clock, digest::sha256, gate, reply, settings::Settings};
 
 use crate::deliver::{self, Fate, Message, peer_of};
 
@@ -54,7 +54,7 @@ fn read(
         Post::Envelope(envelope) => Ok(Message {
             peer: peer_of(envelope.target_layer),
             layer: envelope.target_layer,
-            id: given.unwrap_or_else(|| MessageId::of_envelope(&request.body)),
+            id: given.unwrap_or_else(|| MessageId::of_envelope(&request.body, sha256)),
             trace_id: envelope.trace_id.as_deref().map(str::to_owned),
             envelope: request.body.clone(),
         }),
@@ -67,7 +67,7 @@ fn read(
                 trace_id,
                 envelope,
             } = device
-                .wrap(settings.cloud, trace_id, given, now, random)
+                .wrap(settings.cloud, trace_id, given, now, random, sha256)
                 .map_err(refused)?;
             Ok(Message {
                 peer: peer_of(Layer::L2),

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::{
-    Cloud, ContractError, Layer, MAX_DEPTH, MessageId, MessageType, Timestamp,
+    Cloud, ContractError, Layer, MAX_DEPTH, MessageId, MessageType, Sha256Hex, Timestamp,
     envelope::{check_size, device_id},
     json::{Object, push_name, push_text},
     scan::Value,
@@ -95,10 +95,11 @@ impl<'a> DeviceMessage<'a> {
         id: Option<MessageId>,
         now: Timestamp,
         random: [u8; 10],
+        sha256: Sha256Hex,
     ) -> Result<Wrapped, ContractError> {
         let id = id.unwrap_or_else(|| match &self.timestamp {
             Some(time) => {
-                MessageId::of_reading(&self.device_id, &time.text, self.payload.as_bytes())
+                MessageId::of_reading(&self.device_id, &time.text, self.payload.as_bytes(), sha256)
             }
             None => {
                 let unix_ms = u64::try_from(now.as_micros() / 1000).unwrap_or(0);
@@ -175,14 +176,14 @@ fn one_of<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Envelope;
+    use crate::{Envelope, digest};
 
     const NOW: Timestamp = Timestamp::from_micros(1_700_000_000_123_456);
 
     fn wrap(body: &str) -> Wrapped {
         let message = DeviceMessage::parse(body.as_bytes()).expect(body);
         message
-            .wrap(Cloud::Aws, Some("trace"), None, NOW, [7; 10])
+            .wrap(Cloud::Aws, Some("trace"), None, NOW, [7; 10], digest)
             .expect(body)
     }
 
@@ -274,13 +275,13 @@ mod tests {
         let message = DeviceMessage::parse(br#"{"device_id":"d"}"#).expect("valid");
         let id = |random| {
             message
-                .wrap(Cloud::Gcp, None, None, NOW, random)
+                .wrap(Cloud::Gcp, None, None, NOW, random, digest)
                 .expect("fits")
                 .id
         };
         assert_ne!(id([1; 10]), id([2; 10]));
         let given = MessageId::parse("mine").expect("valid");
-        let wrapped = message.wrap(Cloud::Gcp, None, Some(given.clone()), NOW, [0; 10]);
+        let wrapped = message.wrap(Cloud::Gcp, None, Some(given.clone()), NOW, [0; 10], digest);
         assert_eq!(wrapped.expect("fits").id, given);
     }
 
@@ -300,7 +301,7 @@ mod tests {
             "x".repeat(crate::MAX_BODY - 30)
         );
         let message = DeviceMessage::parse(large.as_bytes()).expect("fits by itself");
-        let wrapped = message.wrap(Cloud::Aws, None, None, NOW, [0; 10]);
+        let wrapped = message.wrap(Cloud::Aws, None, None, NOW, [0; 10], digest);
         assert_eq!(wrapped, Err(ContractError::BodyTooLarge));
     }
 }

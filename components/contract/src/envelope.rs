@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use crate::{
-    Cloud, ContractError, DeviceMessage, Layer, MAX_BODY, MAX_DEVICE_ID, MessageType, Timestamp,
-    identity::digest,
+    Cloud, ContractError, DeviceMessage, Layer, MAX_BODY, MAX_DEVICE_ID, MessageType, Sha256Hex,
+    Timestamp,
     json::{Object, find, push_name, push_text},
     scan::Value,
 };
@@ -123,8 +123,8 @@ impl<'a> Envelope<'a> {
     }
 
     /// Hex SHA-256 of the payload's bytes: tells a repetition from another message under the same id.
-    pub fn payload_digest(&self) -> String {
-        digest(self.payload().as_bytes())
+    pub fn payload_digest(&self, sha256: Sha256Hex) -> String {
+        sha256(self.payload().as_bytes())
     }
 
     /// The envelope for its next hop: everything as it came but for where it is from and where it goes.

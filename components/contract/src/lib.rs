@@ -2,7 +2,8 @@
 //!
 //! Whatever crosses a cloud's border is parsed, checked and written here: the inter-cloud [`Envelope`], device messages,
 //! replies, system errors, dead letters and queries. The components and the host share this crate, so that they cannot
-//! disagree. Time, identity and randomness come in as arguments.
+//! disagree. Time, identity and randomness come in as arguments, and so does the
+//! way to hash a message ([`Sha256Hex`]).
 
 mod cloud;
 mod dead_letter;
@@ -27,7 +28,7 @@ pub use dead_letter::{Attempt, DeadLetter, letter_id};
 pub use device_message::{DeviceMessage, Wrapped};
 pub use envelope::{Envelope, Post};
 pub use error::ContractError;
-pub use identity::{MessageId, digest, trace_id_from_traceparent};
+pub use identity::{MessageId, Sha256Hex, digest, trace_id_from_traceparent};
 pub use key::{HeaderForm, KeyRefusal, KeyRing, is_key, keys};
 pub use page::{Item, Page};
 pub use paging::{Fill, Place, Span, fill};

@@ -3,13 +3,14 @@
 //!
 //! It never reports about itself: an error about errors would feed on itself. Its own failures are log lines.
 
-use twin_contract::{MessageId, Query, SystemError, digest, reply::Custody};
+use twin_contract::{MessageId, Query, SystemError, reply::Custody};
 use twin_guest::{
     Function, Request, Response,
     bindings::{
         records::{self, Entry, Outcome},
         types::Failure,
     },
+    digest::sha256,
     gate, listing, log,
     peer::{self, Sent},
     reply,
@@ -40,14 +41,14 @@ async fn report(request: &Request) -> Result<Response, Response> {
     let given = gate::given_id(request)?;
     let error = SystemError::parse(&request.body).map_err(|error| reply::refused(&error))?;
     let body = error.to_json();
-    let id = given.unwrap_or_else(|| MessageId::of_envelope(&body));
+    let id = given.unwrap_or_else(|| MessageId::of_envelope(&body, sha256));
     let entry = Entry {
         // The records' key needs a device: of errors, it is the twin they are about.
         device_id: Settings::load().await.twin.clone(),
         time: error.instant().as_micros(),
         id: id.to_string(),
         message_type: "system-error".to_owned(),
-        digest: digest(&body),
+        digest: sha256(&body),
         body: body.clone(),
     };
     let outcomes = records::put(COLLECTION.to_owned(), vec![entry])

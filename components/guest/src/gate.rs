@@ -1,11 +1,11 @@
 //! Where every request enters: method, credential, size and identity are checked here, in this order, on every runtime.
 
-use twin_contract::{ContractError, MAX_BODY, MessageId, digest};
+use twin_contract::{ContractError, MAX_BODY, MessageId};
 
 use crate::{
     Request, Response,
     bindings::credentials::{self, Denied, Presented},
-    log, reply,
+    digest, log, reply,
 };
 
 /// Headers that decide something, and so must not be there twice.
@@ -89,7 +89,7 @@ async fn verify(request: &Request) -> Result<(), Response> {
         } else {
             credentials_of(request)
         },
-        body_digest: signs_body.then(|| digest(&request.body)),
+        body_digest: signs_body.then(|| digest::sha256(&request.body)),
     };
     match credentials::verify(presented).await {
         Ok(_caller) => Ok(()),

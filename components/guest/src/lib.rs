@@ -5,6 +5,7 @@
 
 pub mod bindings;
 pub mod clock;
+pub mod digest;
 pub mod events;
 pub mod gate;
 pub mod http_door;

@@ -8,6 +8,7 @@ use twin_contract::{Envelope, Layer, MessageId};
 use twin_delivery::{Deadline, Verdict};
 use twin_guest::{
     Function, Request, Response, clock,
+    digest::sha256,
     events::{self, Incident, Severity},
     gate,
     peer::{self, Sent},
@@ -34,7 +35,7 @@ async fn ingest(request: &Request) -> Result<Response, Response> {
         .and_then(|envelope| envelope.forward(settings.cloud, Layer::L3))
         .map_err(|error| reply::refused(&error))?;
     // The id is of the bytes that came, so that a retry of the sender keeps it.
-    let id = given.unwrap_or_else(|| MessageId::of_envelope(&request.body));
+    let id = given.unwrap_or_else(|| MessageId::of_envelope(&request.body, sha256));
     let deadline = Deadline::new(
         arrived,
         settings.delivery.function_deadline_ms,

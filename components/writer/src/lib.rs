@@ -4,6 +4,7 @@ use twin_contract::{Envelope, Layer, MessageId, reply::Custody};
 use twin_guest::{
     Function, Request, Response,
     bindings::records::{self, Entry, Outcome},
+    digest::sha256,
     events::{self, Incident, Severity},
     gate, log, reply,
 };
@@ -26,13 +27,13 @@ async fn write(request: &Request) -> Result<Response, Response> {
     let envelope = Envelope::parse(&request.body)
         .and_then(|envelope| envelope.require_layer(Layer::L3).map(|()| envelope))
         .map_err(|error| reply::refused(&error))?;
-    let id = given.unwrap_or_else(|| MessageId::of_envelope(&request.body));
+    let id = given.unwrap_or_else(|| MessageId::of_envelope(&request.body, sha256));
     let entry = Entry {
         device_id: envelope.device_id.to_string(),
         time: envelope.timestamp.as_micros(),
         id: id.to_string(),
         message_type: envelope.message_type.to_string(),
-        digest: envelope.payload_digest(),
+        digest: envelope.payload_digest(sha256),
         body: request.body.clone(),
     };
     match records::put(COLLECTION.to_owned(), vec![entry]).await {

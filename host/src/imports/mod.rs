@@ -4,6 +4,7 @@ mod circuits;
 mod credentials;
 mod dead_letter_replay;
 mod dead_letters;
+mod digest;
 mod error_topic;
 mod lifecycle;
 mod log;
@@ -70,6 +71,7 @@ pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
     bindings::error_topic::add_to_linker::<_, Imports>(linker, state)?;
     bindings::records::add_to_linker::<_, Imports>(linker, state)?;
     bindings::log::add_to_linker::<_, Imports>(linker, state)?;
+    bindings::digest::add_to_linker::<_, Imports>(linker, state)?;
     bindings::lifecycle::add_to_linker::<_, Imports>(linker, state)
 }
 

@@ -60,7 +60,8 @@ impl State {
         Arc::clone(&self.capabilities)
     }
 
-    pub(super) const fn alive(&mut self) {
+    /// A sign of life, of a component that asked for something.
+    pub(crate) const fn alive(&mut self) {
         self.ticks = 0;
     }
 

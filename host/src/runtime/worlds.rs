@@ -12,7 +12,7 @@ macro_rules! wit {
 }
 
 const DEPENDENCIES: [(&str, &str); 2] = wit!["deps/clocks.wit", "deps/random.wit"];
-const PACKAGE: [(&str, &str); 12] = wit![
+const PACKAGE: [(&str, &str); 13] = wit![
     "worlds.wit",
     "types.wit",
     "function.wit",
@@ -24,6 +24,7 @@ const PACKAGE: [(&str, &str); 12] = wit![
     "error-topic.wit",
     "records.wit",
     "log.wit",
+    "digest.wit",
     "lifecycle.wit",
 ];
 
@@ -143,6 +144,14 @@ mod tests {
         assert_eq!(sort(FunctionName::Connector, records).refused, [records]);
         let peers = "twin:multicloud/peers@0.1.0";
         assert_eq!(sort(FunctionName::Writer, peers).refused, [peers]);
+    }
+
+    #[test]
+    fn every_world_grants_a_hash() {
+        let digest = "twin:multicloud/digest@0.1.0";
+        for function in FunctionName::ALL {
+            assert_eq!(sort(function, digest).capabilities.len(), 1, "{function}");
+        }
     }
 
     #[test]

@@ -18,6 +18,6 @@ wit_bindgen::generate!({
 });
 
 pub use exports::twin::multicloud::{
-    circuits, credentials, dead_letter_replay, dead_letters, error_topic, lifecycle, log, peers,
-    records, settings, types,
+    circuits, credentials, dead_letter_replay, dead_letters, digest, error_topic, lifecycle, log,
+    peers, records, settings, types,
 };

@@ -6,6 +6,7 @@
 pub mod bindings;
 pub mod clock;
 mod credentials;
+mod digest;
 mod error_topic;
 mod http;
 mod lifecycle;
