@@ -72,7 +72,7 @@ async fn a_reading_with_a_time_has_the_same_id_when_its_device_tries_again() {
     assert_eq!(id_of(&elsewhere, &dialect).await, first);
     // The hash that the host gave it is the contract's own.
     let sent = elsewhere.peers.arrivals().pop().unwrap();
-    let envelope = Envelope::parse(&sent.body).unwrap();
+    let envelope = Envelope::parse(&sent.request.body).unwrap();
     let id = MessageId::of_reading(
         "d1",
         "2026-01-01T00:00:00Z",
