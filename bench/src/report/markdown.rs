@@ -67,7 +67,7 @@ fn split(out: &mut String, results: &Results) {
     out.push_str(
         "\n### Where the difference lies\n\n\
          CPU time for a request in µs, 0.3 KiB, 64 connections. The middle column is the native code behind the host's own\n\
-         ingress (limits, metrics, a task for each call), so its distance to the left is the ingress, to the right the sandbox.\n\n\
+         ingress (limits, metrics), so its distance to the left is the ingress, to the right the sandbox.\n\n\
          | route | native, plain hyper | native, our ingress | twin |\n|---|--:|--:|--:|\n",
     );
     for cell in results.cells.iter().filter(|cell| cell.is_main()) {
