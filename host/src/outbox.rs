@@ -10,7 +10,10 @@ use tokio::{
     sync::{Notify, watch},
     time::sleep,
 };
-use twin_contract::{Severity as Shown, SystemError as Document, reply::Custody};
+use twin_contract::{
+    Severity as Shown, SystemError as Document,
+    reply::{Custody, is_refused_for_good},
+};
 
 use crate::{
     bindings::{
@@ -196,7 +199,7 @@ impl Forwarder {
             .send(caller, "error-reporter".to_owned(), request, TIMEOUT);
         match sent.await {
             Ok(reply) if Custody::of_reply(reply.status, &reply.body).is_some() => Delivery::Done,
-            Ok(reply) if matches!(reply.status, 400 | 409 | 413) => {
+            Ok(reply) if is_refused_for_good(reply.status) => {
                 // It will never be taken; it must not stand in the way of the others.
                 tracing::error!(
                     id = event.id,

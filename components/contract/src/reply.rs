@@ -75,6 +75,12 @@ pub fn error_body(code: &str, message: &str) -> Vec<u8> {
     })
 }
 
+/// Whether a receiver that answers so will never take this message, however often it is sent: its bytes or its id are wrong, and
+/// not the way to it, its load or the sender's credential.
+pub const fn is_refused_for_good(status: u16) -> bool {
+    matches!(status, 400 | 409 | 413)
+}
+
 /// Whether a peer's body is JSON at all, and not the page of some gateway in between.
 pub fn is_json(body: &[u8]) -> bool {
     serde_json::from_slice::<IgnoredAny>(body).is_ok()
@@ -110,6 +116,14 @@ mod tests {
             ContractError::FieldMissing("payload").body(),
             br#"{"status":"error","error_code":"FIELD_MISSING","message":"the field `payload` is missing"}"#
         );
+    }
+
+    #[test]
+    fn only_what_is_about_the_message_itself_is_refused_for_good() {
+        let refused: Vec<_> = (100..600)
+            .filter(|status| is_refused_for_good(*status))
+            .collect();
+        assert_eq!(refused, [400, 409, 413]);
     }
 
     #[test]

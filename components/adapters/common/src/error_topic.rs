@@ -3,7 +3,10 @@
 //! No task runs beside the requests here, so every publication takes what waits in the outbox along, as far as its 500 ms
 //! last. What the reporter cannot take now waits for the next one.
 
-use twin_contract::{Peer, Severity as Written, SystemError as Document, reply::Custody};
+use twin_contract::{
+    Peer, Severity as Written, SystemError as Document,
+    reply::{Custody, is_refused_for_good},
+};
 
 use crate::{
     Failure, Variables,
@@ -102,7 +105,7 @@ async fn deliver<T: Variables>(event: &Event) -> bool {
         // What is refused as such must not stand in the way of the others.
         Ok(reply) => {
             Custody::of_reply(reply.status, &reply.body).is_some()
-                || matches!(reply.status, 400 | 409 | 413)
+                || is_refused_for_good(reply.status)
         }
         Err(_) => false,
     }
