@@ -6,6 +6,7 @@
 use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
+    sync::{Arc, Barrier},
     thread,
     time::{Duration, Instant},
 };
@@ -22,19 +23,23 @@ pub(crate) struct Open {
     pub(crate) connections: u32,
     /// Requests in a second, all connections together.
     pub(crate) rate: u32,
+    /// Requests due before this has passed do not count.
+    pub(crate) warm_up: Duration,
     pub(crate) time: Duration,
 }
 
 impl Open {
     pub(crate) fn run(&self, address: SocketAddr, first: &mut u64) -> anyhow::Result<Histogram> {
-        let start = Instant::now() + Duration::from_millis(50);
-        let gap = Duration::from_secs(1) / self.rate;
+        // The clock starts when all threads stand: to start them takes the same processors that the server needs.
+        let ready = Arc::new(Barrier::new(self.connections as usize));
         let threads: Vec<_> = (0..self.connections)
             .map(|place| {
-                let (this, offset) = (self.clone(), *first + u64::from(place));
+                let (this, ready) = (self.clone(), Arc::clone(&ready));
+                let first = *first + u64::from(place);
                 thread::spawn(move || {
-                    let first_due = start + gap * place;
-                    this.connection(address, first_due, gap * this.connections, offset)
+                    let connection = Connection::open(address, this.template.clone());
+                    ready.wait();
+                    this.keep_to_the_clock(connection?, place, first)
                 })
             })
             .collect();
@@ -45,34 +50,64 @@ impl Open {
             };
             times.add(&part?);
         }
-        *first += u64::from(self.rate) * self.time.as_secs().max(1) + 10_000;
+        let sent = f64::from(self.rate) * (self.warm_up + self.time).as_secs_f64();
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "counts of a bench are small"
+        )]
+        let sent = sent as u64;
+        *first += sent + 10_000;
         Ok(times)
     }
 
-    fn connection(
+    fn keep_to_the_clock(
         &self,
-        address: SocketAddr,
-        first_due: Instant,
-        gap: Duration,
+        mut connection: Connection,
+        place: u32,
         mut number: u64,
     ) -> anyhow::Result<Histogram> {
-        let mut stream = TcpStream::connect(address).context("no connection")?;
-        stream.set_nodelay(true)?;
-        let mut template = self.template.clone();
+        let gap = Duration::from_secs(1) / self.rate;
+        let start = Instant::now() + Duration::from_millis(5) + gap * place;
+        let (counted, end) = (start + self.warm_up, start + self.warm_up + self.time);
         let mut times = Histogram::new();
-        let mut buffer = Vec::new();
-        let mut due = first_due;
-        while due < first_due + self.time {
+        let mut due = start;
+        while due < end {
             thread::sleep(due.saturating_duration_since(Instant::now()));
-            stream.write_all(template.stamp(number))?;
-            if reply(&mut stream, &mut buffer)? != 200 {
+            if connection.ask(number)? != 200 {
                 bail!("an answer was not 200");
             }
-            times.record(due.elapsed());
-            due += gap;
+            if due >= counted {
+                times.record(due.elapsed());
+            }
+            due += gap * self.connections;
             number += u64::from(self.connections);
         }
         Ok(times)
+    }
+}
+
+struct Connection {
+    stream: TcpStream,
+    template: Template,
+    buffer: Vec<u8>,
+}
+
+impl Connection {
+    fn open(address: SocketAddr, template: Template) -> anyhow::Result<Self> {
+        let stream = TcpStream::connect(address).context("no connection")?;
+        stream.set_nodelay(true)?;
+        Ok(Self {
+            stream,
+            template,
+            buffer: Vec::new(),
+        })
+    }
+
+    /// Sends a request and returns the status of the reply.
+    fn ask(&mut self, number: u64) -> anyhow::Result<u16> {
+        self.stream.write_all(self.template.stamp(number))?;
+        reply(&mut self.stream, &mut self.buffer)
     }
 }
 

@@ -174,6 +174,7 @@ pub(crate) fn open(plan: &Plan, route: Route) -> anyhow::Result<Vec<Arrivals>> {
                     template: Template::new(route, MAIN.0),
                     connections: 64,
                     rate,
+                    warm_up: plan.warm_up,
                     time: plan.open / 2,
                 };
                 let took = load.run(server.address, &mut servers.next)?;

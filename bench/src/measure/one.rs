@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::{
-    load::{Closed, template::Template},
+    load::{Closed, Open, template::Template},
     process::{Server, plain},
     serve::{Kind, Route},
 };
@@ -24,6 +24,9 @@ pub(crate) struct One {
     connections: u64,
     #[arg(long, default_value_t = 5)]
     seconds: u64,
+    /// Requests in a second, due at fixed times; as many as go through if none is given.
+    #[arg(long)]
+    rate: Option<u32>,
 }
 
 /// Measures it, and says which process it was.
@@ -35,13 +38,28 @@ pub(crate) fn run(one: &One) -> anyhow::Result<()> {
     serve.data = data.path().to_owned();
     let server = Server::start(&serve)?;
     println!("process {}", server.id());
-    let load = Closed {
-        template: Template::new(one.route, one.body),
-        connections: one.connections,
-        warm_up: Duration::from_millis(200),
-        time: Duration::from_secs(one.seconds),
-    };
-    let run = load.run(&server, &mut 0)?;
-    println!("{:.0}/s, {:.1} µs of CPU each", run.rate, run.cpu_us);
+    let template = Template::new(one.route, one.body);
+    let (warm_up, time) = (Duration::from_millis(200), Duration::from_secs(one.seconds));
+    if let Some(rate) = one.rate {
+        let load = Open {
+            template,
+            connections: u32::try_from(one.connections)?,
+            rate,
+            warm_up,
+            time,
+        };
+        let times = load.run(server.address, &mut 0)?;
+        let [half, p99, p999, p9999] = [0.5, 0.99, 0.999, 0.9999].map(|part| times.quantile(part));
+        println!("p50 {half:?}, p99 {p99:?}, p99.9 {p999:?}, p99.99 {p9999:?}");
+    } else {
+        let load = Closed {
+            template,
+            connections: one.connections,
+            warm_up,
+            time,
+        };
+        let run = load.run(&server, &mut 0)?;
+        println!("{:.0}/s, {:.1} µs of CPU each", run.rate, run.cpu_us);
+    }
     Ok(())
 }
