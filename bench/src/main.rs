@@ -33,6 +33,12 @@ enum Task {
     },
     /// Measure one cell.
     One(measure::one::One),
+    /// Measure the memory of deliveries that wait.
+    Waiting {
+        /// How many wait at once.
+        #[arg(default_value_t = 10_000)]
+        deliveries: u64,
+    },
     /// Be a server under test.
     Serve(serve::Serve),
 }
@@ -41,6 +47,7 @@ fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
         Task::Run { quick } => run(quick),
         Task::One(one) => measure::one::run(&one),
+        Task::Waiting { deliveries } => measure::memory::waiting(&[deliveries]).map(drop),
         Task::Serve(serve) => serve::run(&serve),
     }
 }
@@ -56,7 +63,7 @@ fn run(quick: bool) -> anyhow::Result<()> {
     results.fsync_us = measure::raw::fsync_us(tempfile::tempdir_in(places.target())?.path())?;
     results.starts = Some(measure::start::starts(&plan)?);
     results.calls = Some(measure::calls::calls(&plan)?);
-    results.waiting = measure::memory::waiting(&plan)?;
+    results.waiting = measure::memory::waiting(plan.waiting)?;
     for route in plan::ROUTES {
         results.cells.extend(measure::matrix::closed(&plan, route)?);
         results

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     load::{hold, template::Template},
-    plan::{MAIN, Plan},
+    plan::MAIN,
     process::{Server, plain},
     serve::{Kind, Route},
 };
@@ -29,10 +29,10 @@ impl Waiting {
 }
 
 /// A connector whose peer fails: every delivery waits.
-pub(crate) fn waiting(plan: &Plan) -> anyhow::Result<Vec<Waiting>> {
+pub(crate) fn waiting(deliveries: &[u64]) -> anyhow::Result<Vec<Waiting>> {
     let mut all = Vec::new();
-    for &deliveries in plan.waiting {
-        for kind in [Kind::Twin, Kind::Native] {
+    for &deliveries in deliveries {
+        for kind in [Kind::Twin, Kind::Native, Kind::NativeIngress] {
             let peer = Server::start(&plain(Kind::BrokenPeer, Route::Connector))?;
             let mut serve = plain(kind, Route::Connector);
             serve.peer = format!("http://{}/", peer.address);

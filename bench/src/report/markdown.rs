@@ -161,10 +161,10 @@ fn memory(out: &mut String, results: &Results) {
          holds its connection, too.\n\n| | at rest | deliveries waiting | more |\n|---|--:|--:|--:|\n",
     );
     for waiting in &results.waiting {
-        let kind = if waiting.kind == Kind::Twin {
-            "twin"
-        } else {
-            "native"
+        let kind = match waiting.kind {
+            Kind::Twin => "twin",
+            Kind::NativeIngress => "native, our ingress",
+            _ => "native, plain hyper",
         };
         let _ = writeln!(
             out,

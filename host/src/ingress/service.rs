@@ -13,7 +13,10 @@ use hyper::{
     Method, Request, Response,
     body::{Body as _, Bytes, Incoming},
 };
-use tokio::{sync::watch, time};
+use tokio::{
+    sync::{OwnedSemaphorePermit, watch},
+    time,
+};
 use twin_contract::Cloud;
 
 use super::{
@@ -77,7 +80,14 @@ impl Service {
         let (head, body) = request.into_parts();
         let response = match self.routes.find(head.uri.path()) {
             Some(Route::Function(function, path)) => {
-                self.call(function, path, &head, body, started).await
+                match self.function_request(path, &head, body).await {
+                    Ok((request, share)) => {
+                        // Most of a connection's memory, and it would stay for as long as the call waits.
+                        drop(head);
+                        self.call(function, request, share, started).await
+                    }
+                    Err(refusal) => conclude(self.settings.cloud, function, Err(refusal), started),
+                }
             }
             own => {
                 self.bodies.discard(body, expects_continue(&head));
@@ -133,20 +143,15 @@ impl Service {
         }
     }
 
-    async fn call(
+    /// What a function is asked, with the share of the memory for bodies that it takes.
+    async fn function_request(
         &self,
-        function: FunctionName,
         path: &str,
         head: &Parts,
         body: Incoming,
-        started: Instant,
-    ) -> function::Response {
-        let cloud = self.settings.cloud;
+    ) -> Result<(function::Request, Option<OwnedSemaphorePermit>), Refusal> {
         let headers = headers::of_request(&head.headers);
-        let body = match self.body(&headers, head, body).await {
-            Ok(body) => body,
-            Err(refusal) => return conclude(cloud, function, Err(refusal), started),
-        };
+        let body = self.body(&headers, head, body).await?;
         let request = function::Request {
             method: head.method.as_str().to_owned(),
             path: path.to_owned(),
@@ -155,10 +160,21 @@ impl Service {
             body: body.bytes,
             time_left_ms: u32::try_from(self.settings.function_deadline.as_millis()).ok(),
         };
+        Ok((request, body.share))
+    }
+
+    async fn call(
+        &self,
+        function: FunctionName,
+        request: function::Request,
+        share: Option<OwnedSemaphorePermit>,
+        started: Instant,
+    ) -> function::Response {
+        let cloud = self.settings.cloud;
         let functions = Arc::clone(&self.functions);
         // What the call holds until its end, which a client that goes away does not hasten.
         let held = (
-            body.share,
+            share,
             self.calls.subscribe(),
             metrics::InFlight::new(cloud, function),
         );
