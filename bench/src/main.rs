@@ -9,6 +9,7 @@ mod plan;
 mod process;
 mod report;
 mod serve;
+mod stock;
 
 use clap::{Parser, Subcommand};
 
@@ -60,6 +61,10 @@ fn run(quick: bool) -> anyhow::Result<()> {
     };
     let places = places::Places::find()?;
     let mut results = report::Results::begin()?;
+    results.stock = match stock::Stock::find()? {
+        Ok(stock) => stock.version()?,
+        Err(missing) => missing,
+    };
     results.fsync_us = measure::raw::fsync_us(tempfile::tempdir_in(places.target())?.path())?;
     results.starts = Some(measure::start::starts(&plan)?);
     results.calls = Some(measure::calls::calls(&plan)?);
@@ -70,7 +75,6 @@ fn run(quick: bool) -> anyhow::Result<()> {
             .arrivals
             .extend(measure::matrix::open(&plan, route)?);
     }
-    results.stock = measure::stock::absent()?;
     results.end();
     report::show(&results, &places.root, quick)
 }

@@ -10,7 +10,10 @@ use std::{
 
 use anyhow::Context;
 
-use crate::serve::{Kind, Route, Serve};
+use crate::{
+    serve::{Kind, Route, Serve},
+    stock::Stock,
+};
 
 /// A server that runs as long as this value.
 pub(crate) struct Server {
@@ -20,6 +23,11 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(serve: &Serve) -> anyhow::Result<Self> {
+        if serve.kind == Kind::Stock {
+            let stock = Stock::find()?.map_err(anyhow::Error::msg)?;
+            let (child, address) = stock.start(serve)?;
+            return Ok(Self { child, address });
+        }
         let own = std::env::current_exe().context("this program has no path")?;
         let mut child = Command::new(own)
             .arg("serve")

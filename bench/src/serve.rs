@@ -37,6 +37,8 @@ pub(crate) enum Kind {
     Native,
     /// The same logic, native, behind the host's own ingress: splits what the sandbox costs from what the ingress does.
     NativeIngress,
+    /// The same component in a stock runtime.
+    Stock,
     /// What the connector sends to: answers at once.
     Peer,
     /// Answers 503 at once.
@@ -94,6 +96,7 @@ async fn start(serve: &Serve) -> anyhow::Result<SocketAddr> {
     let config = config(serve)?;
     telemetry::start_logs(&config.log);
     match serve.kind {
+        Kind::Stock => anyhow::bail!("a stock runtime is a program of its own"),
         Kind::Peer => drop(tokio::spawn(peer::serve(listener, 200))),
         Kind::BrokenPeer => drop(tokio::spawn(peer::serve(listener, 503))),
         Kind::Twin => {

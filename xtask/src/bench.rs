@@ -4,11 +4,12 @@ use std::process::Command;
 
 use crate::{layout::Layout, process};
 
-/// Builds the bench, then runs it.
+/// Builds the bench and the `twin` command as they are shipped, then runs the bench.
 pub(crate) fn run(layout: &Layout, quick: bool) -> anyhow::Result<()> {
     let mut cargo = layout.cargo();
-    process::run(cargo.args(["build", "--locked", "--release", "-p", "twin-bench"]))?;
-    let mut bench = Command::new(layout.release("twin-bench"));
+    let what = ["--profile", "dist", "-p", "twin-host", "-p", "twin-bench"];
+    process::run(cargo.args(["build", "--locked"]).args(what))?;
+    let mut bench = Command::new(layout.shipped("twin-bench"));
     bench.arg("run");
     if quick {
         bench.arg("--quick");

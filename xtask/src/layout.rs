@@ -70,6 +70,12 @@ impl Layout {
         self.target.join("release").join(name)
     }
 
+    /// A program of this project as it is shipped: built with the profile `dist`.
+    pub(crate) fn shipped(&self, name: &str) -> PathBuf {
+        let name = format!("{name}{}", env::consts::EXE_SUFFIX);
+        self.target.join("dist").join(name)
+    }
+
     /// Cargo's own target folder for the guests, so that native and guest builds never wait for each other's lock.
     pub(crate) fn guest_target(&self) -> PathBuf {
         self.target.join("wasm")

@@ -11,6 +11,7 @@ use crate::{
     plan::{BODIES, CONNECTIONS, MAIN, Plan},
     process::{Server, plain},
     serve::{Kind, Route},
+    stock::{self, Stock},
 };
 
 /// One route with one body over so many connections.
@@ -86,7 +87,9 @@ impl Servers {
         // Where the project is built there is a disk; the folder for temporary files may be memory.
         let data = TempDir::new_in(Places::find()?.target())?;
         let mut by_kind = BTreeMap::new();
-        for kind in [Kind::Twin, Kind::Native, Kind::NativeIngress] {
+        let stock = stock::function(route).is_some() && Stock::find()?.is_ok();
+        let own = [Kind::Twin, Kind::Native, Kind::NativeIngress];
+        for kind in own.into_iter().chain(stock.then_some(Kind::Stock)) {
             let mut serve = plain(kind, route);
             serve.peer = url(peer.address);
             serve.data = data.path().join(format!("{kind:?}"));

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::{Results, targets};
 use crate::{
-    measure::Spread,
+    measure::{Spread, matrix::Cell},
     plan::BODIES,
     serve::{Kind, Route},
 };
@@ -23,7 +23,7 @@ pub(super) fn page(results: &Results) -> String {
     starts(&mut out, results);
     calls(&mut out, results);
     memory(&mut out, results);
-    let _ = writeln!(out, "\n### A stock runtime\n\n{}.", results.stock);
+    stock(&mut out, results);
     out
 }
 
@@ -44,12 +44,11 @@ fn closed(out: &mut String, results: &Results) {
          |---|---|--:|--:|--:|---|--:|--:|---|---|\n",
     );
     for cell in &results.cells {
-        let body = BODIES.iter().find(|(size, _)| *size == cell.body);
         let _ = writeln!(
             out,
             "| {} | {} | {} | {:.0} | {:.0} | {} | {:.1} | {:.1} | {} | {} |",
             targets::name(cell.route),
-            body.map_or("", |(_, name)| *name),
+            body(cell),
             cell.connections,
             cell.rate(Kind::Twin).median,
             cell.rate(Kind::Native).median,
@@ -174,6 +173,40 @@ fn memory(out: &mut String, results: &Results) {
             mb(waiting.growth())
         );
     }
+}
+
+fn stock(out: &mut String, results: &Results) {
+    let _ = writeln!(
+        out,
+        "\n### A stock runtime\n\n{}, `serve`, with the same component bytes composed with the WASI adapter. It answers `wasi:http`, makes a new\n\
+         instance after 128 calls, has no other function in its process (ingestion sends over HTTP to a peer that answers at once), and\n\
+         syncs each record by itself (a file and two folders).\n\n\
+         | route | body | connections | stock /s | twin by stock | CPU stock µs | CPU twin µs | p50 / p99 / p99.9 stock ms |\n\
+         |---|---|--:|--:|--:|--:|--:|---|",
+        results.stock
+    );
+    let measured = |cell: &&Cell| cell.runs.contains_key(&Kind::Stock);
+    for cell in results.cells.iter().filter(measured) {
+        let rate = |kind| cell.rate(kind).median;
+        let _ = writeln!(
+            out,
+            "| {} | {} | {} | {:.0} | {:.1} | {:.1} | {:.1} | {} |",
+            targets::name(cell.route),
+            body(cell),
+            cell.connections,
+            rate(Kind::Stock),
+            rate(Kind::Twin) / rate(Kind::Stock),
+            cell.cpu_us(Kind::Stock).median,
+            cell.cpu_us(Kind::Twin).median,
+            quantiles(&cell.times(Kind::Stock)),
+        );
+    }
+}
+
+/// The size of a cell's bodies.
+fn body(cell: &Cell) -> &'static str {
+    let known = BODIES.iter().find(|(size, _)| *size == cell.body);
+    known.map_or("", |(_, name)| name)
 }
 
 #[allow(clippy::cast_precision_loss, reason = "megabytes")]

@@ -31,6 +31,7 @@ pub(crate) struct Results {
     pub(crate) cells: Vec<Cell>,
     pub(crate) arrivals: Vec<Arrivals>,
     pub(crate) waiting: Vec<Waiting>,
+    /// Which stock runtime it was, or why there was none.
     pub(crate) stock: String,
 }
 
