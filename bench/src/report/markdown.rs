@@ -185,8 +185,20 @@ fn stock(out: &mut String, results: &Results) {
          |---|---|--:|--:|--:|--:|--:|---|",
         results.stock
     );
-    let measured = |cell: &&Cell| cell.runs.contains_key(&Kind::Stock);
-    for cell in results.cells.iter().filter(measured) {
+    for cell in &results.cells {
+        if let Some(failed) = &cell.stock_failed {
+            let _ = writeln!(
+                out,
+                "| {} | {} | {} | {failed} | | | | |",
+                targets::name(cell.route),
+                body(cell),
+                cell.connections
+            );
+            continue;
+        }
+        if !cell.runs.contains_key(&Kind::Stock) {
+            continue;
+        }
         let rate = |kind| cell.rate(kind).median;
         let _ = writeln!(
             out,
