@@ -180,7 +180,7 @@ fn stock(out: &mut String, results: &Results) {
         out,
         "\n### A stock runtime\n\n{}, `serve`, with the same component bytes composed with the WASI adapter. It answers `wasi:http`, makes a new\n\
          instance after 128 calls, has no other function in its process (ingestion sends over HTTP to a peer that answers at once), and\n\
-         syncs each record by itself (a file and two folders).\n\n\
+         syncs each record by itself (a file and two folders). 512 connections are more than its instances: it answers some with 500.\n\n\
          | route | body | connections | stock /s | twin by stock | CPU stock µs | CPU twin µs | p50 / p99 / p99.9 stock ms |\n\
          |---|---|--:|--:|--:|--:|--:|---|",
         results.stock
