@@ -39,7 +39,7 @@ pub(crate) struct Plan {
 impl Plan {
     pub(crate) const fn whole() -> Self {
         Self {
-            main: (3, Duration::from_millis(1000)),
+            main: (5, Duration::from_millis(1000)),
             other: (2, Duration::from_millis(800)),
             warm_up: Duration::from_millis(80),
             open: Duration::from_secs(1),

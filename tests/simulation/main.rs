@@ -36,5 +36,6 @@ mod reader;
 mod reader_pages;
 mod remote_reader;
 mod runtime;
+mod store_failures;
 mod writer;
 mod writer_failing;

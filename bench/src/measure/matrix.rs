@@ -20,6 +20,8 @@ pub(crate) struct Cell {
     pub(crate) body: usize,
     pub(crate) connections: u64,
     pub(crate) runs: BTreeMap<Kind, Vec<Run>>,
+    /// What kept the stock runtime from answering all.
+    pub(crate) stock_failed: Option<String>,
     /// The raw appender's records in a second, on the durable route.
     pub(crate) raw: Vec<f64>,
 }
@@ -115,6 +117,7 @@ pub(crate) fn closed(plan: &Plan, route: Route) -> anyhow::Result<Vec<Cell>> {
                 body,
                 connections,
                 runs: BTreeMap::new(),
+                stock_failed: None,
                 raw: Vec::new(),
             };
             if plan.main_only && !cell.is_main() && connections != 8 {
@@ -136,8 +139,14 @@ pub(crate) fn closed(plan: &Plan, route: Route) -> anyhow::Result<Vec<Cell>> {
                         warm_up: plan.warm_up,
                         time,
                     };
-                    let run = load.run(server, &mut servers.next)?;
-                    cell.runs.entry(*kind).or_default().push(run);
+                    match load.run(server, &mut servers.next) {
+                        Ok(run) => cell.runs.entry(*kind).or_default().push(run),
+                        // It has limits of its own; ours have none that a bench may meet.
+                        Err(error) if *kind == Kind::Stock => {
+                            cell.stock_failed = Some(error.to_string());
+                        }
+                        Err(error) => return Err(error),
+                    }
                 }
                 if route == Route::WriteDurable && cell.is_main() {
                     cell.raw.push(raw::rate(servers.data.path(), body, time)?);

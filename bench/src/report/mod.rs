@@ -100,10 +100,12 @@ fn machine() -> anyhow::Result<String> {
         .unwrap_or(0)
         >> 20;
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease")?;
+    // What follows the version is the distribution's own.
+    let kernel = kernel.trim().split('-').next().unwrap_or_default();
     let date = Command::new("date").args(["-u", "+%Y-%m-%d"]).output()?;
     Ok(format!(
         "{model}, {cores} cores, {gib} GiB, Linux {}, {}",
-        kernel.trim(),
+        kernel,
         String::from_utf8_lossy(&date.stdout).trim()
     ))
 }

@@ -1,0 +1,56 @@
+//! What a function says of each way in which its store can fail.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use twin_host::{
+    bindings::{
+        records::{Entry, Outcome, Page, Selection},
+        types::Failure,
+    },
+    function::FunctionName,
+    providers::{Records, Stores},
+};
+use twin_tests::{Stage, bodies::ENVELOPE_L3, get, post};
+
+/// Records that always fail in the same way.
+struct Failing(Failure);
+
+#[async_trait]
+impl Records for Failing {
+    async fn put(&self, _: String, _: Vec<Entry>) -> Result<Vec<Outcome>, Failure> {
+        Err(self.0.clone())
+    }
+
+    async fn query(&self, _: String, _: Selection) -> Result<Page, Failure> {
+        Err(self.0.clone())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_failure_of_a_store_has_its_status_and_code_and_keeps_its_words_to_the_log() {
+    let inside = "/var/lib/twin is on fire";
+    let failures = [
+        (
+            Failure::Unavailable(inside.to_owned()),
+            503,
+            "STORE_UNAVAILABLE",
+        ),
+        (Failure::TooLarge, 413, "BODY_TOO_LARGE"),
+        (Failure::NotPermitted, 500, "STORE_NOT_PERMITTED"),
+        (Failure::Other(inside.to_owned()), 500, "STORE_FAILED"),
+    ];
+    for (failure, status, code) in failures {
+        for (function, request) in [
+            (FunctionName::Writer, post("/write", ENVELOPE_L3)),
+            (FunctionName::Reader, get("/read?device_id=d1")),
+        ] {
+            let records = Arc::new(Failing(failure.clone()));
+            let stage = Stage::of(function).watch(|stores: Stores| Stores { records, ..stores });
+            let told = stage.build().await.call(request).await;
+            assert_eq!((told.status, told.code()), (status, code), "{function}");
+            assert_eq!(told.header("retry-after").is_some(), status == 503);
+            assert!(!told.body.to_string().contains(inside), "{function}");
+        }
+    }
+}
