@@ -1,5 +1,5 @@
-//! One behaviour on every runtime: the cases in `cases/` are sent to the same bytes under our host, `wasmtime serve` and
-//! Spin, and the replies compared byte by byte.
+//! One behaviour on every runtime: the cases in `cases/` are sent to the same bytes under our host, `wasmtime serve`, Spin
+//! and a stand-in for it, and the replies compared byte by byte.
 //!
 //! Left out of the comparison is what is the runtime's own: 404 for an unmounted path, 503 at overload, headers such as
 //! `date`, and the values that a case masks because they are new each time (times of storing, causes in a runtime's words).
@@ -52,4 +52,10 @@ async fn all_cases_on_wasmtime_serve() {
 #[tokio::test]
 async fn all_cases_on_spin() {
     all_cases_on(Spin::find(), "spin").await;
+}
+
+/// Where there is no Spin, its adapter runs all the same.
+#[tokio::test]
+async fn all_cases_on_the_stand_in_for_spin() {
+    all_cases_on(Ok(Spin::stand_in()), "spin").await;
 }

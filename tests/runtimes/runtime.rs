@@ -24,7 +24,7 @@ pub(crate) struct Host(PathBuf);
 /// `wasmtime serve` with the composed files.
 pub(crate) struct Wasmtime(PathBuf);
 
-/// `spin up` with one component of `spin.toml`.
+/// `spin up` with one component of `spin.toml`; Spin's own, or our stand-in's.
 pub(crate) struct Spin(PathBuf);
 
 fn target() -> PathBuf {
@@ -105,6 +105,11 @@ impl Spin {
         found
             .map(Self)
             .ok_or_else(|| "no `spin` on PATH, and SPIN is not set".to_owned())
+    }
+
+    /// The stand-in, which cargo builds before these tests.
+    pub(crate) fn stand_in() -> Self {
+        Self(env!("CARGO_BIN_EXE_spin-stand-in").into())
     }
 }
 

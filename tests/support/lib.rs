@@ -8,6 +8,7 @@
 )]
 
 pub mod bodies;
+pub mod composition;
 mod connector;
 mod peers;
 mod records;

@@ -1,0 +1,81 @@
+//! A stand-in for Spin, for machines without one: serves one component of a manifest over HTTP, with the adapter's view of
+//! Spin as strict as Spin's own. It takes the arguments that the tests give to `spin`.
+
+mod bindings;
+mod database;
+mod manifest;
+mod network;
+mod platform;
+mod variables;
+
+use std::{convert::Infallible, net::SocketAddr, path::PathBuf};
+
+use clap::Parser;
+use http_body_util::{BodyExt, Empty};
+use hyper::{
+    Request, Response, StatusCode, body::Incoming, server::conn::http1, service::service_fn,
+};
+use tokio::net::TcpListener;
+use wasmtime::Result;
+use wasmtime_wasi_http::{Error, WasiBody, handler::ProxyHandler, io::TokioIo};
+
+use crate::{manifest::App, platform::Instances};
+
+/// What is understood of Spin's command line.
+#[derive(Parser)]
+enum Command {
+    /// Serves a component until it is killed.
+    Up {
+        /// Said to Spin, which would talk otherwise.
+        #[arg(long)]
+        quiet: bool,
+        /// The manifest.
+        #[arg(long)]
+        from: PathBuf,
+        /// Where to listen.
+        #[arg(long)]
+        listen: SocketAddr,
+        /// The folder of the database, which other processes use, too.
+        #[arg(long)]
+        state_dir: PathBuf,
+        /// The component.
+        #[arg(long)]
+        component_id: String,
+    },
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let Command::Up {
+        quiet: _,
+        from,
+        listen,
+        state_dir,
+        component_id,
+    } = Command::parse();
+    let app = App::read(&from, &component_id, &state_dir);
+    let handler = ProxyHandler::new(Instances::new(app)?);
+    let listener = TcpListener::bind(listen).await?;
+    loop {
+        let (connection, _) = listener.accept().await?;
+        let handler = handler.clone();
+        let service = service_fn(move |request| answer(handler.clone(), request));
+        let connection = http1::Builder::new().serve_connection(TokioIo::new(connection), service);
+        tokio::spawn(connection);
+    }
+}
+
+/// The component's answer; 500 where its instance has ended before there was one.
+async fn answer(
+    handler: ProxyHandler<Instances>,
+    request: Request<Incoming>,
+) -> Result<Response<WasiBody>, Infallible> {
+    let request = request.map(|body| body.map_err(Error::from).boxed_unsync());
+    Ok(handler.handle((), request).await.unwrap_or_else(|error| {
+        eprintln!("no answer: {error:?}");
+        let nothing = Empty::new().map_err(Error::from).boxed_unsync();
+        let mut response = Response::new(nothing);
+        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+        response
+    }))
+}

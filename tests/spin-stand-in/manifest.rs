@@ -1,0 +1,84 @@
+//! The manifest: what it gives to one component, with the values that variables have here and now.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    env, fs,
+    path::{Path, PathBuf},
+};
+
+use toml::{Table, Value};
+use twin_tests::{components, composition::compose};
+
+/// A component of the manifest, ready to be run. A manifest that is none ends the start.
+pub(crate) struct App {
+    /// The component, composed with its dependency.
+    pub(crate) composition: Vec<u8>,
+    /// Its variables.
+    pub(crate) variables: BTreeMap<String, String>,
+    /// The file of the database `default`, if it may open that.
+    pub(crate) database: Option<PathBuf>,
+    /// Scheme, host and port of what it may call.
+    pub(crate) hosts: BTreeSet<String>,
+}
+
+impl App {
+    /// Reads a component's part of the manifest.
+    pub(crate) fn read(manifest: &Path, id: &str, state_dir: &Path) -> Self {
+        let text = fs::read_to_string(manifest).expect("the manifest is there");
+        let manifest: Table = text.parse().expect("a manifest");
+        let component = &manifest["component"][id];
+        let dependencies = component["dependencies"].as_table().expect("a table");
+        let (package, dependency) = dependencies.iter().next().expect("a dependency");
+        let composition = compose(
+            &built(&component["source"]),
+            package,
+            &built(&dependency["path"]),
+        );
+        // Only the dependency asks for any of it: what that does not inherit, nobody has.
+        let inherited: BTreeSet<_> = texts(&dependency["inherit_configuration"]).collect();
+        let variables = component["variables"].as_table().expect("a table");
+        let variables = variables
+            .iter()
+            .filter(|_| inherited.contains("variables"))
+            .map(|(name, template)| (name.clone(), resolve(&manifest, text_of(template))));
+        let database = texts(&component["sqlite_databases"])
+            .filter(|_| inherited.contains("sqlite_databases"))
+            .find(|name| *name == "default");
+        let hosts = texts(&component["allowed_outbound_hosts"])
+            .filter(|_| inherited.contains("allowed_outbound_hosts"))
+            .map(|template| resolve(&manifest, template));
+        Self {
+            composition: composition.bytes,
+            variables: variables.collect(),
+            database: database.map(|_| state_dir.join("sqlite_db.db")),
+            hosts: hosts.collect(),
+        }
+    }
+}
+
+/// The template with the value in place of its `{{ variable }}`, which is all that there is in ours.
+fn resolve(manifest: &Table, template: &str) -> String {
+    let name = template
+        .strip_prefix("{{")
+        .and_then(|rest| rest.strip_suffix("}}"));
+    let name = name.expect("a variable in braces").trim();
+    let declaration = &manifest["variables"][name];
+    env::var(format!("SPIN_VARIABLE_{}", name.to_ascii_uppercase())).unwrap_or_else(|_| {
+        let default = declaration.get("default");
+        text_of(default.unwrap_or_else(|| panic!("{name} has no value"))).to_owned()
+    })
+}
+
+/// A file of the manifest, where the tests were told to look for what was built.
+fn built(file: &Value) -> PathBuf {
+    let name = text_of(file).strip_prefix("target/components/");
+    components().join(name.expect("a file that is built"))
+}
+
+fn texts(list: &Value) -> impl Iterator<Item = &str> {
+    list.as_array().expect("a list").iter().map(text_of)
+}
+
+fn text_of(value: &Value) -> &str {
+    value.as_str().expect("a text")
+}

@@ -1,0 +1,166 @@
+//! What a component finds around it, and the instances in which its calls run.
+
+use std::{
+    fs, future,
+    pin::Pin,
+    process,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Instant,
+};
+
+use twin_contract::digest;
+use twin_tests::components;
+use wasmtime::{
+    Engine, Result, Store, StoreContextMut,
+    component::{Component, GuestTaskId, HasData, Linker, ResourceTable},
+};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView, p2, p3};
+use wasmtime_wasi_http::{
+    WasiHttpCtx, WasiHttpCtxView, WasiHttpView,
+    handler::{
+        HandlerState, Instance, Proxy, ShouldAccept, WorkerExpiration, WorkerState, WorkerStatus,
+    },
+    p3::{add_to_linker as add_http_to_linker, bindings::ServicePre},
+};
+
+use crate::{bindings::Platform, manifest::App, network::Network};
+
+/// What one instance has.
+pub(crate) struct State {
+    pub(crate) app: Arc<App>,
+    pub(crate) table: ResourceTable,
+    wasi: WasiCtx,
+    http: WasiHttpCtx,
+    network: Network,
+}
+
+/// The key by which the linker finds what Spin's own interfaces need.
+pub(crate) struct Imports;
+
+impl HasData for Imports {
+    type Data<'a> = &'a mut State;
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView {
+            ctx: &mut self.wasi,
+            table: &mut self.table,
+        }
+    }
+}
+
+impl WasiHttpView for State {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView {
+            ctx: &mut self.http,
+            table: &mut self.table,
+            hooks: &mut self.network,
+        }
+    }
+}
+
+/// Makes the instances: each takes any number of calls at once, for as long as none of them traps.
+pub(crate) struct Instances {
+    app: Arc<App>,
+    service: ServicePre<State>,
+}
+
+impl Instances {
+    /// Compiles the component and links what it imports.
+    pub(crate) fn new(app: App) -> Result<Self> {
+        let engine = Engine::default();
+        let component = compile(&engine, &app.composition)?;
+        let mut linker = Linker::new(&engine);
+        p2::add_to_linker_async(&mut linker)?;
+        p3::clocks::add_to_linker(&mut linker)?;
+        p3::random::add_to_linker(&mut linker)?;
+        add_http_to_linker(&mut linker)?;
+        Platform::add_to_linker::<_, Imports>(&mut linker, |state| state)?;
+        Ok(Self {
+            app: Arc::new(app),
+            service: ServicePre::new(linker.instantiate_pre(&component)?)?,
+        })
+    }
+}
+
+/// Compiled once and kept beside the components: each case starts its functions anew.
+#[allow(
+    unsafe_code,
+    reason = "the file was written here, into the project's own target folder; its name binds it to the component"
+)]
+fn compile(engine: &Engine, composition: &[u8]) -> Result<Component> {
+    let folder = components().with_file_name("spin-stand-in");
+    let file = folder.join(format!("{}.cwasm", digest(composition)));
+    // What another version of the engine compiled it refuses by itself.
+    if let Ok(component) = unsafe { Component::deserialize_file(engine, &file) } {
+        return Ok(component);
+    }
+    let component = Component::new(engine, composition)?;
+    fs::create_dir_all(&folder)?;
+    // Under another name first: two processes may write at once, and one may be killed.
+    let part = file.with_extension(process::id().to_string());
+    fs::write(&part, component.serialize()?)?;
+    fs::rename(part, file)?;
+    Ok(component)
+}
+
+impl HandlerState for Instances {
+    type StoreData = State;
+    type WorkerExpiration = Worker;
+    type WorkerState = Worker;
+
+    async fn instantiate(&self) -> Result<Instance<State, Worker, Worker>> {
+        let state = State {
+            app: Arc::clone(&self.app),
+            table: ResourceTable::new(),
+            // No environment and no folders; what is logged is for a test that fails.
+            wasi: WasiCtx::builder().inherit_stderr().build(),
+            http: WasiHttpCtx::new(),
+            network: Network(Arc::clone(&self.app)),
+        };
+        let mut store = Store::new(self.service.engine(), state);
+        let service = self.service.instantiate_async(&mut store).await?;
+        Ok(Instance {
+            store,
+            proxy: Proxy::P3(service),
+            view: State::http,
+            expiration: Worker,
+            state: Worker,
+        })
+    }
+}
+
+/// How long an instance lives, and what it takes: everything, until it traps.
+pub(crate) struct Worker;
+
+impl WorkerState for Worker {
+    type StoreData = State;
+    type RequestData = ();
+
+    fn should_accept_request(&self, _at_once: usize, _in_all: usize) -> ShouldAccept {
+        ShouldAccept::Yes
+    }
+
+    fn on_request_start(
+        &self,
+        _: StoreContextMut<'_, State>,
+        (): (),
+        _: GuestTaskId,
+    ) -> Pin<Box<dyn Future<Output = ()> + Send + Sync>> {
+        Box::pin(future::pending())
+    }
+
+    fn drop(&self, _: Store<State>, outcome: Result<()>) {
+        if let Err(trap) = outcome {
+            eprintln!("an instance has ended: {trap:?}");
+        }
+    }
+}
+
+impl WorkerExpiration for Worker {
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>, _: WorkerStatus, _: Instant) -> Poll<()> {
+        Poll::Pending
+    }
+}
