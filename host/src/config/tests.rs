@@ -11,7 +11,7 @@ const MINIMUM: [(&str, &str); 4] = [
     ("TWIN_NAME", "factory-1"),
     ("TWIN_CLOUD", "google"),
     ("TWIN_FUNCTIONS", "writer, reader"),
-    ("INTER_CLOUD_TOKEN", "new , old"),
+    ("INTER_CLOUD_TOKEN", "new-key , key-before-it"),
 ];
 
 /// The minimum, with some variables replaced or added.
@@ -42,7 +42,10 @@ fn the_minimum_is_enough_and_the_rest_has_its_defaults() {
         config.functions,
         [FunctionName::Writer, FunctionName::Reader]
     );
-    assert_eq!(config.keys, [Secret::new("new"), Secret::new("old")]);
+    assert_eq!(
+        config.keys,
+        [Secret::new("new-key"), Secret::new("key-before-it")]
+    );
     assert_eq!(config.socket(), "0.0.0.0:8080".parse().unwrap());
     assert_eq!(
         config.code.cache_dir,
@@ -245,7 +248,7 @@ fn components_see_settings_and_nothing_else() {
         good(&[("REMOTE_WRITER_URL", "https://w.example/?code=hidden")])
     );
     assert!(
-        !shown.contains("hidden") && !shown.contains("old"),
+        !shown.contains("hidden") && !shown.contains("key-before-it"),
         "{shown}"
     );
 }
@@ -350,7 +353,7 @@ fn the_receiving_cloud_decides_the_header_and_the_nearest_key_is_sent() {
     ] {
         assert_eq!(
             bound(&[("REMOTE_WRITER_URL", url)]),
-            (form, "new".to_owned()),
+            (form, "new-key".to_owned()),
             "{url}"
         );
     }
