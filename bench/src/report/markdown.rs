@@ -46,10 +46,8 @@ fn closed(out: &mut String, results: &Results) {
     for cell in &results.cells {
         let _ = writeln!(
             out,
-            "| {} | {} | {} | {:.0} | {:.0} | {} | {:.1} | {:.1} | {} | {} |",
-            targets::name(cell.route),
-            body(cell),
-            cell.connections,
+            "| {} | {:.0} | {:.0} | {} | {:.1} | {:.1} | {} | {} |",
+            place(cell),
             cell.rate(Kind::Twin).median,
             cell.rate(Kind::Native).median,
             ratio(cell.ratio()),
@@ -187,13 +185,7 @@ fn stock(out: &mut String, results: &Results) {
     );
     for cell in &results.cells {
         if let Some(failed) = &cell.stock_failed {
-            let _ = writeln!(
-                out,
-                "| {} | {} | {} | {failed} | | | | |",
-                targets::name(cell.route),
-                body(cell),
-                cell.connections
-            );
+            let _ = writeln!(out, "| {} | {failed} | | | | |", place(cell));
             continue;
         }
         if !cell.runs.contains_key(&Kind::Stock) {
@@ -202,10 +194,8 @@ fn stock(out: &mut String, results: &Results) {
         let rate = |kind| cell.rate(kind).median;
         let _ = writeln!(
             out,
-            "| {} | {} | {} | {:.0} | {:.1} | {:.1} | {:.1} | {} |",
-            targets::name(cell.route),
-            body(cell),
-            cell.connections,
+            "| {} | {:.0} | {:.1} | {:.1} | {:.1} | {} |",
+            place(cell),
             rate(Kind::Stock),
             rate(Kind::Twin) / rate(Kind::Stock),
             cell.cpu_us(Kind::Stock).median,
@@ -215,10 +205,15 @@ fn stock(out: &mut String, results: &Results) {
     }
 }
 
-/// The size of a cell's bodies.
-fn body(cell: &Cell) -> &'static str {
+/// The columns that say which cell it is: route, body, connections.
+fn place(cell: &Cell) -> String {
     let known = BODIES.iter().find(|(size, _)| *size == cell.body);
-    known.map_or("", |(_, name)| name)
+    let body = known.map_or("", |(_, name)| name);
+    format!(
+        "{} | {body} | {}",
+        targets::name(cell.route),
+        cell.connections
+    )
 }
 
 #[allow(clippy::cast_precision_loss, reason = "megabytes")]
