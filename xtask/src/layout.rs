@@ -66,14 +66,17 @@ impl Layout {
 
     /// A program of this project.
     pub(crate) fn release(&self, name: &str) -> PathBuf {
-        let name = format!("{name}{}", env::consts::EXE_SUFFIX);
-        self.target.join("release").join(name)
+        self.built_with("release", name)
     }
 
     /// A program of this project as it is shipped: built with the profile `dist`.
     pub(crate) fn shipped(&self, name: &str) -> PathBuf {
+        self.built_with("dist", name)
+    }
+
+    fn built_with(&self, profile: &str, name: &str) -> PathBuf {
         let name = format!("{name}{}", env::consts::EXE_SUFFIX);
-        self.target.join("dist").join(name)
+        self.target.join(profile).join(name)
     }
 
     /// Cargo's own target folder for the guests, so that native and guest builds never wait for each other's lock.

@@ -100,14 +100,11 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             if components_only {
                 return Ok(());
             }
-            if dist {
-                return shipped(&layout, &mut steps);
-            }
-            command(&layout, &mut steps)
+            command(&layout, &mut steps, if dist { "dist" } else { "release" })
         }
         Task::Demo { args } => {
             functions(&layout, &mut steps)?;
-            command(&layout, &mut steps)?;
+            command(&layout, &mut steps, "release")?;
             demo::run(&layout, &args)
         }
         Task::Bench { quick } => {
@@ -134,7 +131,7 @@ fn test(layout: &Layout, steps: &mut Steps, only: Option<&str>) -> anyhow::Resul
     steps.run("the component that misbehaves", || {
         components::build_rogue(layout, &toolchain)
     })?;
-    command(layout, steps)?;
+    command(layout, steps, "release")?;
     checks::run(layout, steps, only)
 }
 
@@ -156,16 +153,9 @@ fn composed(layout: &Layout, steps: &mut Steps) -> anyhow::Result<()> {
     })
 }
 
-fn command(layout: &Layout, steps: &mut Steps) -> anyhow::Result<()> {
+fn command(layout: &Layout, steps: &mut Steps, profile: &str) -> anyhow::Result<()> {
     steps.run("the twin command", || {
         let mut cargo = layout.cargo();
-        process::run(cargo.args(["build", "--locked", "--release", "-p", "twin-host"]))
-    })
-}
-
-fn shipped(layout: &Layout, steps: &mut Steps) -> anyhow::Result<()> {
-    steps.run("the twin command, as it is shipped", || {
-        let mut cargo = layout.cargo();
-        process::run(cargo.args(["build", "--locked", "--profile", "dist", "-p", "twin-host"]))
+        process::run(cargo.args(["build", "--locked", "--profile", profile, "-p", "twin-host"]))
     })
 }
