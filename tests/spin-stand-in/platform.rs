@@ -1,15 +1,15 @@
 //! What a component finds around it, and the instances in which its calls run.
 
 use std::{
-    fs, future,
+    future,
     pin::Pin,
-    process,
     sync::Arc,
     task::{Context, Poll},
     time::Instant,
 };
 
 use twin_contract::digest;
+use twin_host::runtime::Cache;
 use twin_tests::components;
 use wasmtime::{
     Engine, Result, Store, StoreContextMut,
@@ -85,25 +85,12 @@ impl Instances {
     }
 }
 
-/// Compiled once and kept beside the components: each case starts its functions anew.
-#[allow(
-    unsafe_code,
-    reason = "the file was written here, into the project's own target folder; its name binds it to the component"
-)]
+/// Compiled once and kept where the host keeps its own: each case starts its functions anew.
 fn compile(engine: &Engine, composition: &[u8]) -> Result<Component> {
-    let folder = components().with_file_name("spin-stand-in");
-    let file = folder.join(format!("{}.cwasm", digest(composition)));
-    // What another version of the engine compiled it refuses by itself.
-    if let Ok(component) = unsafe { Component::deserialize_file(engine, &file) } {
-        return Ok(component);
+    match Cache::open(&components().with_file_name("code-cache")) {
+        Some(cache) => cache.compile(engine, &digest(composition), composition),
+        None => Component::new(engine, composition),
     }
-    let component = Component::new(engine, composition)?;
-    fs::create_dir_all(&folder)?;
-    // Under another name first: two processes may write at once, and one may be killed.
-    let part = file.with_extension(process::id().to_string());
-    fs::write(&part, component.serialize()?)?;
-    fs::rename(part, file)?;
-    Ok(component)
 }
 
 impl HandlerState for Instances {

@@ -15,13 +15,13 @@ use std::{
 use wasmtime::{Engine, component::Component};
 
 /// A folder of precompiled code.
-pub(super) struct Cache {
+pub struct Cache {
     folder: PathBuf,
 }
 
 impl Cache {
     /// Opens the folder, and makes it if needed. None, with a warning, if it is not private.
-    pub(super) fn open(folder: &Path) -> Option<Self> {
+    pub fn open(folder: &Path) -> Option<Self> {
         let opened = fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
@@ -42,8 +42,12 @@ impl Cache {
         }
     }
 
-    /// The compiled component: from the folder, or compiled now and kept there.
-    pub(super) fn compile(
+    /// The compiled component: from the folder, or compiled now and kept there. `digest` is the lower-case hex SHA-256 of
+    /// `bytes`.
+    ///
+    /// # Errors
+    /// If the bytes are no component.
+    pub fn compile(
         &self,
         engine: &Engine,
         digest: &str,

@@ -20,6 +20,7 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use tokio::sync::watch;
 
+pub use cache::Cache;
 pub use clock::Time;
 pub use engine::Sandbox;
 pub use error::RuntimeError;
