@@ -1,11 +1,12 @@
 //! Who is calling: the check of a presented key, in the words of the WIT (specification section 2).
 
-use twin_contract::{Cloud, KeyRefusal, KeyRing};
+use twin_contract::{Cloud, KeyRefusal, KeyRing, Role};
 
 pub use twin_contract::HeaderForm;
 
 use crate::{
-    bindings::credentials::{Caller, Denied},
+    bindings::credentials::{Caller, Denied, Role as CallersRole},
+    config::Config,
     secrets::Secret,
 };
 
@@ -18,6 +19,22 @@ impl Credentials {
         Self(KeyRing::new(cloud, keys.iter().map(Secret::expose)))
     }
 
+    /// Accepts one key, whose holder has this name in logs and reports.
+    pub fn of_one(cloud: Cloud, name: &str, key: &Secret) -> Self {
+        Self(KeyRing::of_one(cloud, name, key.expose()))
+    }
+
+    /// As configured.
+    pub fn of(config: &Config) -> Self {
+        Self::new(config.cloud, &config.keys).with_operators(&config.operator_keys)
+    }
+
+    /// Accepts these keys of operators, too. If there are any, the others open the routes for data only.
+    #[must_use]
+    pub fn with_operators(self, keys: &[Secret]) -> Self {
+        Self(self.0.with_operators(keys.iter().map(Secret::expose)))
+    }
+
     /// Verifies what a caller presents among its headers. The caller is named after the key's place: `key-1`, …
     ///
     /// # Errors
@@ -25,10 +42,29 @@ impl Credentials {
     /// are presented.
     pub fn verify(&self, headers: &[(String, String)]) -> Result<Caller, Denied> {
         match self.0.verify(headers) {
-            Ok(name) => Ok(Caller { name }),
+            Ok(known) => Ok(Caller {
+                name: known.name,
+                role: match known.role {
+                    Role::Any => CallersRole::Any,
+                    Role::Hop => CallersRole::Hop,
+                    Role::Operator => CallersRole::Operator,
+                },
+            }),
             Err(KeyRefusal::Missing) => Err(Denied::Missing),
             Err(KeyRefusal::Wrong) => Err(Denied::Wrong),
         }
+    }
+
+    /// Whether a caller with these headers may read `/metrics`.
+    ///
+    /// # Errors
+    /// As for [`Self::verify`].
+    pub fn may_operate(&self, headers: &[(String, String)]) -> Result<bool, Denied> {
+        let caller = self.verify(headers)?;
+        Ok(matches!(
+            caller.role,
+            CallersRole::Any | CallersRole::Operator
+        ))
     }
 
     /// Whether a request with these headers may come from somebody we know, so that its body is worth reading before the

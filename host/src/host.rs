@@ -166,7 +166,7 @@ async fn start_runtime(
         deadline: config.limits.function_deadline,
         ..RuntimeSettings::new(config.code.components_dir.clone())
     };
-    let credentials = Arc::new(Credentials::new(config.cloud, &config.keys));
+    let credentials = Arc::new(Credentials::of(config));
     let capabilities = |function| Capabilities {
         function,
         settings: {

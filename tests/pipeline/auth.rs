@@ -59,6 +59,51 @@ async fn each_cloud_accepts_both_its_keys_in_its_own_form_only() {
 }
 
 #[tokio::test]
+async fn operators_have_a_key_of_their_own_where_one_is_set() {
+    for cloud in [Aws, Azure, Gcp] {
+        let host = Host::of(cloud, "connector,reader,error-reporter,ingestion,writer")
+            .set("TWIN_OPERATOR_TOKEN", "op-after,op-before")
+            .start()
+            .await;
+        let hop = host.key.clone();
+        for (target, operators) in [
+            ("/dead-letters", true),
+            ("/errors", true),
+            ("/metrics", true),
+            ("/read?device_id=d", false),
+        ] {
+            for (key, operator) in [(&*hop, false), ("op-after", true), ("op-before", true)] {
+                let (name, value) = form(cloud, key);
+                let headers = [(name, value.as_str())];
+                let reply = host.send(Method::GET, target, &headers, "").await.unwrap();
+                if operator == operators {
+                    reply.assert_status(200);
+                    continue;
+                }
+                reply.assert_status(403);
+                assert_eq!(reply.error_code(), "FORBIDDEN");
+                let wanted = if operators {
+                    "TWIN_OPERATOR_TOKEN"
+                } else {
+                    "INTER_CLOUD_TOKEN"
+                };
+                assert!(reply.field("message").contains(wanted), "{reply:?}");
+            }
+        }
+        // What hops do goes on: in this process, and from outside.
+        host.post("/telemetry", &reading(0))
+            .await
+            .assert_status(200);
+        let (name, value) = form(cloud, "op-after");
+        let headers = [(name, value.as_str())];
+        let posted = host
+            .send(Method::POST, "/telemetry", &headers, &reading(1))
+            .await;
+        posted.unwrap().assert_status(403);
+    }
+}
+
+#[tokio::test]
 async fn the_receivers_cloud_decides_which_header_carries_the_key() {
     for (cloud, header) in [
         ("aws", form(Aws, "key-to-send")),

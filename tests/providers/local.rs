@@ -16,7 +16,7 @@ use twin_host::{
     },
 };
 
-use crate::samples::{TELEMETRY, entry, everything, letter, system_error};
+use crate::samples::{TELEMETRY, any_letter, entry, everything, letter, only, system_error};
 
 const DATABASE: &str = "twin.db";
 
@@ -55,9 +55,10 @@ async fn a_reopened_folder_has_all_that_was_acknowledged() {
     stores.dead_letters.push(letter("b")).await.unwrap();
     let lease = stores
         .dead_letters
-        .take(None, 1, 60_000)
+        .take(any_letter(), None, 1, 60_000)
         .await
         .unwrap()
+        .leases
         .remove(0);
     stores.error_topic.publish(system_error("A")).await.unwrap();
     let swap = stores
@@ -90,9 +91,10 @@ async fn a_reopened_folder_has_all_that_was_acknowledged() {
     assert!(
         stores
             .dead_letters
-            .take(Some("a".to_owned()), 1, 1)
+            .take(only("a"), None, 1, 1)
             .await
             .unwrap()
+            .leases
             .is_empty()
     );
     assert_eq!(
@@ -171,6 +173,34 @@ fn a_newer_schema_is_refused() {
         .pragma_update(None, "user_version", newest)
         .unwrap();
     open(folder.path());
+}
+
+/// The first version, as it was released.
+const SCHEMA_1: &str = include_str!("../../host/src/providers/local/schema_1.sql");
+
+#[tokio::test]
+async fn a_folder_of_the_first_version_keeps_its_letters_and_their_order() {
+    let folder = tempdir().unwrap();
+    let database = Connection::open(folder.path().join(DATABASE)).unwrap();
+    database.execute_batch(SCHEMA_1).unwrap();
+    database.pragma_update(None, "user_version", 1).unwrap();
+    for letter_id in ["c", "a", "b"] {
+        let pushed = "INSERT INTO dead_letters
+            (twin, letter_id, id, peer, envelope, attempts, first_failure_us, last_failure_us, stored_at_us)
+            VALUES ('factory-01', ?1, 'm', 'writer', x'7b7d', '[]', 0, 0, 0)";
+        database.execute(pushed, [letter_id]).unwrap();
+    }
+    drop(database);
+    let stores = open(folder.path());
+    stores.dead_letters.push(letter("new")).await.unwrap();
+    for limit in [2, 4] {
+        let taken = stores.dead_letters.take(any_letter(), None, limit, 0).await;
+        let taken = taken.unwrap().leases.into_iter();
+        let ids: Vec<_> = taken.map(|lease| lease.letter.letter_id).collect();
+        let expected = ["c", "a", "b", "new", "c", "a"];
+        let start = if limit == 2 { 0 } else { 2 };
+        assert_eq!(ids, expected[start..start + limit as usize]);
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Records, letters and errors to store.
 
 use twin_host::bindings::{
+    dead_letter_replay::Selection as LetterSelection,
     dead_letters::{Attempt, Letter},
     error_topic::{Severity, SystemError},
     records::{Entry, Order, Selection},
@@ -56,6 +57,23 @@ pub(crate) fn letter(letter_id: &str) -> Letter {
         ],
         first_failure_at: -1,
         last_failure_at: 1_000_000,
+    }
+}
+
+/// Every letter.
+pub(crate) fn any_letter() -> LetterSelection {
+    LetterSelection {
+        letter_id: None,
+        peer: None,
+        before: None,
+    }
+}
+
+/// The letter of this name.
+pub(crate) fn only(letter_id: &str) -> LetterSelection {
+    LetterSelection {
+        letter_id: Some(letter_id.to_owned()),
+        ..any_letter()
     }
 }
 

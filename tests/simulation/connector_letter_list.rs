@@ -1,9 +1,10 @@
 //! Connector: looking at dead letters: `GET /dead-letters` and `GET /dead-letters/{id}`.
 
 use serde_json::{Value, json};
-use twin_host::providers::memory::Capability;
+use twin_host::{function::Request, providers::memory::Capability};
 use twin_tests::{
-    READING, Stage, TRACE, TRACEPARENT, connector, error, get, post, received, seconds, with_header,
+    READING, Stage, TRACE, TRACEPARENT, connector, delete, error, get, post, received, seconds,
+    with_header,
 };
 
 /// A connector with so many letters, `m0` the oldest.
@@ -115,10 +116,30 @@ async fn wrong_parameters_are_a_400_that_names_them() {
         ("limit=many", "PARAMETER_INVALID", "limit"),
         ("limit=1&limit=2", "PARAMETER_UNKNOWN", "limit"),
         ("peer=writer", "PARAMETER_UNKNOWN", "peer"),
+        ("cursor=garbage", "PARAMETER_INVALID", "cursor"),
+        ("cursor=", "PARAMETER_INVALID", "cursor"),
+        ("cursor=-1~a", "PARAMETER_INVALID", "cursor"),
+        ("cursor=%FF", "PARAMETER_INVALID", "cursor"),
+        ("limit=%zz", "PARAMETER_INVALID", "limit"),
     ] {
         let told = stage.call(get(&format!("/dead-letters?{query}"))).await;
         assert_eq!((told.status, told.code()), (400, code), "{query}");
         assert!(told.message().contains(named), "{told:?}");
+    }
+    for request in [
+        get("/dead-letters/none?limit=3"),
+        with_query(post("/dead-letters/replay", ""), "limit=3"),
+    ] {
+        let told = stage.call(request).await;
+        assert_eq!((told.status, told.code()), (400, "PARAMETER_UNKNOWN"));
+        assert!(told.message().contains("limit"), "{told:?}");
+    }
+}
+
+fn with_query(request: Request, query: &str) -> Request {
+    Request {
+        query: query.to_owned(),
+        ..request
     }
 }
 
@@ -168,6 +189,8 @@ async fn a_store_that_is_away_is_a_503() {
         get("/dead-letters"),
         get("/dead-letters/abc"),
         post("/dead-letters/replay", ""),
+        post("/dead-letters/replay", r#"{"dry_run":true}"#),
+        delete("/dead-letters/abc?reason=x"),
     ] {
         let told = stage.call(request).await;
         assert_eq!((told.status, told.code()), (503, "STORE_UNAVAILABLE"));

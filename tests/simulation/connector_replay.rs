@@ -124,6 +124,10 @@ async fn bad_commands_are_a_400_that_names_what_is_wrong() {
         (r#"{"limit":"1"}"#, "FIELD_INVALID", "limit"),
         (r#"{"letter_id":1}"#, "FIELD_INVALID", "letter_id"),
         (r#"{"letter":"x"}"#, "FIELD_UNKNOWN", "letter"),
+        (r#"{"peer":"reader"}"#, "FIELD_INVALID", "peer"),
+        (r#"{"before":"noon"}"#, "FIELD_INVALID", "before"),
+        (r#"{"dry_run":1}"#, "FIELD_INVALID", "dry_run"),
+        (r#"{"cursor":"x"}"#, "FIELD_INVALID", "cursor"),
     ] {
         let told = stage.call(post("/dead-letters/replay", command)).await;
         assert_eq!((told.status, told.code()), (400, code), "{command}");
@@ -176,4 +180,137 @@ async fn what_arrived_but_could_not_be_removed_is_sent_again_under_its_id() {
         stage.sent_by_id().into_iter().collect::<Vec<_>>(),
         [("m0".to_owned(), 2)]
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn letters_that_never_arrive_do_not_keep_others_from_being_sent() {
+    let stage = connector_with_letters(5).await;
+    let refused = ["m0", "m1", "m2"];
+    stage.peers.answer("ingestion", move |_, arrival| {
+        let id = arrival.header("idempotency-key").unwrap_or_default();
+        let good = !refused.contains(&id);
+        Ok(if good { received("x") } else { error(400) })
+    });
+    for _ in 0..4 {
+        stage.replay(r#"{"limit":3}"#).await;
+    }
+    let left = stage.letters().await;
+    let left: Vec<_> = left.iter().map(|stored| &*stored.letter.id).collect();
+    assert_eq!(left, refused, "the others have arrived");
+}
+
+#[tokio::test(start_paused = true)]
+async fn commands_that_continue_each_other_reach_every_letter_once() {
+    let stage = connector_with_letters(300).await;
+    stage.peers.answer("ingestion", |nth, _| {
+        Ok(if nth % 3 == 0 {
+            received("x")
+        } else {
+            error(400)
+        })
+    });
+    let (mut cursor, mut commands, mut reached) = (json!(null), 0, 0);
+    loop {
+        let command = match cursor.as_str() {
+            Some(cursor) => json!({"limit": 70, "cursor": cursor}),
+            None => json!({"limit": 70}),
+        };
+        let report = stage.replay(&command.to_string()).await;
+        commands += 1;
+        reached += report["replayed"].as_u64().unwrap() + report["failed"].as_u64().unwrap();
+        // What comes in between belongs to the next round.
+        stage
+            .stores
+            .stores()
+            .dead_letters
+            .push(late(commands))
+            .await
+            .unwrap();
+        cursor = report["next"].clone();
+        if cursor.is_null() {
+            break;
+        }
+    }
+    assert_eq!((commands, reached), (5, 300));
+    let sent = stage.sent_by_id();
+    assert_eq!(sent.len(), 300);
+    assert!(sent.values().all(|times| *times == 1), "{sent:?}");
+}
+
+fn late(number: u32) -> Letter {
+    Letter {
+        letter_id: format!("late-{number}"),
+        id: format!("late-{number}"),
+        peer: "ingestion".to_owned(),
+        trace_id: None,
+        envelope: envelope("L2").into_bytes(),
+        attempts: Vec::new(),
+        first_failure_at: 0,
+        last_failure_at: 0,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dry_run_says_what_would_be_sent_and_touches_nothing() {
+    let stage = connector_with_letters(5).await;
+    let letters = stage.letters().await;
+    let shown = stage.replay(r#"{"dry_run":true,"limit":3}"#).await;
+    assert_eq!(shown["dry_run"], true);
+    assert_eq!(shown["count"], 3);
+    let first = &letters[0].letter;
+    assert_eq!(
+        shown["letters"][0],
+        json!({
+            "letter_id": first.letter_id,
+            "id": "m0",
+            "peer": "ingestion",
+            "stored_at": "2026-01-01T00:00:00.000000Z",
+        })
+    );
+    let command = json!({"dry_run": true, "cursor": shown["next"]});
+    let rest = stage.replay(&command.to_string()).await;
+    let ids = |shown: &serde_json::Value| -> Vec<String> {
+        let letters = shown["letters"].as_array().unwrap().iter();
+        letters
+            .map(|letter| letter["id"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(
+        [ids(&shown), ids(&rest)].concat(),
+        ["m0", "m1", "m2", "m3", "m4"]
+    );
+    assert_eq!(rest.get("next"), None);
+
+    assert!(stage.peers.arrivals().is_empty());
+    let after = stage.letters().await;
+    assert_eq!(after, letters, "none is leased");
+    assert_eq!(stage.replay("").await["replayed"], 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn letters_are_chosen_by_peer_and_by_when_they_were_stored() {
+    let stage = connector_with_letters(2).await;
+    seconds(10).await;
+    stage.call(post("/telemetry", envelope("L3"))).await;
+    stage.peers.answer("writer", |_, _| Ok(received("x")));
+    for (command, count) in [
+        (json!({"peer": "writer"}), 1),
+        (json!({"peer": "ingestion"}), 2),
+        (json!({"before": "2026-01-01T00:00:10Z"}), 2),
+        (json!({"before": "2026-01-01T00:00:00Z"}), 0),
+        (
+            json!({"peer": "writer", "before": "2026-01-01T00:00:10Z"}),
+            0,
+        ),
+    ] {
+        let mut dry = command.clone();
+        dry["dry_run"] = json!(true);
+        let shown = stage.replay(&dry.to_string()).await;
+        assert_eq!(shown["count"], count, "{command}");
+    }
+    let report = stage.replay(r#"{"peer":"writer"}"#).await;
+    assert_eq!(report["replayed"], 1, "{report}");
+    let report = stage.replay(r#"{"before":"2026-01-01T00:00:10Z"}"#).await;
+    assert_eq!(report["replayed"], 2, "{report}");
+    assert!(stage.letters().await.is_empty());
 }

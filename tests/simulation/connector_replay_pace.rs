@@ -92,6 +92,12 @@ async fn ends_before_its_deadline_and_leaves_the_rest() {
     assert!(stage.elapsed_ms() <= 25_000, "{}", stage.elapsed_ms());
     assert_eq!(report["replayed"], 96);
     assert_eq!(stage.letters().await.len(), 104);
+    // Those that were not reached are the next command's, and it reaches them all.
+    stage.peers.answer("ingestion", |_, _| Ok(received("x")));
+    let command = serde_json::json!({"cursor": report["next"]}).to_string();
+    let rest = stage.replay(&command).await;
+    let failed = report["failed"].as_u64().unwrap();
+    assert_eq!(rest["replayed"], 104 - failed, "{rest}");
 }
 
 #[tokio::test(start_paused = true)]

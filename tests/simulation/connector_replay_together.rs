@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use twin_host::bindings::dead_letter_replay::Selection;
 use twin_tests::{Stage, connector, error, received, seconds};
 
 /// Two hosts on the same stores and peers, with letters `m0`, `m1`, …
@@ -74,8 +75,13 @@ async fn where_some_fail_each_of_two_sends_a_letter_at_most_once() {
 async fn what_a_killed_replay_held_is_free_when_its_lease_ends() {
     let (host, _) = two(5).await;
     let letters = host.stores.stores().dead_letters;
-    let held = letters.take(None, 3, 30_000).await.unwrap();
-    assert_eq!(held.len(), 3);
+    let any = Selection {
+        letter_id: None,
+        peer: None,
+        before: None,
+    };
+    let held = letters.take(any, None, 3, 30_000).await.unwrap();
+    assert_eq!(held.leases.len(), 3);
     host.peers.answer("ingestion", |_, _| Ok(received("x")));
     assert_eq!(host.replay("").await["replayed"], 2);
     seconds(29).await;

@@ -66,7 +66,7 @@ async fn unknown_routes_are_404_and_wrong_methods_405_with_allow() {
         (get("/telemetry"), "POST"),
         (get("/"), "POST"),
         (post("/dead-letters", ""), "GET"),
-        (post("/dead-letters/abc", ""), "GET"),
+        (post("/dead-letters/abc", ""), "GET, DELETE"),
         (get("/dead-letters/replay"), "POST"),
     ] {
         let told = stage.call(request).await;

@@ -3,7 +3,7 @@
 use twin_contract::Cloud;
 use twin_host::function::Request;
 use twin_tests::{
-    KEY, OTHER_KEY, Stage, Told,
+    KEY, OPERATOR_KEY, OTHER_KEY, Stage, Told,
     routes::{ROUTES, Route, well},
 };
 
@@ -137,5 +137,37 @@ async fn a_header_that_decides_something_may_be_given_once() {
             assert_eq!((told.status, told.code()), (400, "HEADER_REPEATED"));
             assert!(told.message().contains(header), "{told:?}");
         }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operators_key_opens_what_is_for_operators_and_the_others_open_data() {
+    for route in ROUTES {
+        let stage = well(Stage::of(route.function).operated()).await;
+        for (key, operator) in [(KEY, false), (OTHER_KEY, false), (OPERATOR_KEY, true)] {
+            let told = stage.call(presenting(&route, "x-api-key", key)).await;
+            if operator == route.operation {
+                assert_eq!(told.status, route.status, "{route:?}: {told:?}");
+                continue;
+            }
+            assert_refused(&told, 403, route.target);
+            let wanted = match route.operation {
+                true => "TWIN_OPERATOR_TOKEN",
+                false => "INTER_CLOUD_TOKEN",
+            };
+            assert!(told.message().contains(wanted), "{route:?}: {told:?}");
+        }
+        assert_refused(&stage.call(route.bare()).await, 401, route.target);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_key_of_operators_every_key_opens_everything() {
+    for route in ROUTES {
+        let stage = route.stage().await;
+        let told = stage.call(presenting(&route, "x-api-key", KEY)).await;
+        assert_eq!(told.status, route.status, "{route:?}: {told:?}");
+        let told = stage.call(presenting(&route, "x-api-key", OPERATOR_KEY));
+        assert_refused(&told.await, 403, route.target);
     }
 }

@@ -8,6 +8,7 @@ mod connector_circuit_store;
 mod connector_dead_letters;
 mod connector_deadline;
 mod connector_device_messages;
+mod connector_discard;
 mod connector_event_rate;
 mod connector_events;
 mod connector_identity;

@@ -147,6 +147,10 @@ async fn a_parameter_that_is_missing_wrong_unknown_or_repeated_is_a_400_that_nam
             "device_id",
         ),
         ("device_id=d1&limit=5&limit=5", "PARAMETER_UNKNOWN", "limit"),
+        ("device_id=d1&limit=%2B5", "PARAMETER_INVALID", "limit"),
+        ("device_id=%zz", "PARAMETER_INVALID", "device_id"),
+        ("device_id=%FF", "PARAMETER_INVALID", "device_id"),
+        ("device_id=d1&limit=5%", "PARAMETER_INVALID", "limit"),
     ] {
         let told = stage.call(get(&format!("/read?{query}"))).await;
         assert_eq!((told.status, told.code()), (400, code), "{query}");

@@ -25,7 +25,7 @@ pub use peers::{Arrival, Peers, Script};
 pub use records::{MESSAGES, SYSTEM_ERRORS};
 pub use requests::{conflict, dead_lettered, error, received, reply, reply_with};
 pub use stage::{
-    EPOCH_SECONDS, KEY, OTHER_KEY, Stage, StageBuilder, Told, components, get, post,
-    test_components,
+    EPOCH_SECONDS, KEY, OPERATOR_KEY, OTHER_KEY, Stage, StageBuilder, Told, components, delete,
+    get, post, test_components,
 };
 pub use watched::Watch;

@@ -5,7 +5,7 @@ use twin_host::function::{FunctionName, Request};
 use crate::{
     Stage, StageBuilder,
     bodies::{ENVELOPE_L2, ENVELOPE_L3, READING, SYSTEM_ERROR},
-    get, post, received, reply,
+    delete, get, post, received, reply,
 };
 
 /// A route.
@@ -13,7 +13,7 @@ use crate::{
 pub struct Route {
     /// Whose it is.
     pub function: FunctionName,
-    /// `GET` or `POST`.
+    /// `GET`, `POST` or `DELETE`.
     pub method: &'static str,
     /// Path and query.
     pub target: &'static str,
@@ -23,6 +23,8 @@ pub struct Route {
     pub allow: &'static str,
     /// What a valid request gets, if the peers are well.
     pub status: u16,
+    /// Whether it is for operators, where they have a key of their own.
+    pub operation: bool,
 }
 
 const fn route(
@@ -38,20 +40,29 @@ const fn route(
         body,
         allow: method,
         status: 200,
+        operation: false,
     }
 }
 
 use FunctionName::{Connector, ErrorReporter, Ingestion, Reader, Writer};
 
 /// All routes.
-pub const ROUTES: [Route; 9] = [
+pub const ROUTES: [Route; 10] = [
     route(Connector, "POST", "/telemetry", READING),
-    route(Connector, "GET", "/dead-letters", ""),
+    Route {
+        operation: true,
+        ..route(Connector, "GET", "/dead-letters", "")
+    },
     Route {
         status: 404,
+        allow: "GET, DELETE",
+        operation: true,
         ..route(Connector, "GET", "/dead-letters/none", "")
     },
-    route(Connector, "POST", "/dead-letters/replay", "{}"),
+    Route {
+        operation: true,
+        ..route(Connector, "POST", "/dead-letters/replay", "{}")
+    },
     route(Ingestion, "POST", "/ingest", ENVELOPE_L2),
     route(Writer, "POST", "/write", ENVELOPE_L3),
     route(Reader, "GET", "/read?device_id=d1", ""),
@@ -61,7 +72,14 @@ pub const ROUTES: [Route; 9] = [
     },
     Route {
         allow: "GET, POST",
+        operation: true,
         ..route(ErrorReporter, "GET", "/errors", "")
+    },
+    Route {
+        status: 404,
+        allow: "GET, DELETE",
+        operation: true,
+        ..route(Connector, "DELETE", "/dead-letters/none?reason=x", "")
     },
 ];
 
@@ -70,6 +88,7 @@ impl Route {
     pub fn request(&self) -> Request {
         match self.method {
             "GET" => get(self.target),
+            "DELETE" => delete(self.target),
             _ => post(self.target, self.body),
         }
     }

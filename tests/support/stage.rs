@@ -25,6 +25,8 @@ use crate::Peers;
 pub const KEY: &str = "the-key";
 /// Another that is valid too: keys are being rotated.
 pub const OTHER_KEY: &str = "the-key-after-it";
+/// The key of operators, on a stage that has one.
+pub const OPERATOR_KEY: &str = "the-operators-key";
 /// When a stage's time begins: 2026-01-01T00:00:00Z, in seconds since 1970.
 pub const EPOCH_SECONDS: u64 = 1_767_225_600;
 
@@ -48,6 +50,7 @@ pub struct StageBuilder {
     settings: HashMap<String, String>,
     runtime: RuntimeSettings,
     shared: Option<(Memory, Peers)>,
+    operators: Vec<Secret>,
     watch: Box<dyn FnOnce(Stores) -> Stores>,
 }
 
@@ -119,6 +122,14 @@ pub fn get(target: &str) -> Request {
     }
 }
 
+/// A removal with the valid key of AWS's form.
+pub fn delete(target: &str) -> Request {
+    Request {
+        method: "DELETE".to_owned(),
+        ..get(target)
+    }
+}
+
 impl StageBuilder {
     /// Sets a setting.
     pub fn set(mut self, name: &str, value: &str) -> Self {
@@ -130,6 +141,12 @@ impl StageBuilder {
     pub fn cloud(mut self, cloud: Cloud) -> Self {
         self.cloud = cloud;
         self.set("TWIN_CLOUD", cloud.as_str())
+    }
+
+    /// Gives operators a key of their own.
+    pub fn operated(mut self) -> Self {
+        self.operators = vec![Secret::new(OPERATOR_KEY)];
+        self
     }
 
     /// How many instances share the work; one, if this is not called.
@@ -187,7 +204,9 @@ impl StageBuilder {
                 let settings = self.settings;
                 Arc::new(move |name| settings.get(name).cloned())
             },
-            credentials: Arc::new(Credentials::new(self.cloud, &keys)),
+            credentials: Arc::new(
+                Credentials::new(self.cloud, &keys).with_operators(&self.operators),
+            ),
             peers: Arc::new(peers.clone()),
             stores: (self.watch)(stores.stores()),
             draining: watch::channel(false).1,
@@ -220,6 +239,7 @@ impl Stage {
             settings: HashMap::new(),
             runtime,
             shared: None,
+            operators: Vec::new(),
             watch: Box::new(|stores| stores),
         }
         .set("TWIN_NAME", "test-twin")

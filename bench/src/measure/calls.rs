@@ -122,7 +122,7 @@ async fn twin(calls_per_instance: u64) -> anyhow::Result<Arc<dyn Functions>> {
             let config = Arc::clone(&config);
             Arc::new(move |name| config.setting(name))
         },
-        credentials: Arc::new(Credentials::new(config.cloud, &config.keys)),
+        credentials: Arc::new(Credentials::of(&config)),
         peers: peers.clone(),
         stores: stores.clone(),
         draining: watch::channel(false).1,

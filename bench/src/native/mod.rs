@@ -41,7 +41,7 @@ impl Native {
             }
         }
         Self {
-            credentials: Credentials::new(config.cloud, &config.keys),
+            credentials: Credentials::of(&config),
             breaker: Mutex::new(Breaker::new(delivery.breaker)),
             config,
             peers,

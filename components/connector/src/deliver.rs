@@ -34,12 +34,17 @@ pub(crate) struct Message {
 }
 
 impl Message {
-    /// The connector's name in system errors: it stands one layer before the one it sends to.
+    /// The connector's name in system errors.
     pub(crate) const fn component(&self) -> &'static str {
-        match self.layer {
-            Layer::L2 => "L1-Connector",
-            Layer::L3 => "L2-Connector",
-        }
+        component_before(self.layer)
+    }
+}
+
+/// The name in system errors of the connector that sends to a layer: it stands in the layer before it.
+pub(crate) const fn component_before(layer: Layer) -> &'static str {
+    match layer {
+        Layer::L2 => "L1-Connector",
+        Layer::L3 => "L2-Connector",
     }
 }
 
@@ -49,6 +54,12 @@ pub(crate) const fn peer_of(layer: Layer) -> &'static str {
         Layer::L2 => "ingestion",
         Layer::L3 => "writer",
     }
+}
+
+/// The layer that a peer is in; none if no connector sends to it.
+pub(crate) fn layer_of(peer: &str) -> Option<Layer> {
+    let mut layers = Layer::ALL.iter().copied();
+    layers.find(|layer| peer_of(*layer) == peer)
 }
 
 /// Where a message ended.

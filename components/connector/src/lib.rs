@@ -1,9 +1,10 @@
 //! The connector: sends envelopes to the next layer, and keeps what it could not deliver.
 //!
-//! `POST /telemetry`, `GET /dead-letters`, `GET /dead-letters/{id}`, `POST /dead-letters/replay`.
+//! `POST /telemetry`, `GET /dead-letters`, `GET` and `DELETE /dead-letters/{id}`, `POST /dead-letters/replay`.
 
 mod circuit;
 mod deliver;
+mod letter_routes;
 mod letters;
 mod replay;
 mod telemetry;
@@ -17,11 +18,11 @@ impl Function for Connector {
         let path = request.path.trim_end_matches('/');
         let answered = match path.strip_prefix("/dead-letters") {
             None if matches!(path, "" | "/telemetry") => telemetry::accept(&request).await,
-            Some("") => letters::list(&request).await,
+            Some("") => letter_routes::list(&request).await,
             Some("/replay") => replay::replay(&request).await,
             Some(rest) => match rest.strip_prefix('/') {
                 Some(letter_id) if !letter_id.contains('/') => {
-                    letters::show(&request, letter_id).await
+                    letter_routes::one(&request, letter_id).await
                 }
                 _ => Err(reply::not_found()),
             },

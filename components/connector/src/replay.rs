@@ -7,20 +7,23 @@
 use std::{cell::RefCell, collections::HashSet};
 
 use futures_util::{StreamExt, stream};
-use serde::Serialize;
-use twin_contract::{Layer, MessageId, ReplayCommand};
+use twin_contract::{
+    Access, LetterPlace, LetterSummary, MessageId, ReplayCommand, ReplayFailure, ReplayMode,
+    ReplayPreview, ReplayReport, Timestamp, no_parameters,
+};
 use twin_delivery::{Deadline, DeliverySettings, Signal, Verdict};
 use twin_guest::{
     Request, Response,
-    bindings::dead_letter_replay::{self as store, Lease},
+    bindings::dead_letter_replay::{self as store, Lease, Selection},
     clock, gate, peer, reply,
     settings::Settings,
 };
 
 use crate::{
     circuit,
-    deliver::{Message, peer_of},
-    letters,
+    deliver::{Message, layer_of, peer_of},
+    letter_routes::{cursor, place, refused},
+    letters::store_failed,
 };
 
 /// Letters under way at once.
@@ -30,36 +33,13 @@ const BATCH: u32 = 64;
 /// What a lease lasts beyond the function's own deadline, in milliseconds.
 const LEASE_MARGIN_MS: u64 = 5_000;
 
-/// What came of a command.
-#[derive(Debug, Default, Serialize)]
-struct Report {
-    /// Letters that arrived and are gone from the store.
-    replayed: u32,
-    /// Letters that were tried and stay.
-    failed: u32,
-    /// Letters that stay untried, because their peer is down or the time is up.
-    postponed: u32,
-    /// Why each of the failed ones failed.
-    failures: Vec<Failed>,
-}
-
-impl Report {
-    const fn is_empty(&self) -> bool {
-        self.replayed + self.failed + self.postponed == 0
-    }
-}
-
-#[derive(Debug, Serialize)]
-struct Failed {
-    letter_id: String,
-    cause: String,
-}
-
 /// What came of one letter.
 enum Replayed {
     Arrived,
     Failed(String),
     Postponed,
+    /// The time was up before its turn came.
+    NotReached,
 }
 
 /// What the letters of one command share.
@@ -70,14 +50,21 @@ struct Replay {
     down: RefCell<HashSet<&'static str>>,
 }
 
-/// Replays letters until none is left, the limit is reached, or the time is up.
+/// Replays letters until none is left of the round, the limit is reached, or the time is up; or says which it would.
 pub(crate) async fn replay(request: &Request) -> Result<Response, Response> {
     let arrived = clock::mono_ms();
-    gate::admit(request, &["POST"]).await?;
-    let ReplayCommand {
-        letter_id,
-        limit: mut left,
-    } = ReplayCommand::parse(&request.body).map_err(|error| reply::refused(&error))?;
+    gate::admit(request, &["POST"], Access::Operation).await?;
+    no_parameters(&request.query).map_err(refused)?;
+    let command = ReplayCommand::parse(&request.body).map_err(refused)?;
+    let selection = Selection {
+        letter_id: command.letter_id,
+        peer: command.peer,
+        before: command.before.map(Timestamp::as_micros),
+    };
+    let round = match command.mode {
+        ReplayMode::DryRun { after } => return preview(selection, after, command.limit).await,
+        ReplayMode::Send { round } => round,
+    };
     let settings = Settings::load().await.delivery;
     let own_ms = settings.function_deadline_ms;
     let header = gate::header(request, "x-twin-timeout-ms");
@@ -86,51 +73,101 @@ pub(crate) async fn replay(request: &Request) -> Result<Response, Response> {
         settings,
         down: RefCell::default(),
     };
-    let lease_ms = u32::try_from(own_ms.saturating_add(LEASE_MARGIN_MS)).unwrap_or(u32::MAX);
+    let report = replay.all(selection, round, command.limit).await?;
+    Ok(reply::document(200, &report))
+}
 
-    let mut report = Report::default();
-    // Their leases are held until the end, so that every batch brings other letters.
-    let mut staying: Vec<(String, String)> = Vec::new();
-    while left > 0 && replay.has_time() {
-        let leases = match store::take(letter_id.clone(), left.min(BATCH), lease_ms).await {
-            Ok(leases) if leases.is_empty() => break,
-            Ok(leases) => leases,
-            Err(failure) if report.is_empty() => return Err(letters::store_failed(&failure)),
-            // What was done until now is worth a report.
-            Err(_) => break,
-        };
-        left = left.saturating_sub(u32::try_from(leases.len()).unwrap_or(u32::MAX));
-        let mut results = stream::iter(leases)
-            .map(|lease| replay.one(lease))
-            .buffer_unordered(AT_ONCE);
-        while let Some((lease, replayed)) = results.next().await {
-            match replayed {
-                Replayed::Arrived => {
-                    report.replayed += 1;
-                    continue;
-                }
-                Replayed::Postponed => report.postponed += 1,
-                Replayed::Failed(cause) => {
-                    report.failed += 1;
-                    report.failures.push(Failed {
-                        letter_id: lease.letter.letter_id.clone(),
-                        cause,
-                    });
-                }
-            }
-            staying.push((lease.letter.letter_id, lease.receipt));
-        }
-    }
-    for (letter_id, receipt) in staying {
-        // If this fails, the lease ends by itself.
-        let _ = store::release(letter_id, receipt).await;
-    }
-    // Numbers and strings always serialize.
-    let body = serde_json::to_vec(&report).unwrap_or_default();
-    Ok(reply::json(200, body))
+/// What a replay would send, in its order.
+async fn preview(
+    selection: Selection,
+    after: Option<LetterPlace>,
+    limit: u32,
+) -> Result<Response, Response> {
+    let page = store::preview(selection, after.map(place), limit)
+        .await
+        .map_err(|failure| store_failed(&failure))?;
+    let letters = page.letters.into_iter().map(|letter| LetterSummary {
+        letter_id: letter.letter_id,
+        id: letter.id,
+        peer: letter.peer,
+        stored_at: Timestamp::from_micros(letter.stored_at).to_string(),
+    });
+    let letters: Vec<_> = letters.collect();
+    let preview = ReplayPreview {
+        dry_run: true,
+        count: letters.len(),
+        letters,
+        next: page.next.map(|place| cursor(place).to_cursor()),
+    };
+    Ok(reply::document(200, &preview))
 }
 
 impl Replay {
+    /// Sends letters of a round, batch by batch.
+    async fn all(
+        &self,
+        selection: Selection,
+        mut round: Option<u64>,
+        mut left: u32,
+    ) -> Result<ReplayReport, Response> {
+        let lease_ms = self
+            .settings
+            .function_deadline_ms
+            .saturating_add(LEASE_MARGIN_MS);
+        let lease_ms = u32::try_from(lease_ms).unwrap_or(u32::MAX);
+        let mut report = ReplayReport::default();
+        // Their leases are held until the end, so that another replay does not send them at once again.
+        let mut staying: Vec<(Lease, Option<u64>)> = Vec::new();
+        let mut more = false;
+        while left > 0 && self.has_time() {
+            let take = store::take(selection.clone(), round, left.min(BATCH), lease_ms);
+            let taken = match take.await {
+                Ok(taken) => taken,
+                Err(failure) if report.reached() == 0 => return Err(store_failed(&failure)),
+                // What was done until now is worth a report. What is left is not known.
+                Err(_) => {
+                    more = true;
+                    break;
+                }
+            };
+            (round, more) = (Some(taken.round), taken.more);
+            if taken.leases.is_empty() {
+                break;
+            }
+            let count = u32::try_from(taken.leases.len()).unwrap_or(u32::MAX);
+            left = left.saturating_sub(count);
+            let mut results = stream::iter(taken.leases)
+                .map(|lease| self.one(lease))
+                .buffer_unordered(AT_ONCE);
+            while let Some((lease, replayed)) = results.next().await {
+                let mut turn = None;
+                match replayed {
+                    Replayed::Arrived => {
+                        report.replayed += 1;
+                        continue;
+                    }
+                    Replayed::Postponed => report.postponed += 1,
+                    Replayed::Failed(cause) => {
+                        report.failed += 1;
+                        let letter_id = lease.letter.letter_id.clone();
+                        report.failures.push(ReplayFailure { letter_id, cause });
+                    }
+                    Replayed::NotReached => {
+                        more = true;
+                        turn = Some(lease.turn);
+                    }
+                }
+                staying.push((lease, turn));
+            }
+        }
+        for (lease, turn) in staying {
+            // If this fails, the lease ends by itself.
+            let _ = store::release(lease.letter.letter_id, lease.receipt, turn).await;
+        }
+        report.next = round.filter(|_| more).map(|round| round.to_string());
+        Ok(report)
+    }
+
     fn has_time(&self) -> bool {
         self.deadline.allows_attempt(clock::mono_ms())
     }
@@ -139,9 +176,8 @@ impl Replay {
     async fn one(&self, lease: Lease) -> (Lease, Replayed) {
         let replayed = match as_message(&lease) {
             None => Replayed::Failed("no peer takes this letter".to_owned()),
-            Some(message) if !self.has_time() || self.down.borrow().contains(message.peer) => {
-                Replayed::Postponed
-            }
+            Some(_) if !self.has_time() => Replayed::NotReached,
+            Some(message) if self.down.borrow().contains(message.peer) => Replayed::Postponed,
             Some(message) => self.send(&lease, &message).await,
         };
         (lease, replayed)
@@ -182,13 +218,10 @@ impl Replay {
     }
 }
 
-/// The message inside a letter; none if its peer is none that a connector sends to.
+/// The message inside a letter; none if no connector sends to its peer.
 fn as_message(lease: &Lease) -> Option<Message> {
     let letter = &lease.letter;
-    let layer = Layer::ALL
-        .iter()
-        .copied()
-        .find(|layer| peer_of(*layer) == letter.peer)?;
+    let layer = layer_of(&letter.peer)?;
     Some(Message {
         peer: peer_of(layer),
         layer,

@@ -1,6 +1,8 @@
 //! `POST /telemetry`: a device's message or an envelope comes in; the reply says who has it in the end.
 
-use twin_contract::{Layer, MessageId, Post, Wrapped, reply::Custody, trace_id_from_traceparent};
+use twin_contract::{
+    Access, Layer, MessageId, Post, Wrapped, reply::Custody, trace_id_from_traceparent,
+};
 use twin_delivery::Deadline;
 use twin_guest::{Request, Response, clock, digest::sha256, gate, reply, settings::Settings};
 
@@ -9,7 +11,7 @@ use crate::deliver::{self, Fate, Message, peer_of};
 /// Takes a message, delivers it, and answers when the outcome is known. The response is an `Err` where it ended early.
 pub(crate) async fn accept(request: &Request) -> Result<Response, Response> {
     let arrived = clock::mono_ms();
-    gate::admit(request, &["POST"]).await?;
+    gate::admit(request, &["POST"], Access::Data).await?;
     let given = gate::given_id(request)?;
     let settings = Settings::load().await;
     let message = read(request, given, &settings)?;

@@ -3,7 +3,11 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::identity::{Sha256Hex, digest_of_parts};
+use crate::{
+    MessageId,
+    identity::{Sha256Hex, digest_of_parts},
+    parameters::whole_number,
+};
 
 /// Names a letter by what it is: the same message for the same peer is one letter, however often it is stored; another
 /// message under the same id is another.
@@ -52,6 +56,33 @@ pub struct DeadLetter {
     pub envelope: Box<RawValue>,
 }
 
+/// A place in an order of letters: right behind the letter of this number and name. As a cursor it is opaque to callers, and
+/// the same on every store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LetterPlace {
+    /// The letter's number in the order.
+    pub number: u64,
+    /// The letter's name.
+    pub letter_id: String,
+}
+
+impl LetterPlace {
+    /// The cursor that continues behind this place.
+    pub fn to_cursor(&self) -> String {
+        format!("{}~{}", self.number, self.letter_id)
+    }
+
+    /// Reads a cursor; none if the text is not one.
+    pub fn from_cursor(cursor: &str) -> Option<Self> {
+        let (number, letter_id) = cursor.split_once('~')?;
+        let letter_id = MessageId::parse(letter_id).ok()?;
+        Some(Self {
+            number: whole_number(number)?,
+            letter_id: letter_id.as_str().to_owned(),
+        })
+    }
+}
+
 impl DeadLetter {
     /// An envelope's bytes as JSON to embed; what is no JSON (which no connector stores) as a string.
     pub fn embed(envelope: Vec<u8>) -> Box<RawValue> {
@@ -91,5 +122,31 @@ mod tests {
             DeadLetter::embed(b"not json".to_vec()).get(),
             "\"not json\""
         );
+    }
+
+    #[test]
+    fn a_place_reads_back_from_its_cursor_and_nothing_else_is_one() {
+        let place = LetterPlace {
+            number: u64::MAX,
+            letter_id: "50cae3df3e0f0e645c2dd01e4dca6e38".to_owned(),
+        };
+        assert_eq!(LetterPlace::from_cursor(&place.to_cursor()), Some(place));
+        for text in [
+            "",
+            "garbage",
+            "0",
+            "-1",
+            "1~",
+            "~a",
+            "+1~a",
+            " 1~a",
+            "1~a b",
+            "1.0~a",
+            "-1~a",
+            "1e3~a",
+            "18446744073709551616~a",
+        ] {
+            assert_eq!(LetterPlace::from_cursor(text), None, "{text:?}");
+        }
     }
 }

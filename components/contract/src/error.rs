@@ -62,6 +62,9 @@ pub enum ContractError {
     /// A parameter that is not known, or known but given twice.
     #[error("the parameter `{0}` is unknown or given more than once")]
     ParameterUnknown(String),
+    /// A parameter whose name or value cannot be decoded.
+    #[error("the parameter `{0}` is not percent-encoded UTF-8")]
+    ParameterUnreadable(String),
 }
 
 impl ContractError {
@@ -87,7 +90,7 @@ impl ContractError {
             Self::FieldUnknown(_) => "FIELD_UNKNOWN",
             Self::IdInvalid => "ID_INVALID",
             Self::HeaderRepeated(_) => "HEADER_REPEATED",
-            Self::ParameterInvalid { .. } => "PARAMETER_INVALID",
+            Self::ParameterInvalid { .. } | Self::ParameterUnreadable(_) => "PARAMETER_INVALID",
             Self::ParameterMissing(_) => "PARAMETER_MISSING",
             Self::ParameterUnknown(_) => "PARAMETER_UNKNOWN",
         }

@@ -83,30 +83,125 @@ pub enum KeyRefusal {
     Wrong,
 }
 
+/// What a route gives access to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Messages and records.
+    Data,
+    /// Dead letters, system errors and metrics.
+    Operation,
+}
+
+impl Access {
+    /// What is wrong with a valid key that does not open such a route.
+    pub const fn refusal(self) -> &'static str {
+        match self {
+            Self::Data => {
+                "this route takes a key of INTER_CLOUD_TOKEN, and the credential is one of TWIN_OPERATOR_TOKEN"
+            }
+            Self::Operation => {
+                "this route takes a key of TWIN_OPERATOR_TOKEN, and the credential is one of INTER_CLOUD_TOKEN"
+            }
+        }
+    }
+}
+
+/// What a caller's key is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Everything: no key of operators is configured.
+    Any,
+    /// Data.
+    Hop,
+    /// Operation.
+    Operator,
+}
+
+impl Role {
+    /// Whether a key of this role opens a route.
+    pub const fn opens(self, access: Access) -> bool {
+        matches!(
+            (self, access),
+            (Self::Any, _) | (Self::Hop, Access::Data) | (Self::Operator, Access::Operation)
+        )
+    }
+}
+
+/// A caller that was recognised.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// Its key's place: `key-1`, `operator-1`, …
+    pub name: String,
+    /// What its key is for.
+    pub role: Role,
+}
+
 /// The keys that are valid now, in the form of the own cloud. It keeps their digests only.
 #[derive(Clone)]
 pub struct KeyRing {
     form: HeaderForm,
-    digests: Vec<[u8; 32]>,
+    keys: Vec<Entry>,
+    /// Whether some of them are operators'.
+    apart: bool,
+}
+
+#[derive(Clone)]
+struct Entry {
+    name: String,
+    operators: bool,
+    digest: [u8; 32],
+}
+
+impl Entry {
+    fn new(name: String, operators: bool, key: &str) -> Self {
+        Self {
+            name,
+            operators,
+            digest: digest(key),
+        }
+    }
 }
 
 impl KeyRing {
     /// Accepts these keys; several, while they are rotated.
     pub fn new<K: AsRef<str>>(cloud: Cloud, keys: impl IntoIterator<Item = K>) -> Self {
-        let keys = keys.into_iter();
+        let keys = (1_u32..).zip(keys);
         Self {
             form: HeaderForm::of(Some(cloud)),
-            digests: keys.map(|key| digest(key.as_ref())).collect(),
+            keys: keys
+                .map(|(place, key)| Entry::new(format!("key-{place}"), false, key.as_ref()))
+                .collect(),
+            apart: false,
         }
     }
 
-    /// Verifies what a caller presents among its headers. The caller is named after the key's place: `key-1`, …
+    /// Accepts one key, whose holder has this name.
+    pub fn of_one(cloud: Cloud, name: &str, key: &str) -> Self {
+        Self {
+            form: HeaderForm::of(Some(cloud)),
+            keys: vec![Entry::new(name.to_owned(), false, key)],
+            apart: false,
+        }
+    }
+
+    /// Accepts these keys of operators, too. If there are any, the others open the routes for data only.
+    #[must_use]
+    pub fn with_operators<K: AsRef<str>>(mut self, keys: impl IntoIterator<Item = K>) -> Self {
+        for (place, key) in (1_u32..).zip(keys) {
+            let name = format!("operator-{place}");
+            self.keys.push(Entry::new(name, true, key.as_ref()));
+            self.apart = true;
+        }
+        self
+    }
+
+    /// Verifies what a caller presents among its headers.
     ///
     /// The comparison takes the same time for every key of whatever length: it compares digests, and all of them.
     ///
     /// # Errors
     /// Why the caller is turned away.
-    pub fn verify(&self, headers: &[(String, String)]) -> Result<String, KeyRefusal> {
+    pub fn verify(&self, headers: &[(String, String)]) -> Result<Known, KeyRefusal> {
         let mut presented = headers
             .iter()
             .filter(|(name, _)| name.eq_ignore_ascii_case(self.form.header()))
@@ -117,13 +212,20 @@ impl KeyRing {
         }
         let presented = digest(key);
         let mut matched = None;
-        for (place, digest) in (1_u32..).zip(&self.digests) {
-            if digest.ct_eq(&presented).into() {
-                matched = Some(place);
+        for entry in &self.keys {
+            if entry.digest.ct_eq(&presented).into() {
+                matched = Some(entry);
             }
         }
-        let place = matched.ok_or(KeyRefusal::Wrong)?;
-        Ok(format!("key-{place}"))
+        let entry = matched.ok_or(KeyRefusal::Wrong)?;
+        Ok(Known {
+            name: entry.name.clone(),
+            role: match (self.apart, entry.operators) {
+                (false, _) => Role::Any,
+                (true, false) => Role::Hop,
+                (true, true) => Role::Operator,
+            },
+        })
     }
 }
 
@@ -144,7 +246,10 @@ mod tests {
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect();
         match KeyRing::new(cloud, ["new-key", "old-key"]).verify(&headers) {
-            Ok(caller) => caller,
+            Ok(caller) => {
+                assert_eq!(caller.role, Role::Any);
+                caller.name
+            }
             Err(KeyRefusal::Missing) => NOBODY.to_owned(),
             Err(KeyRefusal::Wrong) => STRANGER.to_owned(),
         }
@@ -217,5 +322,33 @@ mod tests {
             assert_eq!(outcome(cloud, &[(form.header(), &value)]), "key-2");
         }
         assert_eq!(HeaderForm::of(None), HeaderForm::Bearer);
+    }
+
+    #[test]
+    fn an_operators_key_opens_what_the_others_do_not() {
+        let alone = KeyRing::new(Cloud::Aws, ["hop"]);
+        let shared = alone.clone().with_operators(["op", "op-before-it"]);
+        let verify = |ring: &KeyRing, key: &str| {
+            let headers = [("x-api-key".to_owned(), key.to_owned())];
+            ring.verify(&headers)
+        };
+        let known = |name: &str, role| {
+            let name = name.to_owned();
+            Ok(Known { name, role })
+        };
+        assert_eq!(verify(&alone, "hop"), known("key-1", Role::Any));
+        assert_eq!(verify(&alone, "op"), Err(KeyRefusal::Wrong));
+        assert_eq!(verify(&shared, "hop"), known("key-1", Role::Hop));
+        assert_eq!(verify(&shared, "op"), known("operator-1", Role::Operator));
+        let before = known("operator-2", Role::Operator);
+        assert_eq!(verify(&shared, "op-before-it"), before);
+        for (role, data, operation) in [
+            (Role::Any, true, true),
+            (Role::Hop, true, false),
+            (Role::Operator, false, true),
+        ] {
+            assert_eq!(role.opens(Access::Data), data, "{role:?}");
+            assert_eq!(role.opens(Access::Operation), operation, "{role:?}");
+        }
     }
 }

@@ -13,8 +13,10 @@ mod error;
 mod identity;
 mod json;
 mod key;
+mod letter_query;
 mod page;
 mod paging;
+mod parameters;
 mod peer;
 mod query;
 mod replay_command;
@@ -24,17 +26,21 @@ mod system_error;
 mod timestamp;
 
 pub use cloud::{Cloud, Layer, MessageType};
-pub use dead_letter::{Attempt, DeadLetter, letter_id};
+pub use dead_letter::{Attempt, DeadLetter, LetterPlace, letter_id};
 pub use device_message::{DeviceMessage, Wrapped};
 pub use envelope::{Envelope, Post};
 pub use error::ContractError;
 pub use identity::{MessageId, Sha256Hex, digest, trace_id_from_traceparent};
-pub use key::{HeaderForm, KeyRefusal, KeyRing, is_key, keys};
-pub use page::{Item, Page};
+pub use key::{Access, HeaderForm, KeyRefusal, KeyRing, Known, Role, is_key, keys};
+pub use letter_query::{DiscardReason, LetterQuery};
+pub use page::{Item, Listing, Page};
 pub use paging::{Fill, Place, Span, fill};
+pub use parameters::{no_parameters, parameter};
 pub use peer::{Peer, PeerVariables, UnknownPeer, cloud_of_host, is_hop_by_hop, is_the_runtimes};
 pub use query::{Order, Position, Query};
-pub use replay_command::ReplayCommand;
+pub use replay_command::{
+    LetterSummary, ReplayCommand, ReplayFailure, ReplayMode, ReplayPreview, ReplayReport,
+};
 pub use system_error::{Severity, SystemError};
 pub use timestamp::Timestamp;
 

@@ -1,5 +1,8 @@
 //! Pages of results: `{"items":[…],"count":n,"next":"…"}`.
 
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
 use crate::{
     ContractError, Timestamp,
     json::{Object, push_name, push_text},
@@ -14,6 +17,16 @@ pub struct Item<'a> {
     pub id: &'a str,
     /// When it was stored, by the store's clock.
     pub stored_at: Timestamp,
+}
+
+/// A page as its reader has it: every item as the bytes that were sent.
+#[derive(Debug, Deserialize)]
+pub struct Listing {
+    /// The items, in order.
+    pub items: Vec<Box<RawValue>>,
+    /// The cursor of the page behind this one; none on the last page.
+    #[serde(default)]
+    pub next: Option<String>,
 }
 
 /// A page under construction.
@@ -115,5 +128,16 @@ mod tests {
     #[test]
     fn an_empty_last_page_has_no_next() {
         assert_eq!(Page::default().finish(None), br#"{"items":[],"count":0}"#);
+    }
+
+    #[test]
+    fn a_reader_of_a_page_has_the_bytes_of_its_items() {
+        let document = br#"{"b":1e400,"a":12345678901234567890.10}"#;
+        let mut page = Page::default();
+        page.push_raw(std::str::from_utf8(document).expect("text"));
+        let listing: Listing = serde_json::from_slice(&page.finish(Some("c"))).expect("a page");
+        let items: Vec<_> = listing.items.iter().map(|item| item.get()).collect();
+        assert_eq!(items, [r#"{"b":1e400,"a":12345678901234567890.10}"#]);
+        assert_eq!(listing.next.as_deref(), Some("c"));
     }
 }

@@ -1,8 +1,11 @@
 //! The query string of `GET /read` and `GET /errors`: `from`, `to`, `order`, `limit`, `cursor`, and `device_id`.
 
-use std::{borrow::Cow, fmt};
+use std::fmt;
 
-use crate::{ContractError, MessageId, Timestamp};
+use crate::{
+    ContractError, MessageId, Timestamp,
+    parameters::{parameters, whole_number},
+};
 
 /// By (time, id).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -62,7 +65,7 @@ impl Query {
     /// Parses the query string of `GET /read`, which asks for one device.
     ///
     /// # Errors
-    /// If `device_id` is missing, a parameter has a wrong value, is unknown, or is given twice.
+    /// If `device_id` is missing, a parameter has a wrong value, is unknown, unreadable, or given twice.
     pub fn of_device(query: &str) -> Result<Self, ContractError> {
         let query = Self::parse(query, true)?;
         match &query.device_id {
@@ -74,7 +77,7 @@ impl Query {
     /// Parses the query string of a route that knows no devices.
     ///
     /// # Errors
-    /// If a parameter has a wrong value, is unknown, or is given twice.
+    /// If a parameter has a wrong value, is unknown, unreadable, or given twice.
     pub fn of_all(query: &str) -> Result<Self, ContractError> {
         Self::parse(query, false)
     }
@@ -82,11 +85,7 @@ impl Query {
     fn parse(query: &str, devices: bool) -> Result<Self, ContractError> {
         let mut parsed = Self::default();
         let mut cursor = None;
-        let mut seen: Vec<Cow<'_, str>> = Vec::new();
-        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            if seen.contains(&name) {
-                return Err(ContractError::ParameterUnknown(name.into_owned()));
-            }
+        for (name, value) in parameters(query)? {
             match name.as_ref() {
                 "device_id" if devices && (1..=crate::MAX_DEVICE_ID).contains(&value.len()) => {
                     parsed.device_id = Some(value.into_owned());
@@ -101,7 +100,6 @@ impl Query {
                 "cursor" => cursor = Some(value.into_owned()),
                 _ => return Err(ContractError::ParameterUnknown(name.into_owned())),
             }
-            seen.push(name);
         }
         // Only now is the order known that the cursor must be of.
         parsed.after = cursor
@@ -171,9 +169,9 @@ fn order(text: &str) -> Result<Order, ContractError> {
         .ok_or(invalid("order", "\"asc\" or \"desc\""))
 }
 
-fn limit(text: &str) -> Result<u32, ContractError> {
-    text.parse()
-        .ok()
+pub(crate) fn limit(text: &str) -> Result<u32, ContractError> {
+    whole_number(text)
+        .and_then(|limit| u32::try_from(limit).ok())
         .filter(|limit| (1..=Query::MAX_LIMIT).contains(limit))
         .ok_or(invalid("limit", "a number from 1 to 1000"))
 }
@@ -211,6 +209,9 @@ mod tests {
                 "`device_id` is unknown or given more than once",
             ),
             ("device_id=a&form=b", "`form` is unknown"),
+            ("device_id=%zz", "`device_id` is not percent-encoded UTF-8"),
+            ("device_id=%ff", "`device_id` is not percent-encoded UTF-8"),
+            ("device_id=a&limit=%2B5", "`limit` must be"),
         ] {
             let error = Query::of_device(query).expect_err(query).to_string();
             assert!(error.contains(named), "{query}: {error}");

@@ -7,6 +7,13 @@ use crate::ContractError;
 /// The content type of every body.
 pub const JSON: &str = "application/json";
 
+/// The body of the reply to a discard.
+#[derive(Debug, Serialize)]
+struct Discarded<'a> {
+    status: &'a str,
+    letter_id: &'a str,
+}
+
 /// The body of a success.
 #[derive(Debug, Serialize, Deserialize)]
 struct Success<'a> {
@@ -72,6 +79,14 @@ pub fn error_body(code: &str, message: &str) -> Vec<u8> {
         status: "error",
         error_code: code,
         message,
+    })
+}
+
+/// The body of the reply to a discard: the letter is gone, and was reported.
+pub fn discarded_body(letter_id: &str) -> Vec<u8> {
+    to_json(&Discarded {
+        status: "discarded",
+        letter_id,
     })
 }
 

@@ -3,7 +3,7 @@
 //!
 //! It never reports about itself: an error about errors would feed on itself. Its own failures are log lines.
 
-use twin_contract::{MessageId, Query, SystemError, reply::Custody};
+use twin_contract::{Access, MessageId, Query, SystemError, reply::Custody};
 use twin_guest::{
     Function, Request, Response,
     bindings::{
@@ -37,7 +37,7 @@ const METHODS: [&str; 2] = ["GET", "POST"];
 
 /// The response is an `Err` where the request ended early.
 async fn report(request: &Request) -> Result<Response, Response> {
-    gate::admit(request, &METHODS).await?;
+    gate::admit(request, &METHODS, Access::Data).await?;
     let given = gate::given_id(request)?;
     let error = SystemError::parse(&request.body).map_err(|error| reply::refused(&error))?;
     let body = error.to_json();
@@ -88,7 +88,7 @@ async fn notify(id: &MessageId, error: &[u8]) {
 }
 
 async fn list(request: &Request) -> Result<Response, Response> {
-    gate::admit(request, &METHODS).await?;
+    gate::admit(request, &METHODS, Access::Operation).await?;
     let query = Query::of_all(&request.query).map_err(|error| reply::refused(&error))?;
     let twin = Settings::load().await.twin.clone();
     listing::list(COLLECTION, twin, query)

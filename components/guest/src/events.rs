@@ -7,7 +7,10 @@ use twin_contract::SystemError;
 pub use crate::bindings::error_topic::Severity;
 
 use crate::{
-    bindings::error_topic::{self, SystemError as Event},
+    bindings::{
+        error_topic::{self, SystemError as Event},
+        types::Failure,
+    },
     clock, log, reply,
     settings::Settings,
 };
@@ -91,6 +94,14 @@ pub fn with_count(message: &str, count: u64) -> String {
 
 /// Publishes. Never fails: what cannot be published is logged, and the data path goes on.
 pub async fn publish(incident: Incident<'_>) {
+    let _ = try_publish(incident).await;
+}
+
+/// Publishes, for a caller that does not go on without.
+///
+/// # Errors
+/// The topic's failure, which is logged already.
+pub async fn try_publish(incident: Incident<'_>) -> Result<(), Failure> {
     let settings = Settings::load().await;
     let event = Event {
         twin_id: settings.twin.clone(),
@@ -102,14 +113,16 @@ pub async fn publish(incident: Incident<'_>) {
         timestamp: clock::now().to_string(),
         raw_data: incident.payload.and_then(SystemError::raw_data),
     };
-    if let Err(failure) = error_topic::publish(event).await {
+    let published = error_topic::publish(event).await;
+    if let Err(failure) = &published {
         log::error(
             "system error not published",
             &[
                 ("error_code", incident.code),
                 ("message", incident.message),
-                ("cause", &reply::describe(&failure)),
+                ("cause", &reply::describe(failure)),
             ],
         );
     }
+    published
 }

@@ -1,10 +1,10 @@
 //! Where every request enters: method, credential, size and identity are checked here, in this order, on every runtime.
 
-use twin_contract::{ContractError, MAX_BODY, MessageId};
+use twin_contract::{Access, ContractError, MAX_BODY, MessageId, Role};
 
 use crate::{
     Request, Response,
-    bindings::credentials::{self, Denied, Presented},
+    bindings::credentials::{self, Caller, Denied, Presented, Role as CallersRole},
     digest, log, reply,
 };
 
@@ -17,11 +17,16 @@ const SINGLE: [&str; 5] = [
     "x-twin-timeout-ms",
 ];
 
-/// Lets a request in, or says what the caller gets instead. `methods` are those that the route allows.
+/// Lets a request in, or says what the caller gets instead. `methods` are those that the route allows, `access` is what it
+/// gives access to.
 ///
 /// # Errors
 /// The response to send: 405, 400 (a repeated header), 401, 403, 503 (credentials cannot be checked now) or 413.
-pub async fn admit(request: &Request, methods: &[&str]) -> Result<(), Response> {
+pub async fn admit(
+    request: &Request,
+    methods: &[&str],
+    access: Access,
+) -> Result<Caller, Response> {
     if !methods.contains(&request.method.as_str()) {
         return Err(reply::method_not_allowed(&methods.join(", ")));
     }
@@ -30,12 +35,23 @@ pub async fn admit(request: &Request, methods: &[&str]) -> Result<(), Response> 
             return Err(reply::refused(&ContractError::HeaderRepeated(name)));
         }
     }
-    verify(request).await?;
+    let caller = verify(request).await?;
+    if !role(caller.role).opens(access) {
+        return Err(reply::error(403, "FORBIDDEN", access.refusal()));
+    }
     let announced = header(request, "content-length").and_then(|text| text.parse::<u64>().ok());
     if request.body.len() > MAX_BODY || announced.is_some_and(|length| length > MAX_BODY as u64) {
         return Err(reply::refused(&ContractError::BodyTooLarge));
     }
-    Ok(())
+    Ok(caller)
+}
+
+const fn role(role: CallersRole) -> Role {
+    match role {
+        CallersRole::Any => Role::Any,
+        CallersRole::Hop => Role::Hop,
+        CallersRole::Operator => Role::Operator,
+    }
 }
 
 /// The id that the sender gave, if it gave one.
@@ -72,7 +88,7 @@ fn credentials_of(request: &Request) -> Vec<(String, String)> {
     .collect()
 }
 
-async fn verify(request: &Request) -> Result<(), Response> {
+async fn verify(request: &Request) -> Result<Caller, Response> {
     // Only AWS's signatures cover the body; hashing it for a plain key would be work for nothing.
     let signs_body =
         header(request, "authorization").is_some_and(|value| value.starts_with("AWS4-HMAC-SHA256"));
@@ -92,7 +108,7 @@ async fn verify(request: &Request) -> Result<(), Response> {
         body_digest: signs_body.then(|| digest::sha256(&request.body)),
     };
     match credentials::verify(presented).await {
-        Ok(_caller) => Ok(()),
+        Ok(caller) => Ok(caller),
         Err(Denied::Missing) => Err(reply::error(
             401,
             "UNAUTHORIZED",

@@ -1,5 +1,6 @@
 //! Responses: every body is JSON, every error has the contract's form.
 
+use serde::Serialize;
 use twin_contract::{
     ContractError,
     reply::{Custody, JSON, error_body},
@@ -14,6 +15,12 @@ pub fn json(status: u16, body: Vec<u8>) -> Response {
         headers: vec![("content-type".to_owned(), JSON.to_owned())],
         body,
     }
+}
+
+/// A response whose body is a document of the contract.
+pub fn document(status: u16, document: &impl Serialize) -> Response {
+    // Strings, numbers and valid JSON always serialize.
+    json(status, serde_json::to_vec(document).unwrap_or_default())
 }
 
 /// 200 or 202: somebody has the message now.

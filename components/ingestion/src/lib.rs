@@ -4,7 +4,7 @@
 
 use std::cell::Cell;
 
-use twin_contract::{Envelope, Layer, MessageId};
+use twin_contract::{Access, Envelope, Layer, MessageId};
 use twin_delivery::{Deadline, Verdict};
 use twin_guest::{
     Function, Request, Response, clock,
@@ -27,7 +27,7 @@ impl Function for Ingestion {
 /// The response is an `Err` where the request ended early.
 async fn ingest(request: &Request) -> Result<Response, Response> {
     let arrived = clock::mono_ms();
-    gate::admit(request, &["POST"]).await?;
+    gate::admit(request, &["POST"], Access::Data).await?;
     let given = gate::given_id(request)?;
     let settings = Settings::load().await;
     let envelope = Envelope::parse(&request.body)

@@ -2,7 +2,7 @@
 
 mod remote;
 
-use twin_contract::Query;
+use twin_contract::{Access, Query};
 use twin_guest::{
     Function, Request, Response,
     bindings::types::Failure,
@@ -23,7 +23,7 @@ impl Function for Reader {
 
 /// The response is an `Err` where the request ended early.
 async fn read(request: &Request) -> Result<Response, Response> {
-    gate::admit(request, &["GET"]).await?;
+    gate::admit(request, &["GET"], Access::Data).await?;
     let query = Query::of_device(&request.query).map_err(|error| reply::refused(&error))?;
     if let Some(response) = remote::ask(request).await {
         return Ok(response);

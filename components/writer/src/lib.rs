@@ -1,6 +1,6 @@
 //! The writer: receives envelopes for L3 and stores them. `POST /write`.
 
-use twin_contract::{Envelope, Layer, MessageId, reply::Custody};
+use twin_contract::{Access, Envelope, Layer, MessageId, reply::Custody};
 use twin_guest::{
     Function, Request, Response,
     bindings::records::{self, Entry, Outcome},
@@ -22,7 +22,7 @@ impl Function for Writer {
 
 /// The response is an `Err` where the request ended early.
 async fn write(request: &Request) -> Result<Response, Response> {
-    gate::admit(request, &["POST"]).await?;
+    gate::admit(request, &["POST"], Access::Data).await?;
     let given = gate::given_id(request)?;
     let envelope = Envelope::parse(&request.body)
         .and_then(|envelope| envelope.require_layer(Layer::L3).map(|()| envelope))

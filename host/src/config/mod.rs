@@ -44,6 +44,8 @@ pub struct Config {
     pub functions: Vec<FunctionName>,
     /// The keys accepted from callers, at least one.
     pub keys: Vec<Secret>,
+    /// The keys of operators. If there are any, `keys` open the routes for data only.
+    pub operator_keys: Vec<Secret>,
     /// How requests come in.
     pub listen: Listen,
     /// Where data lies.
@@ -105,14 +107,36 @@ impl Config {
                 }
                 (None, Unset::Otherwise(_) | Unset::Nothing) => continue,
             };
-            (variable.set)(&mut config, text).map_err(|expected| ConfigError::Invalid {
-                variable: variable.name,
-                value: (!variable.secret).then(|| text.to_owned()),
-                expected,
-            })?;
+            config.take(variable, text)?;
         }
         needs::check(&config)?;
         Ok(config)
+    }
+
+    /// Of the environment, only how requests leave this machine: `TWIN_HTTP_PROXY` and `TWIN_EXTRA_CA_FILE`. Commands that
+    /// talk to a host go by them.
+    ///
+    /// # Errors
+    /// If one of them is not what it should be.
+    pub fn outgoing_from_env() -> Result<PeerSettings, ConfigError> {
+        let mut config = Self::blank();
+        let names = ["TWIN_HTTP_PROXY", "TWIN_EXTRA_CA_FILE"];
+        for variable in variables().filter(|variable| names.contains(&variable.name)) {
+            match env::var_os(variable.name).map(OsString::into_string) {
+                Some(Ok(text)) if !text.is_empty() => config.take(variable, &text)?,
+                Some(Err(value)) => foreign(variable.name, &value)?,
+                Some(Ok(_)) | None => {}
+            }
+        }
+        Ok(config.peers)
+    }
+
+    fn take(&mut self, variable: &Variable, text: &str) -> Result<(), ConfigError> {
+        (variable.set)(self, text).map_err(|expected| ConfigError::Invalid {
+            variable: variable.name,
+            value: (!variable.secret).then(|| text.to_owned()),
+            expected,
+        })
     }
 
     /// What a component may know: the value of a setting, named as its variable. None for secrets, URLs and all else.
@@ -133,6 +157,7 @@ impl Config {
             cloud: Cloud::Aws,
             functions: Vec::new(),
             keys: Vec::new(),
+            operator_keys: Vec::new(),
             listen: Listen {
                 address: Ipv4Addr::UNSPECIFIED.into(),
                 port: 0,

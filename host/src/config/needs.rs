@@ -5,9 +5,26 @@ use crate::function::FunctionName;
 
 /// Looks for what is missing between the variables.
 pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
+    keys_apart(config)?;
     durable_storage(config)?;
     for function in &config.functions {
         next_hop(config, *function)?;
+    }
+    Ok(())
+}
+
+/// A key that both hops and operators present would give each the other's rights.
+fn keys_apart(config: &Config) -> Result<(), ConfigError> {
+    let peers = config.peers.remotes.values();
+    let sent = peers.filter_map(|peer| peer.token.as_ref());
+    let mut others = config.keys.iter().chain(&config.peers.token).chain(sent);
+    if others.any(|key| config.operator_keys.contains(key)) {
+        return Err(ConfigError::Invalid {
+            variable: "TWIN_OPERATOR_TOKEN",
+            value: None,
+            expected: "other keys than those of INTER_CLOUD_TOKEN, REMOTE_AUTH_TOKEN and REMOTE_<PEER>_TOKEN"
+                .into(),
+        });
     }
     Ok(())
 }

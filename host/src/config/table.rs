@@ -83,6 +83,13 @@ const IDENTITY: &[Variable] = &[
         "keys accepted from callers, comma-separated; the first is sent where REMOTE_AUTH_TOKEN is not set",
     )
     .secret(),
+    Variable::new(
+        "TWIN_OPERATOR_TOKEN",
+        Otherwise("INTER_CLOUD_TOKEN opens these, too"),
+        set!(operator_keys = secrets()),
+        "keys that alone open /dead-letters, GET /errors and /metrics, and nothing else; comma-separated",
+    )
+    .secret(),
 ];
 
 const HTTP: &[Variable] = &[

@@ -77,6 +77,8 @@ fn every_bad_value_is_refused_by_name_in_one_line_that_shows_no_secret() {
         ("TWIN_FUNCTIONS", "dispatcher"),
         ("INTER_CLOUD_TOKEN", "hidden,"),
         ("INTER_CLOUD_TOKEN", "hidden key"),
+        ("TWIN_OPERATOR_TOKEN", "hidden,"),
+        ("TWIN_OPERATOR_TOKEN", "key-before-it"),
         ("PORT", "65536"),
         ("PORT", "http"),
         ("TWIN_BIND", "localhost"),
@@ -366,4 +368,26 @@ fn the_receiving_cloud_decides_the_header_and_the_nearest_key_is_sent() {
     assert_eq!(bound(&[url, cloud]).0, HeaderForm::FunctionsKey);
     assert_eq!(bound(&[url, common]).1, "common");
     assert_eq!(bound(&[url, common, own]).1, "own");
+}
+
+#[test]
+fn an_operators_key_is_nobody_elses() {
+    let config = good(&[("TWIN_OPERATOR_TOKEN", "op-1, op-2")]);
+    assert_eq!(
+        config.operator_keys,
+        [Secret::new("op-1"), Secret::new("op-2")]
+    );
+    assert!(good(&[]).operator_keys.is_empty());
+    for other in [
+        "REMOTE_AUTH_TOKEN",
+        "REMOTE_WRITER_TOKEN",
+        "INTER_CLOUD_TOKEN",
+    ] {
+        let error = bad(&[("TWIN_OPERATOR_TOKEN", "op-1,op-2"), (other, "op-2")]);
+        assert!(
+            error.starts_with("TWIN_OPERATOR_TOKEN must be other keys"),
+            "{error}"
+        );
+        assert!(!error.contains("op-2"), "{error}");
+    }
 }

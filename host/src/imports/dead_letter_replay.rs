@@ -4,7 +4,9 @@ use wasmtime::component::Accessor;
 
 use super::Imports;
 use crate::{
-    bindings::dead_letter_replay::{Failure, Host, HostWithStore, Lease, Page, StoredLetter},
+    bindings::dead_letter_replay::{
+        Failure, Host, HostWithStore, Page, Place, PreviewPage, Selection, StoredLetter, Taken,
+    },
     runtime::State,
 };
 
@@ -13,11 +15,11 @@ impl Host for State {}
 impl<T: Send + 'static> HostWithStore<T> for Imports {
     async fn list(
         accessor: &Accessor<T, Self>,
-        cursor: Option<String>,
+        after: Option<Place>,
         limit: u32,
     ) -> Result<Page, Failure> {
         let letters = &Self::of(accessor).stores.dead_letters;
-        letters.list(cursor, limit).await
+        letters.list(after, limit).await
     }
 
     async fn get(
@@ -27,14 +29,25 @@ impl<T: Send + 'static> HostWithStore<T> for Imports {
         Self::of(accessor).stores.dead_letters.get(letter_id).await
     }
 
+    async fn preview(
+        accessor: &Accessor<T, Self>,
+        selection: Selection,
+        after: Option<Place>,
+        limit: u32,
+    ) -> Result<PreviewPage, Failure> {
+        let letters = &Self::of(accessor).stores.dead_letters;
+        letters.preview(selection, after, limit).await
+    }
+
     async fn take(
         accessor: &Accessor<T, Self>,
-        letter_id: Option<String>,
+        selection: Selection,
+        round: Option<u64>,
         limit: u32,
         lease_ms: u32,
-    ) -> Result<Vec<Lease>, Failure> {
+    ) -> Result<Taken, Failure> {
         let letters = &Self::of(accessor).stores.dead_letters;
-        letters.take(letter_id, limit, lease_ms).await
+        letters.take(selection, round, limit, lease_ms).await
     }
 
     async fn settle(
@@ -50,8 +63,9 @@ impl<T: Send + 'static> HostWithStore<T> for Imports {
         accessor: &Accessor<T, Self>,
         letter_id: String,
         receipt: String,
+        turn: Option<u64>,
     ) -> Result<bool, Failure> {
         let letters = &Self::of(accessor).stores.dead_letters;
-        letters.release(letter_id, receipt).await
+        letters.release(letter_id, receipt, turn).await
     }
 }

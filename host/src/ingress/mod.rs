@@ -59,7 +59,7 @@ impl IngressSettings {
         Self {
             cloud: config.cloud,
             route_prefix: config.listen.route_prefix.clone(),
-            credentials: Credentials::new(config.cloud, &config.keys),
+            credentials: Credentials::of(config),
             readiness,
             metrics: metrics::recorder().clone(),
             function_deadline: config.limits.function_deadline,

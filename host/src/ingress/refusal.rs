@@ -1,6 +1,9 @@
 //! The host's own answers: the one place that gives them status, code and words. All others are the components'.
 
-use twin_contract::reply::{JSON, error_body};
+use twin_contract::{
+    Access,
+    reply::{JSON, error_body},
+};
 
 use crate::function::{CallError, Response};
 
@@ -19,6 +22,9 @@ pub(crate) enum Refusal {
     /// … or with a wrong one.
     #[error("the credential is not valid")]
     CredentialWrong,
+    /// … or with one that is not for it.
+    #[error("{}", .0.refusal())]
+    CredentialForOther(Access),
     /// The body did not arrive in time.
     #[error("the body did not arrive in time")]
     BodyTimeout,
@@ -69,7 +75,7 @@ impl Refusal {
             Self::NotFound | Self::Call(CallError::NotMounted(_)) => (404, "NOT_FOUND"),
             Self::MethodNotAllowed => (405, "METHOD_NOT_ALLOWED"),
             Self::CredentialMissing => (401, "UNAUTHORIZED"),
-            Self::CredentialWrong => (403, "FORBIDDEN"),
+            Self::CredentialWrong | Self::CredentialForOther(_) => (403, "FORBIDDEN"),
             Self::BodyTimeout => (408, "BODY_TIMEOUT"),
             Self::BodyUnreadable => (400, "BODY_UNREADABLE"),
             Self::Overloaded | Self::Call(CallError::Overloaded(_)) => (503, "OVERLOADED"),

@@ -17,7 +17,7 @@ use tokio::{
     sync::{OwnedSemaphorePermit, watch},
     time,
 };
-use twin_contract::Cloud;
+use twin_contract::{Access, Cloud};
 
 use super::{
     IngressSettings, body,
@@ -135,9 +135,10 @@ impl Service {
         match self
             .settings
             .credentials
-            .verify(&headers::of_request(&head.headers))
+            .may_operate(&headers::of_request(&head.headers))
         {
-            Ok(_) => Ok(response::prometheus(&self.settings.metrics.render())),
+            Ok(true) => Ok(response::prometheus(&self.settings.metrics.render())),
+            Ok(false) => Err(Refusal::CredentialForOther(Access::Operation)),
             Err(Denied::Missing) => Err(Refusal::CredentialMissing),
             Err(_) => Err(Refusal::CredentialWrong),
         }

@@ -19,7 +19,7 @@ use async_trait::async_trait;
 
 use crate::bindings::{
     circuits::{Circuit, SwapFailure},
-    dead_letter_replay::{self, Lease, StoredLetter},
+    dead_letter_replay::{self, Place, PreviewPage, StoredLetter, Taken},
     dead_letters::Letter,
     error_topic::SystemError,
     records::{self, Entry, Outcome, Selection},
@@ -66,31 +66,46 @@ pub trait DeadLetters: Send + Sync + 'static {
     /// Stores a letter durably. A letter that is stored already is left as it is.
     async fn push(&self, letter: Letter) -> Result<(), Failure>;
 
-    /// At most `limit` letters and 1 MiB of envelopes, but at least one letter; in the order they were pushed. A cursor
-    /// that is none of this store's reads from the start.
+    /// At most `limit` letters and 1 MiB of envelopes, but at least one letter; in the order they were pushed. Any place
+    /// is valid, also one that no letter has (any more).
     async fn list(
         &self,
-        cursor: Option<String>,
+        after: Option<Place>,
         limit: u32,
     ) -> Result<dead_letter_replay::Page, Failure>;
 
     /// One letter; none if there is no such letter (any more).
     async fn get(&self, letter_id: String) -> Result<Option<StoredLetter>, Failure>;
 
-    /// Leases letters that nobody holds, oldest first, for `lease_ms` milliseconds; only the one called `letter_id`, if
-    /// given. At most `limit` of them and 1 MiB of envelopes, but at least one: none means that none is free.
+    /// What `take` would lease, in its order, behind a place of the queue; at most `limit` letters. Changes nothing.
+    async fn preview(
+        &self,
+        selection: dead_letter_replay::Selection,
+        after: Option<Place>,
+        limit: u32,
+    ) -> Result<PreviewPage, Failure>;
+
+    /// Leases letters that nobody holds for `lease_ms` milliseconds, and puts them at the end of the queue. At most
+    /// `limit` of them and 1 MiB of envelopes, but at least one, if one is free. Only letters of the round, which has
+    /// each letter once that was in the queue when it began; without `round` a new one begins.
     async fn take(
         &self,
-        letter_id: Option<String>,
+        selection: dead_letter_replay::Selection,
+        round: Option<u64>,
         limit: u32,
         lease_ms: u32,
-    ) -> Result<Vec<Lease>, Failure>;
+    ) -> Result<Taken, Failure>;
 
-    /// Removes a letter that was delivered; false if the receipt is not (any longer) the letter's.
+    /// Removes a letter that was delivered or discarded; false if the receipt is not (any longer) the letter's.
     async fn settle(&self, letter_id: String, receipt: String) -> Result<bool, Failure>;
 
-    /// Gives a letter back before its lease ends; false as for `settle`.
-    async fn release(&self, letter_id: String, receipt: String) -> Result<bool, Failure>;
+    /// Gives a letter back before its lease ends, to its old `turn` if one is given; false as for `settle`.
+    async fn release(
+        &self,
+        letter_id: String,
+        receipt: String,
+        turn: Option<u64>,
+    ) -> Result<bool, Failure>;
 }
 
 /// A system error in the outbox, on its way to the error reporter.

@@ -1,10 +1,10 @@
 //! `credentials`: compared here, so that a function never sees a key.
 
-use twin_contract::{Cloud, KeyRefusal, KeyRing, is_key, keys};
+use twin_contract::{Cloud, KeyRefusal, KeyRing, Role, is_key, keys};
 
 use crate::{
     Variables,
-    bindings::credentials::{Caller, Denied, Guest, Presented},
+    bindings::credentials::{Caller, Denied, Guest, Presented, Role as CallersRole},
     twin_name,
 };
 
@@ -12,7 +12,14 @@ impl<T: Variables> Guest for T {
     async fn verify(presented: Presented) -> Result<Caller, Denied> {
         let ring = ring::<T>().await.map_err(Denied::Unavailable)?;
         match ring.verify(&presented.headers) {
-            Ok(name) => Ok(Caller { name }),
+            Ok(known) => Ok(Caller {
+                name: known.name,
+                role: match known.role {
+                    Role::Any => CallersRole::Any,
+                    Role::Hop => CallersRole::Hop,
+                    Role::Operator => CallersRole::Operator,
+                },
+            }),
             Err(KeyRefusal::Missing) => Err(Denied::Missing),
             Err(KeyRefusal::Wrong) => Err(Denied::Wrong),
         }
@@ -32,5 +39,14 @@ async fn ring<T: Variables>() -> Result<KeyRing, String> {
     if accepted.is_empty() {
         return Err("INTER_CLOUD_TOKEN holds no key".to_owned());
     }
-    Ok(KeyRing::new(cloud, accepted))
+    let list = T::variable("TWIN_OPERATOR_TOKEN").await;
+    let operators: Vec<_> = list.iter().flat_map(|list| keys(list)).collect();
+    // A key that is left out for its form would leave its routes to the others.
+    if !operators
+        .iter()
+        .all(|key| is_key(key) && !accepted.contains(key))
+    {
+        return Err("TWIN_OPERATOR_TOKEN must hold other keys than INTER_CLOUD_TOKEN".to_owned());
+    }
+    Ok(KeyRing::new(cloud, accepted).with_operators(operators))
 }

@@ -11,7 +11,7 @@ use crate::Adapter;
 /// itself, and may refuse.
 const JOURNAL: [&str; 2] = ["PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL"];
 
-/// As in the native host's `schema_1.sql`; a statement each, because Spin takes one at a time.
+/// As in the native host's schema; a statement each, because Spin takes one at a time.
 const TABLES: [&str; 9] = [
     "CREATE TABLE IF NOT EXISTS records (
         twin TEXT NOT NULL, collection TEXT NOT NULL, device_id TEXT NOT NULL, id TEXT NOT NULL,
@@ -26,7 +26,7 @@ const TABLES: [&str; 9] = [
         id TEXT NOT NULL, peer TEXT NOT NULL, trace_id TEXT, envelope BLOB NOT NULL,
         attempts TEXT NOT NULL, first_failure_us INTEGER NOT NULL,
         last_failure_us INTEGER NOT NULL, stored_at_us INTEGER NOT NULL,
-        receipt TEXT, leased_until_us INTEGER) STRICT",
+        receipt TEXT, leased_until_us INTEGER, turn INTEGER NOT NULL DEFAULT 0) STRICT",
     "CREATE UNIQUE INDEX IF NOT EXISTS dead_letters_by_id ON dead_letters (twin, letter_id)",
     "CREATE INDEX IF NOT EXISTS dead_letters_by_age ON dead_letters (twin, seq)",
     // What the native host keeps in columns is one document here: this outbox is read by nobody else.
@@ -38,6 +38,13 @@ const TABLES: [&str; 9] = [
         twin TEXT NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL, state TEXT NOT NULL,
         PRIMARY KEY (twin, name)) STRICT, WITHOUT ROWID",
 ];
+
+/// What databases of an earlier version lack: a column, looked for by the first statement and added by the second. Letters that
+/// are there keep their order. The index needs the column, so it comes last.
+const HAS_TURN: &str = "SELECT 1 FROM pragma_table_info('dead_letters') WHERE name = 'turn'";
+const ADD_TURN: &str = "ALTER TABLE dead_letters ADD COLUMN turn INTEGER NOT NULL DEFAULT 0";
+const INDEX_TURN: &str =
+    "CREATE INDEX IF NOT EXISTS dead_letters_by_turn ON dead_letters (twin, turn, letter_id)";
 
 thread_local! {
     static CONNECTION: RefCell<Option<Rc<Connection>>> = const { RefCell::new(None) };
@@ -66,6 +73,7 @@ impl Database {
             let made = connection.execute(statement, []).await.map_err(failure)?;
             made.result().await.map_err(failure)?;
         }
+        upgrade(&connection).await?;
         let connection = Rc::new(connection);
         CONNECTION.with_borrow_mut(|slot| *slot = Some(Rc::clone(&connection)));
         Ok(Self { connection, twin })
@@ -99,6 +107,31 @@ impl Database {
         while rows.next().await.is_some() {}
         rows.finish().await.map(|()| first)
     }
+}
+
+/// Brings the tables of an earlier version to this one.
+async fn upgrade(connection: &Connection) -> Result<(), Failure> {
+    if !has_turn(connection).await? {
+        let added = connection.execute(ADD_TURN, []).await;
+        let added = match added {
+            Ok(added) => added.result().await,
+            Err(error) => Err(error),
+        };
+        // Another instance may have been faster: what counts is that the column is there.
+        if let Err(error) = added
+            && !has_turn(connection).await?
+        {
+            return Err(failure(error));
+        }
+    }
+    let made = connection.execute(INDEX_TURN, []).await.map_err(failure)?;
+    made.result().await.map_err(failure)
+}
+
+async fn has_turn(connection: &Connection) -> Result<bool, Failure> {
+    let found = connection.execute(HAS_TURN, []).await.map_err(failure)?;
+    let rows = found.collect().await.map_err(failure)?;
+    Ok(!rows.is_empty())
 }
 
 /// The rows of a result, one after the other.

@@ -19,8 +19,9 @@ use crate::{
 const PUSH: &str = "
     INSERT INTO dead_letters
         (twin, letter_id, id, peer, trace_id, envelope, attempts,
-         first_failure_us, last_failure_us, stored_at_us)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+         first_failure_us, last_failure_us, stored_at_us, turn)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,
+        (SELECT coalesce(max(turn), 0) + 1 FROM dead_letters WHERE twin = ?1))
     ON CONFLICT (twin, letter_id) DO NOTHING";
 
 /// The columns in the order in which [`read`] takes them; to be followed by conditions.
@@ -28,7 +29,7 @@ macro_rules! select_letters {
     ($rest:literal) => {
         concat!(
             "SELECT seq, letter_id, id, peer, trace_id, envelope, attempts, first_failure_us,
-                last_failure_us, stored_at_us, leased_until_us
+                last_failure_us, stored_at_us, leased_until_us, turn
              FROM dead_letters WHERE twin = ?1 ",
             $rest
         )
@@ -73,8 +74,17 @@ impl Guest for Adapter {
     }
 }
 
-/// A letter with its number.
-pub(crate) fn read(row: &Row) -> Result<(i64, StoredLetter), Failure> {
+/// A row of the table.
+pub(crate) struct Kept {
+    /// Its number in the order of storing.
+    pub(crate) seq: i64,
+    /// Its place in the queue.
+    pub(crate) turn: i64,
+    pub(crate) stored: StoredLetter,
+}
+
+/// Reads a row of a statement that begins with [`select_letters`].
+pub(crate) fn read(row: &Row) -> Result<Kept, Failure> {
     let attempts: Vec<WrittenAttempt> = serde_json::from_str(row.get(6)?)
         .map_err(|error| Failure::Other(format!("a letter's attempts: {error}")))?;
     let attempts = attempts.into_iter().map(|attempt| Attempt {
@@ -83,7 +93,7 @@ pub(crate) fn read(row: &Row) -> Result<(i64, StoredLetter), Failure> {
         cause: attempt.cause,
     });
     let leased_until: Option<Instant> = row.optional(10, |row, index| row.get(index))?;
-    let letter = StoredLetter {
+    let stored = StoredLetter {
         letter: Letter {
             letter_id: row.text(1)?,
             id: row.text(2)?,
@@ -97,5 +107,9 @@ pub(crate) fn read(row: &Row) -> Result<(i64, StoredLetter), Failure> {
         stored_at: row.get(9)?,
         leased_until: leased_until.filter(|until| *until > clock::now()),
     };
-    Ok((row.get(0)?, letter))
+    Ok(Kept {
+        seq: row.get(0)?,
+        turn: row.get(11)?,
+        stored,
+    })
 }

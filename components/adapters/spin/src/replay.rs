@@ -3,7 +3,9 @@
 use spin_sdk::sqlite::Value;
 use twin_adapter::{
     Failure,
-    bindings::dead_letter_replay::{Guest, Lease, Page, StoredLetter},
+    bindings::dead_letter_replay::{
+        Guest, Lease, Page, Place, PreviewPage, Selection, StoredLetter, Summary, Taken,
+    },
     clock,
 };
 use twin_contract::Fill;
@@ -11,20 +13,39 @@ use twin_contract::Fill;
 use crate::{
     Adapter,
     database::{Database, optional, text},
-    letters::{read, select_letters},
+    letters::{Kept, read, select_letters},
 };
 
 const LIST: &str = select_letters!("AND seq > ?2 ORDER BY seq LIMIT ?3");
 
 const GET: &str = select_letters!("AND letter_id = ?2");
 
-const FREE: &str = select_letters!(
-    "AND (leased_until_us IS NULL OR leased_until_us <= ?2) AND (?3 IS NULL OR letter_id = ?3)
-     ORDER BY seq LIMIT ?4"
+/// Which letters may be taken, and in which order; [`selected`] gives the parameters.
+macro_rules! free {
+    ($conditions:literal) => {
+        concat!(
+            "AND (leased_until_us IS NULL OR leased_until_us <= ?2)
+             AND (?3 IS NULL OR letter_id = ?3)
+             AND (?4 IS NULL OR peer = ?4)
+             AND (?5 IS NULL OR stored_at_us < ?5) ",
+            $conditions,
+            " ORDER BY turn, letter_id LIMIT ?6"
+        )
+    };
+}
+
+const PREVIEW: &str = concat!(
+    "SELECT letter_id, id, peer, stored_at_us, turn FROM dead_letters WHERE twin = ?1 ",
+    free!("AND (turn, letter_id) > (?7, ?8)")
 );
 
+const FREE: &str = concat!(select_letters!(""), free!("AND turn <= ?7"));
+
+const LAST_TURN: &str = "SELECT coalesce(max(turn), 0) FROM dead_letters WHERE twin = ?1";
+
 const LEASE: &str = "
-    UPDATE dead_letters SET receipt = ?3, leased_until_us = ?4
+    UPDATE dead_letters SET receipt = ?3, leased_until_us = ?4,
+        turn = (SELECT max(max(turn), ?6) + 1 FROM dead_letters WHERE twin = ?1)
     WHERE twin = ?1 AND seq = ?2 AND (leased_until_us IS NULL OR leased_until_us <= ?5)
     RETURNING seq";
 
@@ -32,87 +53,165 @@ const SETTLE: &str = "
     DELETE FROM dead_letters WHERE twin = ?1 AND letter_id = ?2 AND receipt = ?3 RETURNING seq";
 
 const RELEASE: &str = "
-    UPDATE dead_letters SET receipt = NULL, leased_until_us = NULL
+    UPDATE dead_letters SET receipt = NULL, leased_until_us = NULL, turn = coalesce(?4, turn)
     WHERE twin = ?1 AND letter_id = ?2 AND receipt = ?3 RETURNING seq";
 
 impl Guest for Adapter {
-    async fn list(cursor: Option<String>, limit: u32) -> Result<Page, Failure> {
+    async fn list(after: Option<Place>, limit: u32) -> Result<Page, Failure> {
         let database = Database::open().await?;
-        let after: i64 = cursor.and_then(|seq| seq.parse().ok()).unwrap_or(0);
+        let after = after.map_or(0, |place| place.number);
         let limit = limit.max(1);
-        let parameters = [Value::Integer(after), most(limit)];
+        let parameters = [number(after), most(limit)];
         let (letters, more) = page(&database, LIST, parameters, limit).await?;
-        let last = letters.last().filter(|_| more);
+        let next = letters.last().filter(|_| more).map(|last| Place {
+            number: last.seq.unsigned_abs(),
+            letter_id: last.stored.letter.letter_id.clone(),
+        });
         Ok(Page {
-            next: last.map(|(seq, _)| seq.to_string()),
-            letters: letters.into_iter().map(|(_, letter)| letter).collect(),
+            next,
+            letters: letters.into_iter().map(|kept| kept.stored).collect(),
         })
     }
 
     async fn get(letter_id: String) -> Result<Option<StoredLetter>, Failure> {
         let database = Database::open().await?;
         let row = database.first(GET, [text(letter_id)]).await?;
-        row.map(|row| read(&row).map(|(_, letter)| letter))
+        row.map(|row| read(&row).map(|kept| kept.stored))
             .transpose()
     }
 
+    async fn preview(
+        selection: Selection,
+        after: Option<Place>,
+        limit: u32,
+    ) -> Result<PreviewPage, Failure> {
+        let database = Database::open().await?;
+        let limit = limit.max(1);
+        let (after, letter_id) =
+            after.map_or((0, String::new()), |place| (place.number, place.letter_id));
+        let parameters = selected(selection, limit)
+            .into_iter()
+            .chain([number(after), text(letter_id)]);
+        let mut rows = database.run(PREVIEW, parameters).await?;
+        let mut page = Fill::new(limit);
+        while let Some(row) = rows.next().await {
+            let summary = Summary {
+                letter_id: row.text(0)?,
+                id: row.text(1)?,
+                peer: row.text(2)?,
+                stored_at: row.get(3)?,
+            };
+            let turn: i64 = row.get(4)?;
+            page.push((turn, summary), 0);
+        }
+        rows.finish().await?;
+        let (letters, more) = page.finish();
+        let next = letters.last().filter(|_| more).map(|(turn, last)| Place {
+            number: turn.unsigned_abs(),
+            letter_id: last.letter_id.clone(),
+        });
+        Ok(PreviewPage {
+            next,
+            letters: letters.into_iter().map(|(_, summary)| summary).collect(),
+        })
+    }
+
     async fn take(
-        letter_id: Option<String>,
+        selection: Selection,
+        round: Option<u64>,
         limit: u32,
         lease_ms: u32,
-    ) -> Result<Vec<Lease>, Failure> {
+    ) -> Result<Taken, Failure> {
         let database = Database::open().await?;
         let now = clock::now();
-        let wanted = optional(letter_id);
-        let parameters = [Value::Integer(now), wanted, most(limit)];
-        let (free, _) = page(&database, FREE, parameters, limit).await?;
+        let round = match round {
+            Some(round) => round,
+            None => last_turn(&database).await?,
+        };
+        let parameters = selected(selection, limit)
+            .into_iter()
+            .chain([number(round)]);
+        let (free, more) = page(&database, FREE, parameters, limit).await?;
         let mut leases = Vec::with_capacity(free.len());
-        for (seq, StoredLetter { letter, .. }) in free {
+        for Kept { seq, turn, stored } in free {
             let receipt = clock::unique();
             let parameters = [
                 Value::Integer(seq),
                 text(receipt.clone()),
                 Value::Integer(clock::later(now, lease_ms)),
                 Value::Integer(now),
+                // The last of the round may be gone by now: what is taken must come behind it all the same.
+                number(round),
             ];
             // No row: somebody else was faster.
             if database.first(LEASE, parameters).await?.is_some() {
-                leases.push(Lease { letter, receipt });
+                leases.push(Lease {
+                    letter: stored.letter,
+                    receipt,
+                    turn: turn.unsigned_abs(),
+                });
             }
         }
-        Ok(leases)
+        Ok(Taken {
+            leases,
+            round,
+            more,
+        })
     }
 
     async fn settle(letter_id: String, receipt: String) -> Result<bool, Failure> {
-        give_up(SETTLE, letter_id, receipt).await
+        let database = Database::open().await?;
+        let parameters = [text(letter_id), text(receipt)];
+        let row = database.first(SETTLE, parameters).await?;
+        Ok(row.is_some())
     }
 
-    async fn release(letter_id: String, receipt: String) -> Result<bool, Failure> {
-        give_up(RELEASE, letter_id, receipt).await
+    async fn release(
+        letter_id: String,
+        receipt: String,
+        turn: Option<u64>,
+    ) -> Result<bool, Failure> {
+        let database = Database::open().await?;
+        let turn = turn.map_or(Value::Null, number);
+        let parameters = [text(letter_id), text(receipt), turn];
+        let row = database.first(RELEASE, parameters).await?;
+        Ok(row.is_some())
     }
 }
 
-async fn give_up(statement: &str, letter_id: String, receipt: String) -> Result<bool, Failure> {
-    let database = Database::open().await?;
-    let row = database
-        .first(statement, [text(letter_id), text(receipt)])
-        .await?;
-    Ok(row.is_some())
+async fn last_turn(database: &Database) -> Result<u64, Failure> {
+    let row = database.first(LAST_TURN, []).await?;
+    let turn: i64 = match &row {
+        Some(row) => row.get(0)?,
+        None => 0,
+    };
+    Ok(turn.unsigned_abs())
 }
 
-/// The letters that a statement finds, as far as they fit on a page, with their numbers; and whether more follow.
+/// The parameters of a statement with [`free`], from `?2` on.
+fn selected(selection: Selection, limit: u32) -> [Value; 5] {
+    [
+        Value::Integer(clock::now()),
+        optional(selection.letter_id),
+        optional(selection.peer),
+        selection.before.map_or(Value::Null, Value::Integer),
+        most(limit),
+    ]
+}
+
+/// The letters that a statement finds, as far as they fit on a page, and whether more follow.
 async fn page(
     database: &Database,
     statement: &str,
     parameters: impl IntoIterator<Item = Value>,
     limit: u32,
-) -> Result<(Vec<(i64, StoredLetter)>, bool), Failure> {
+) -> Result<(Vec<Kept>, bool), Failure> {
     let mut page = Fill::new(limit);
     let mut rows = database.run(statement, parameters).await?;
     while let Some(row) = rows.next().await {
-        let (seq, letter) = read(&row)?;
-        let bytes = letter.letter.envelope.len();
-        if !page.push((seq, letter), bytes) {
+        let kept = read(&row)?;
+        let bytes = kept.stored.letter.envelope.len();
+        if !page.push(kept, bytes) {
             return Ok(page.finish());
         }
     }
@@ -123,4 +222,9 @@ async fn page(
 /// One beyond the page tells whether more follow.
 fn most(limit: u32) -> Value {
     Value::Integer(i64::from(limit) + 1)
+}
+
+/// A number as SQLite has it. Larger ones stand behind all that it gives; adding one to it must not make a float.
+fn number(number: u64) -> Value {
+    Value::Integer(i64::try_from(number).unwrap_or(i64::MAX).min(i64::MAX - 1))
 }

@@ -1,6 +1,8 @@
 //! Dead letters in a folder: a file a letter, with two names. The one made of its id says that it exists; the one made of
 //! the time it was stored gives the order. The lease on it is a value with versions.
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 use twin_adapter::{
     Failure, Instant,
@@ -15,6 +17,8 @@ use crate::{Adapter, documents, folder::Folder, names, versions::Versions};
 
 const BY_ID: &str = "letters/by-id";
 const BY_AGE: &str = "letters/by-age";
+/// A folder for each letter that was ever taken.
+const LEASES: &str = "letters/leases";
 
 /// The first line of a letter's file; the envelope is everything behind it.
 #[derive(Serialize, Deserialize)]
@@ -45,12 +49,24 @@ pub(crate) struct Hold {
     pub(crate) until_us: Instant,
     /// Delivered: all that is left to do is to remove it.
     pub(crate) settled: bool,
+    /// Its place in the queue, once it was taken; before that it has the one that follows from when it was stored.
+    #[serde(default)]
+    pub(crate) turn: Option<u64>,
 }
 
 impl Guest for Adapter {
     async fn push(letter: Letter) -> Result<(), Failure> {
         Letters::open().await?.push(letter).await
     }
+}
+
+/// A letter in the queue.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Turn {
+    pub(crate) number: u64,
+    pub(crate) name: String,
+    /// Its place in the order of storing.
+    pub(crate) place: String,
 }
 
 /// The twin's letters.
@@ -86,6 +102,26 @@ impl Letters {
             .into_iter()
             .filter_map(|place| Some((names::read_place(&place)?.1, place)))
             .collect())
+    }
+
+    /// All letters in the order of the queue.
+    pub(crate) async fn in_turn(&self) -> Result<Vec<Turn>, Failure> {
+        let taken: HashSet<_> = self.0.list(LEASES).await?.into_iter().collect();
+        let mut turns = Vec::new();
+        for (name, place) in self.in_order().await? {
+            let mut turn = None;
+            if taken.contains(&name) {
+                turn = self.hold(&name).await?.1.turn;
+            }
+            let stored_at = names::read_place(&place).map_or(0, |(stored_at, _)| stored_at);
+            turns.push(Turn {
+                number: turn.unwrap_or_else(|| names::sortable(stored_at)),
+                name,
+                place,
+            });
+        }
+        turns.sort_unstable();
+        Ok(turns)
     }
 
     /// The letter at a place, with the version and content of its lease. None, if it was settled: then it is gone now.
@@ -153,7 +189,7 @@ impl Letters {
     fn leases(&self, name: &str) -> Versions<'_> {
         Versions {
             folder: &self.0,
-            path: format!("letters/leases/{name}"),
+            path: format!("{LEASES}/{name}"),
         }
     }
 }

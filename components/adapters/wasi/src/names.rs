@@ -23,7 +23,12 @@ pub(crate) fn number(number: u64) -> String {
 
 /// A place as a name that sorts like it; `:` is not for every file system, and `=` is in no id.
 pub(crate) fn place(time: i64, id: &str) -> String {
-    format!("{}~{}", number(sortable(time)), id.replace(':', "="))
+    numbered(sortable(time), id)
+}
+
+/// The same with a time that was made sortable already.
+pub(crate) fn numbered(sortable: u64, id: &str) -> String {
+    format!("{}~{}", number(sortable), id.replace(':', "="))
 }
 
 /// The place that a name stands for.
@@ -41,7 +46,8 @@ pub(crate) fn day(time: i64) -> String {
 
 const SIGN: u64 = 1 << 63;
 
-const fn sortable(time: i64) -> u64 {
+/// A time as a number that sorts like it.
+pub(crate) const fn sortable(time: i64) -> u64 {
     time.cast_unsigned() ^ SIGN
 }
 

@@ -2,7 +2,9 @@
 
 use twin_adapter::{
     Failure,
-    bindings::dead_letter_replay::{Guest, Lease, Page, StoredLetter},
+    bindings::dead_letter_replay::{
+        Guest, Lease, Page, Place, PreviewPage, Selection, StoredLetter, Summary, Taken,
+    },
     clock,
 };
 use twin_contract::Fill;
@@ -14,10 +16,11 @@ use crate::{
 };
 
 impl Guest for Adapter {
-    async fn list(cursor: Option<String>, limit: u32) -> Result<Page, Failure> {
+    async fn list(after: Option<Place>, limit: u32) -> Result<Page, Failure> {
         let letters = Letters::open().await?;
-        // A cursor is the place of the last letter shown; one that is no place stands before all of them.
-        let after = cursor.filter(|place| names::read_place(place).is_some());
+        // A letter's number is when it was stored.
+        let after =
+            after.map(|place| names::numbered(place.number, &names::plain(&place.letter_id)));
         let after = after.unwrap_or_default();
         let mut page = Fill::new(limit.max(1));
         for (name, place) in letters.in_order().await? {
@@ -32,16 +35,16 @@ impl Guest for Adapter {
                 continue;
             };
             let bytes = letter.letter.envelope.len();
-            if !page.push((place, letter), bytes) {
+            if !page.push(letter, bytes) {
                 break;
             }
         }
-        let (page, more) = page.finish();
-        let last = page.last().filter(|_| more);
-        Ok(Page {
-            next: last.map(|(place, _)| place.clone()),
-            letters: page.into_iter().map(|(_, letter)| letter).collect(),
-        })
+        let (letters, more) = page.finish();
+        let next = letters.last().filter(|_| more).map(|last| Place {
+            number: names::sortable(last.stored_at),
+            letter_id: last.letter.letter_id.clone(),
+        });
+        Ok(Page { letters, next })
     }
 
     async fn get(letter_id: String) -> Result<Option<StoredLetter>, Failure> {
@@ -55,71 +58,168 @@ impl Guest for Adapter {
         Ok(found.map(|(letter, ..)| letter))
     }
 
+    async fn preview(
+        selection: Selection,
+        after: Option<Place>,
+        limit: u32,
+    ) -> Result<PreviewPage, Failure> {
+        let letters = Letters::open().await?;
+        let after = after.map(|place| (place.number, names::plain(&place.letter_id)));
+        let mut page = Fill::new(limit.max(1));
+        for turn in letters.in_turn().await? {
+            if after
+                .as_ref()
+                .is_some_and(|(number, name)| (turn.number, &turn.name) <= (*number, name))
+            {
+                continue;
+            }
+            if page.is_full() {
+                page.stop();
+                break;
+            }
+            let Some((stored, ..)) = letters.at(&turn.name, &turn.place).await? else {
+                continue;
+            };
+            if is_free(&stored, &selection) {
+                page.push((turn.number, stored), 0);
+            }
+        }
+        let (page, more) = page.finish();
+        let next = page.last().filter(|_| more).map(|(number, last)| Place {
+            number: *number,
+            letter_id: last.letter.letter_id.clone(),
+        });
+        let letters = page.into_iter().map(|(_, stored)| Summary {
+            letter_id: stored.letter.letter_id,
+            id: stored.letter.id,
+            peer: stored.letter.peer,
+            stored_at: stored.stored_at,
+        });
+        Ok(PreviewPage {
+            letters: letters.collect(),
+            next,
+        })
+    }
+
     async fn take(
-        letter_id: Option<String>,
+        selection: Selection,
+        round: Option<u64>,
         limit: u32,
         lease_ms: u32,
-    ) -> Result<Vec<Lease>, Failure> {
+    ) -> Result<Taken, Failure> {
         let letters = Letters::open().await?;
-        let wanted = letter_id.map(|letter_id| names::plain(&letter_id));
+        let wanted = selection.letter_id.as_deref().map(names::plain);
+        let queue = letters.in_turn().await?;
+        let last_turn = queue.last().map_or(0, |last| last.number);
+        let round = round.unwrap_or(last_turn);
+        // The last of the round may be gone by now: what is taken must come behind it all the same.
+        let mut last_turn = last_turn.max(round);
         let mut taken = Fill::new(limit);
-        for (name, place) in letters.in_order().await? {
-            if wanted.as_ref().is_some_and(|wanted| *wanted != name) {
+        for turn in queue {
+            if turn.number > round {
+                break;
+            }
+            if wanted.as_ref().is_some_and(|wanted| *wanted != turn.name) {
                 continue;
             }
             if taken.is_full() {
+                taken.stop();
                 break;
             }
-            let Some((letter, version, _)) = letters.at(&name, &place).await? else {
+            let Some((stored, version, _)) = letters.at(&turn.name, &turn.place).await? else {
                 continue;
             };
-            let bytes = letter.letter.envelope.len();
-            if letter.leased_until.is_some() {
+            if !is_free(&stored, &selection) {
                 continue;
             }
+            let bytes = stored.letter.envelope.len();
             if !taken.fits(bytes) {
+                taken.stop();
                 break;
             }
             let receipt = clock::unique();
+            last_turn = last_turn.saturating_add(1);
             let hold = Hold {
                 receipt: Some(receipt.clone()),
                 until_us: clock::later(clock::now(), lease_ms),
                 settled: false,
+                turn: Some(last_turn),
             };
             // If somebody else was faster, it is theirs; if it was settled meanwhile, it is gone.
-            if letters.swap(&name, version, &hold).await? && letters.read(&name).await?.is_some() {
-                let letter = letter.letter;
-                taken.push(Lease { letter, receipt }, bytes);
+            if letters.swap(&turn.name, version, &hold).await?
+                && letters.read(&turn.name).await?.is_some()
+            {
+                let lease = Lease {
+                    letter: stored.letter,
+                    receipt,
+                    turn: turn.number,
+                };
+                taken.push(lease, bytes);
             }
         }
-        Ok(taken.finish().0)
+        let (leases, more) = taken.finish();
+        Ok(Taken {
+            leases,
+            round,
+            more,
+        })
     }
 
     async fn settle(letter_id: String, receipt: String) -> Result<bool, Failure> {
-        let settled = Hold {
+        let settled = |_| Hold {
             settled: true,
             ..Hold::default()
         };
-        give_up(&letter_id, &receipt, &settled).await
+        give_up(&letter_id, &receipt, settled).await
     }
 
-    async fn release(letter_id: String, receipt: String) -> Result<bool, Failure> {
-        give_up(&letter_id, &receipt, &Hold::default()).await
+    async fn release(
+        letter_id: String,
+        receipt: String,
+        turn: Option<u64>,
+    ) -> Result<bool, Failure> {
+        let released = |held: Hold| Hold {
+            turn: turn.or(held.turn),
+            ..Hold::default()
+        };
+        give_up(&letter_id, &receipt, released).await
     }
 }
 
+/// Whether a letter is of a selection, and nobody holds it.
+fn is_free(stored: &StoredLetter, selection: &Selection) -> bool {
+    let Selection {
+        letter_id,
+        peer,
+        before,
+    } = selection;
+    let letter = &stored.letter;
+    stored.leased_until.is_none()
+        && letter_id.as_ref().is_none_or(|id| *id == letter.letter_id)
+        && peer.as_ref().is_none_or(|peer| *peer == letter.peer)
+        && before.is_none_or(|before| stored.stored_at < before)
+}
+
 /// Replaces the lease that the receipt is of. The swap decides between this and somebody who takes the letter anew.
-async fn give_up(letter_id: &str, receipt: &str, hold: &Hold) -> Result<bool, Failure> {
+async fn give_up(
+    letter_id: &str,
+    receipt: &str,
+    next: impl FnOnce(Hold) -> Hold,
+) -> Result<bool, Failure> {
     let letters = Letters::open().await?;
     let name = names::plain(letter_id);
     let Some(letter) = letters.read(&name).await? else {
         return Ok(false);
     };
-    let (version, current) = letters.hold(&name).await?;
-    if current.receipt.as_deref() != Some(receipt) || !letters.swap(&name, version, hold).await? {
+    let (version, held) = letters.hold(&name).await?;
+    if held.receipt.as_deref() != Some(receipt) {
         return Ok(false);
     }
-    if hold.settled {
+    let next = next(held);
+    if !letters.swap(&name, version, &next).await? {
+        return Ok(false);
+    }
+    if next.settled {
         letters.remove(&name, letter.stored_at).await?;
     }
     Ok(true)

@@ -8,7 +8,9 @@ use rusqlite::{Params, Row, named_params};
 use super::{Store, columns::Attempts, session::Session};
 use crate::{
     bindings::{
-        dead_letter_replay::{Lease, Page, StoredLetter},
+        dead_letter_replay::{
+            Lease, Page, Place, PreviewPage, Selection, StoredLetter, Summary, Taken,
+        },
         dead_letters::Letter,
         types::{Failure, Instant},
     },
@@ -18,34 +20,56 @@ use crate::{
 const PUSH: &str = "
     INSERT INTO dead_letters
         (twin, letter_id, id, peer, trace_id, envelope, attempts,
-         first_failure_us, last_failure_us, stored_at_us)
+         first_failure_us, last_failure_us, stored_at_us, turn)
     VALUES
         (:twin, :letter_id, :id, :peer, :trace_id, :envelope, :attempts,
-         :first_failure, :last_failure, :now)
+         :first_failure, :last_failure, :now,
+         (SELECT coalesce(max(turn), 0) + 1 FROM dead_letters WHERE twin = :twin))
     ON CONFLICT (twin, letter_id) DO NOTHING";
 
 const LIST: &str = "SELECT * FROM dead_letters WHERE twin = :twin AND seq > :after ORDER BY seq";
 
 const GET: &str = "SELECT * FROM dead_letters WHERE twin = :twin AND letter_id = :letter_id";
 
-const FREE: &str = "
-    SELECT * FROM dead_letters
-    WHERE twin = :twin AND (leased_until_us IS NULL OR leased_until_us <= :now)
-    ORDER BY seq";
+/// The letters that may be taken, in the order of the queue; to be put behind the columns, and in front of conditions.
+macro_rules! select_free {
+    ($columns:literal, $conditions:literal) => {
+        concat!(
+            "SELECT ",
+            $columns,
+            " FROM dead_letters
+             WHERE twin = :twin AND (leased_until_us IS NULL OR leased_until_us <= :now)
+                AND (:letter_id IS NULL OR letter_id = :letter_id)
+                AND (:peer IS NULL OR peer = :peer)
+                AND (:before IS NULL OR stored_at_us < :before) ",
+            $conditions,
+            " ORDER BY turn, letter_id"
+        )
+    };
+}
 
-const FREE_ONE: &str = "
-    SELECT * FROM dead_letters
-    WHERE twin = :twin AND letter_id = :letter_id AND (leased_until_us IS NULL OR leased_until_us <= :now)";
+const PREVIEW: &str = select_free!(
+    "letter_id, id, peer, stored_at_us, turn",
+    "AND (turn, letter_id) > (:after, :after_letter)"
+);
+
+const FREE: &str = select_free!("*", "AND turn <= :round");
+
+/// The same for one letter, which its name finds.
+const FREE_ONE: &str = select_free!("*", "AND turn <= :round AND letter_id = :letter_id");
+
+const LAST_TURN: &str = "SELECT coalesce(max(turn), 0) FROM dead_letters WHERE twin = :twin";
 
 const LEASE: &str = "
-    UPDATE dead_letters SET receipt = :receipt, leased_until_us = :until WHERE seq = :seq";
+    UPDATE dead_letters SET receipt = :receipt, leased_until_us = :until, turn = :turn
+    WHERE seq = :seq";
 
 const SETTLE: &str = "
     DELETE FROM dead_letters
     WHERE twin = :twin AND letter_id = :letter_id AND receipt = :receipt";
 
 const RELEASE: &str = "
-    UPDATE dead_letters SET receipt = NULL, leased_until_us = NULL
+    UPDATE dead_letters SET receipt = NULL, leased_until_us = NULL, turn = coalesce(:turn, turn)
     WHERE twin = :twin AND letter_id = :letter_id AND receipt = :receipt";
 
 #[async_trait]
@@ -54,9 +78,10 @@ impl DeadLetters for Store {
         self.writer.run(move |session| push(session, letter)).await
     }
 
-    async fn list(&self, cursor: Option<String>, limit: u32) -> Result<Page, Failure> {
+    async fn list(&self, after: Option<Place>, limit: u32) -> Result<Page, Failure> {
+        let after = after.map_or(0, |place| place.number);
         self.readers
-            .run(move |session| list(session, cursor.as_deref(), limit))
+            .run(move |session| list(session, after, limit))
             .await
     }
 
@@ -73,27 +98,63 @@ impl DeadLetters for Store {
             .await
     }
 
+    async fn preview(
+        &self,
+        selection: Selection,
+        after: Option<Place>,
+        limit: u32,
+    ) -> Result<PreviewPage, Failure> {
+        self.readers
+            .run(move |session| preview(session, &selection, after, limit))
+            .await
+    }
+
     async fn take(
         &self,
-        letter_id: Option<String>,
+        selection: Selection,
+        round: Option<u64>,
         limit: u32,
         lease_ms: u32,
-    ) -> Result<Vec<Lease>, Failure> {
+    ) -> Result<Taken, Failure> {
         let duration = Duration::from_millis(lease_ms.into());
         self.writer
-            .run(move |session| take(session, letter_id.as_deref(), limit, duration))
+            .run(move |session| take(session, &selection, round, limit, duration))
             .await
     }
 
     async fn settle(&self, letter_id: String, receipt: String) -> Result<bool, Failure> {
         self.writer
-            .run(move |session| give_up(session, SETTLE, &letter_id, &receipt))
+            .run(move |session| {
+                let settled = session.execute(
+                    SETTLE,
+                    named_params! {
+                        ":twin": session.twin(), ":letter_id": letter_id, ":receipt": receipt,
+                    },
+                )?;
+                Ok(settled > 0)
+            })
             .await
     }
 
-    async fn release(&self, letter_id: String, receipt: String) -> Result<bool, Failure> {
+    async fn release(
+        &self,
+        letter_id: String,
+        receipt: String,
+        turn: Option<u64>,
+    ) -> Result<bool, Failure> {
         self.writer
-            .run(move |session| give_up(session, RELEASE, &letter_id, &receipt))
+            .run(move |session| {
+                let released = session.execute(
+                    RELEASE,
+                    named_params! {
+                        ":twin": session.twin(),
+                        ":letter_id": letter_id,
+                        ":receipt": receipt,
+                        ":turn": turn.map(signed),
+                    },
+                )?;
+                Ok(released > 0)
+            })
             .await
     }
 }
@@ -117,67 +178,117 @@ fn push(session: &Session<'_>, letter: Letter) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn list(session: &Session<'_>, cursor: Option<&str>, limit: u32) -> rusqlite::Result<Page> {
-    let after: i64 = cursor.and_then(|seq| seq.parse().ok()).unwrap_or(0);
+fn list(session: &Session<'_>, after: u64, limit: u32) -> rusqlite::Result<Page> {
     let now = session.now();
     let (kept, more) = session.letters(
         LIST,
-        named_params! { ":twin": session.twin(), ":after": after },
+        named_params! { ":twin": session.twin(), ":after": signed(after) },
         limit.max(1),
     )?;
-    let next = kept
-        .last()
-        .filter(|_| more)
-        .map(|last| last.seq.to_string());
+    let next = kept.last().filter(|_| more).map(|last| Place {
+        number: last.seq.unsigned_abs(),
+        letter_id: last.letter.letter_id.clone(),
+    });
     let letters = kept.into_iter().map(|kept| kept.stored(now)).collect();
     Ok(Page { letters, next })
 }
 
-fn take(
+fn preview(
     session: &Session<'_>,
-    letter_id: Option<&str>,
+    selection: &Selection,
+    after: Option<Place>,
     limit: u32,
-    duration: Duration,
-) -> rusqlite::Result<Vec<Lease>> {
-    let (twin, now) = (session.twin(), session.now());
-    let (free, _) = match letter_id {
-        Some(letter_id) => session.letters(
-            FREE_ONE,
-            named_params! { ":twin": twin, ":letter_id": letter_id, ":now": now },
-            limit,
-        ),
-        None => session.letters(FREE, named_params! { ":twin": twin, ":now": now }, limit),
-    }?;
-    free.into_iter()
-        .map(|kept| {
-            let receipt = receipt();
-            session.execute(
-                LEASE,
-                named_params! {
-                    ":receipt": receipt,
-                    ":until": later(now, duration),
-                    ":seq": kept.seq,
-                },
-            )?;
-            Ok(Lease {
-                letter: kept.letter,
-                receipt,
-            })
-        })
-        .collect()
+) -> rusqlite::Result<PreviewPage> {
+    let (after, after_letter) = after.map_or((0, String::new()), |place| {
+        (signed(place.number), place.letter_id)
+    });
+    let mut statement = session.connection.prepare_cached(PREVIEW)?;
+    let rows = statement.query_map(
+        named_params! {
+            ":twin": session.twin(),
+            ":now": session.now(),
+            ":letter_id": selection.letter_id,
+            ":peer": selection.peer,
+            ":before": selection.before,
+            ":after": after,
+            ":after_letter": after_letter,
+        },
+        |row| {
+            let summary = Summary {
+                letter_id: row.get("letter_id")?,
+                id: row.get("id")?,
+                peer: row.get("peer")?,
+                stored_at: row.get("stored_at_us")?,
+            };
+            Ok((row.get::<_, i64>("turn")?, summary))
+        },
+    )?;
+    let (page, more) = fill(rows, limit.max(1), |_| 0)?;
+    let next = page.last().filter(|_| more).map(|(turn, last)| Place {
+        number: turn.unsigned_abs(),
+        letter_id: last.letter_id.clone(),
+    });
+    let letters = page.into_iter().map(|(_, summary)| summary).collect();
+    Ok(PreviewPage { letters, next })
 }
 
-fn give_up(
+fn take(
     session: &Session<'_>,
-    how: &str,
-    letter_id: &str,
-    receipt: &str,
-) -> rusqlite::Result<bool> {
-    let given_up = session.execute(
-        how,
-        named_params! { ":twin": session.twin(), ":letter_id": letter_id, ":receipt": receipt },
+    selection: &Selection,
+    round: Option<u64>,
+    limit: u32,
+    duration: Duration,
+) -> rusqlite::Result<Taken> {
+    let (twin, now) = (session.twin(), session.now());
+    let last = session.row(LAST_TURN, named_params! { ":twin": twin }, |row| row.get(0))?;
+    let round = round.map_or(last, signed);
+    // The last of the round may be gone by now: what is taken must come behind it all the same.
+    let mut turn = last.max(round);
+    let free = match selection.letter_id {
+        Some(_) => FREE_ONE,
+        None => FREE,
+    };
+    let (free, more) = session.letters(
+        free,
+        named_params! {
+            ":twin": twin,
+            ":now": now,
+            ":letter_id": selection.letter_id,
+            ":peer": selection.peer,
+            ":before": selection.before,
+            ":round": round,
+        },
+        limit,
     )?;
-    Ok(given_up > 0)
+    let mut leases = Vec::with_capacity(free.len());
+    for kept in free {
+        let receipt = receipt();
+        turn = turn.saturating_add(1);
+        session.execute(
+            LEASE,
+            named_params! {
+                ":receipt": receipt,
+                ":until": later(now, duration),
+                ":turn": turn,
+                ":seq": kept.seq,
+            },
+        )?;
+        leases.push(Lease {
+            letter: kept.letter,
+            receipt,
+            turn: kept.turn.unsigned_abs(),
+        });
+    }
+    Ok(Taken {
+        leases,
+        round: round.unsigned_abs(),
+        more,
+    })
+}
+
+/// A number as SQLite has it. Larger ones stand behind all that it gives.
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 impl Session<'_> {
@@ -197,6 +308,7 @@ impl Session<'_> {
 /// A row of the table.
 struct Kept {
     seq: i64,
+    turn: i64,
     letter: Letter,
     stored_at: Instant,
     leased_until: Option<Instant>,
@@ -206,6 +318,7 @@ impl Kept {
     fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         Ok(Self {
             seq: row.get("seq")?,
+            turn: row.get("turn")?,
             letter: Letter {
                 letter_id: row.get("letter_id")?,
                 id: row.get("id")?,

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, TransactionBehavior};
 
 /// What it takes to get to each version from the one before; the first step starts from nothing.
-const STEPS: [&str; 1] = [include_str!("schema_1.sql")];
+const STEPS: [&str; 2] = [include_str!("schema_1.sql"), include_str!("schema_2.sql")];
 
 /// The newest schema version: the number of steps.
 pub(super) const NEWEST: u32 = STEPS.len() as u32;

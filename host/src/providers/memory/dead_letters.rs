@@ -10,7 +10,9 @@ use async_trait::async_trait;
 use super::Store;
 use crate::{
     bindings::{
-        dead_letter_replay::{Lease, Page, StoredLetter},
+        dead_letter_replay::{
+            Lease, Page, Place, PreviewPage, Selection, StoredLetter, Summary, Taken,
+        },
         dead_letters::Letter,
         types::{Failure, Instant},
     },
@@ -21,6 +23,8 @@ use crate::{
 #[derive(Default)]
 pub(super) struct Letters {
     last: u64,
+    /// The end of the queue.
+    last_turn: u64,
     numbers: HashMap<String, u64>,
     kept: BTreeMap<u64, Kept>,
 }
@@ -28,6 +32,8 @@ pub(super) struct Letters {
 struct Kept {
     letter: Letter,
     stored_at: Instant,
+    /// Its place in the queue.
+    turn: u64,
     lease: Option<Held>,
 }
 
@@ -44,19 +50,21 @@ impl DeadLetters for Store {
             return Ok(());
         }
         letters.last += 1;
-        let number = letters.last;
+        letters.last_turn = letters.last_turn.saturating_add(1);
+        let (number, turn) = (letters.last, letters.last_turn);
         letters.numbers.insert(letter.letter_id.clone(), number);
         let kept = Kept {
             letter,
             stored_at: (self.clock)(),
+            turn,
             lease: None,
         };
         letters.kept.insert(number, kept);
         Ok(())
     }
 
-    async fn list(&self, cursor: Option<String>, limit: u32) -> Result<Page, Failure> {
-        let after: u64 = cursor.and_then(|number| number.parse().ok()).unwrap_or(0);
+    async fn list(&self, after: Option<Place>, limit: u32) -> Result<Page, Failure> {
+        let after = after.map_or(0, |place| place.number);
         let letters = self.dead_letters.open()?;
         let now = (self.clock)();
         let behind = letters.kept.range(after.saturating_add(1)..);
@@ -67,7 +75,7 @@ impl DeadLetters for Store {
             next: page
                 .last()
                 .filter(|_| more)
-                .map(|(number, _)| number.to_string()),
+                .map(|(number, kept)| kept.place(**number)),
             letters: page.iter().map(|(_, kept)| kept.stored(now)).collect(),
         })
     }
@@ -79,29 +87,55 @@ impl DeadLetters for Store {
         Ok(kept.map(|kept| kept.stored((self.clock)())))
     }
 
-    async fn take(
+    async fn preview(
         &self,
-        letter_id: Option<String>,
+        selection: Selection,
+        after: Option<Place>,
         limit: u32,
-        lease_ms: u32,
-    ) -> Result<Vec<Lease>, Failure> {
+    ) -> Result<PreviewPage, Failure> {
+        let after = after.map_or(0, |place| place.number);
         let mut letters = self.dead_letters.open()?;
         let now = (self.clock)();
-        let free = letters
-            .kept
-            .values_mut()
-            .filter(|kept| {
-                letter_id
-                    .as_ref()
-                    .is_none_or(|id| *id == kept.letter.letter_id)
-            })
-            .filter(|kept| kept.leased_until(now).is_none())
-            .map(Ok::<_, Failure>);
-        let (free, _) = fill(free, limit, |kept| kept.letter.envelope.len())?;
-        Ok(free
+        let free = letters.free(&selection, now).into_iter();
+        let behind = free.filter(|kept| kept.turn > after).map(Ok::<_, Failure>);
+        let (page, more) = fill(behind, limit.max(1), |_| 0)?;
+        Ok(PreviewPage {
+            next: page
+                .last()
+                .filter(|_| more)
+                .map(|kept| kept.place(kept.turn)),
+            letters: page.iter().map(|kept| kept.summary()).collect(),
+        })
+    }
+
+    async fn take(
+        &self,
+        selection: Selection,
+        round: Option<u64>,
+        limit: u32,
+        lease_ms: u32,
+    ) -> Result<Taken, Failure> {
+        let mut letters = self.dead_letters.open()?;
+        let now = (self.clock)();
+        let round = round.unwrap_or(letters.last_turn);
+        let mut last_turn = letters.last_turn.max(round);
+        let free = letters.free(&selection, now).into_iter();
+        let free = free.filter(|kept| kept.turn <= round).map(Ok::<_, Failure>);
+        let (free, more) = fill(free, limit, |kept| kept.letter.envelope.len())?;
+        let until = later(now, Duration::from_millis(lease_ms.into()));
+        let leases = free
             .into_iter()
-            .map(|kept| kept.lease(later(now, Duration::from_millis(lease_ms.into()))))
-            .collect())
+            .map(|kept| {
+                last_turn = last_turn.saturating_add(1);
+                kept.lease(until, last_turn)
+            })
+            .collect();
+        letters.last_turn = last_turn;
+        Ok(Taken {
+            leases,
+            round,
+            more,
+        })
     }
 
     async fn settle(&self, letter_id: String, receipt: String) -> Result<bool, Failure> {
@@ -115,14 +149,34 @@ impl DeadLetters for Store {
         Ok(true)
     }
 
-    async fn release(&self, letter_id: String, receipt: String) -> Result<bool, Failure> {
+    async fn release(
+        &self,
+        letter_id: String,
+        receipt: String,
+        turn: Option<u64>,
+    ) -> Result<bool, Failure> {
         let mut letters = self.dead_letters.open()?;
-        let held = letters.held(&letter_id, &receipt);
-        Ok(held.map(|kept| kept.lease = None).is_some())
+        let Some(kept) = letters.held(&letter_id, &receipt) else {
+            return Ok(false);
+        };
+        kept.lease = None;
+        kept.turn = turn.unwrap_or(kept.turn);
+        Ok(true)
     }
 }
 
 impl Letters {
+    /// The letters of a selection that nobody holds, in the order of the queue.
+    fn free(&mut self, selection: &Selection, now: Instant) -> Vec<&mut Kept> {
+        let mut free: Vec<_> = self
+            .kept
+            .values_mut()
+            .filter(|kept| kept.is_of(selection) && kept.leased_until(now).is_none())
+            .collect();
+        free.sort_unstable_by_key(|kept| kept.turn);
+        free
+    }
+
     /// The letter, if this is its receipt.
     fn held(&mut self, letter_id: &str, receipt: &str) -> Option<&mut Kept> {
         let kept = self.kept.get_mut(self.numbers.get(letter_id)?)?;
@@ -132,6 +186,35 @@ impl Letters {
 }
 
 impl Kept {
+    fn is_of(&self, selection: &Selection) -> bool {
+        let Selection {
+            letter_id,
+            peer,
+            before,
+        } = selection;
+        letter_id
+            .as_ref()
+            .is_none_or(|id| *id == self.letter.letter_id)
+            && peer.as_ref().is_none_or(|peer| *peer == self.letter.peer)
+            && before.is_none_or(|before| self.stored_at < before)
+    }
+
+    fn place(&self, number: u64) -> Place {
+        Place {
+            number,
+            letter_id: self.letter.letter_id.clone(),
+        }
+    }
+
+    fn summary(&self) -> Summary {
+        Summary {
+            letter_id: self.letter.letter_id.clone(),
+            id: self.letter.id.clone(),
+            peer: self.letter.peer.clone(),
+            stored_at: self.stored_at,
+        }
+    }
+
     fn leased_until(&self, now: Instant) -> Option<Instant> {
         let held = self.lease.as_ref()?;
         (held.until > now).then_some(held.until)
@@ -145,7 +228,8 @@ impl Kept {
         }
     }
 
-    fn lease(&mut self, until: Instant) -> Lease {
+    /// Gives the letter away, and puts it behind all others.
+    fn lease(&mut self, until: Instant, last_turn: u64) -> Lease {
         let receipt = receipt();
         self.lease = Some(Held {
             receipt: receipt.clone(),
@@ -154,6 +238,7 @@ impl Kept {
         Lease {
             letter: self.letter.clone(),
             receipt,
+            turn: std::mem::replace(&mut self.turn, last_turn),
         }
     }
 }
