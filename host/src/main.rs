@@ -1,5 +1,8 @@
 //! The `twin` command.
 
+// `println!` panics when its reader has gone away: `cli::out` is the way to standard output.
+#![warn(clippy::print_stdout)]
+
 mod cli;
 
 use std::process::ExitCode;

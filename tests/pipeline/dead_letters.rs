@@ -33,12 +33,15 @@ async fn connector_with_letters() -> (Host, Host) {
 }
 
 /// `twin COMMAND…` by either way of reaching a host.
-fn ask(host: &Host, way: &str, words: &[&str]) -> Told {
+pub(crate) fn ask(host: &Host, way: &str, words: &[&str]) -> Told {
     let (url, data) = (host.url(""), host.data().to_str().unwrap());
     let mut command = host.command([]);
     command.args(words);
     match way {
-        "--url" => command.args(["--url", &url, "--key", &host.key]),
+        "--url" => {
+            let cloud = host.cloud.as_str();
+            command.args(["--url", &url, "--key", &host.key, "--cloud", cloud])
+        }
         _ => command.args(["--data", data]),
     };
     run(&mut command)
@@ -46,7 +49,7 @@ fn ask(host: &Host, way: &str, words: &[&str]) -> Told {
 
 /// The documents of a command that must succeed, one a line.
 #[track_caller]
-fn json(told: &Told) -> Vec<Value> {
+pub(crate) fn json(told: &Told) -> Vec<Value> {
     assert_eq!(told.code, Some(0), "{told:?}");
     let lines = told.stdout.lines();
     lines
@@ -126,8 +129,8 @@ async fn commands_that_reach_nobody_say_so_in_one_line() {
     let gone = host.data().join("gone");
     let data = ["--data", gone.to_str().unwrap()];
     let (base, nobody) = (host.url(""), host.url("/nobody"));
-    let wrong = ["--url", &base, "--key", "wrong"];
-    let elsewhere = ["--url", &nobody, "--key", "wrong"];
+    let wrong = ["--url", &base, "--key", "wrong", "--cloud", "aws"];
+    let elsewhere = ["--url", &nobody, "--key", "wrong", "--cloud", "aws"];
     for target in [&data[..], &wrong, &elsewhere] {
         let mut command = host.command(["dead-letters", "list"]);
         let told = run(command.args(target));

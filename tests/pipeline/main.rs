@@ -13,6 +13,7 @@ mod draining;
 mod errors;
 mod house;
 mod killed;
+mod letter_commands;
 mod next_hop;
 mod peer;
 mod process;

@@ -1,10 +1,14 @@
-//! `twin dead-letters`: list, show and replay what could not be delivered.
+//! `twin dead-letters`: list, show, replay and discard what could not be delivered.
 
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
+use serde_json::{json, value::RawValue};
+use twin_contract::{DeadLetter, DiscardReason, ReplayPreview, ReplayReport, parameter};
 use twin_host::function::FunctionName;
 
-use super::reach::{Options, Reach};
+use super::{
+    out::say,
+    reach::{Options, Reach},
+};
 
 /// What to do with dead letters.
 #[derive(Debug, Subcommand)]
@@ -16,12 +20,15 @@ pub(super) enum Command {
     /// Send them again, with their own id and trace; what arrives is removed. With --data, the environment says where to,
     /// as it does for `twin serve`.
     Replay(Replay),
+    /// Remove one that is not to be delivered any more. It is reported as a system error, with the reason.
+    Discard(Discard),
 }
 
 /// One letter.
 #[derive(Debug, Args)]
 pub(super) struct One {
     /// The letter's `letter_id`.
+    #[arg(value_parser = letter_id)]
     letter_id: String,
     #[command(flatten)]
     options: Options,
@@ -31,10 +38,44 @@ pub(super) struct One {
 #[derive(Debug, Args)]
 pub(super) struct Replay {
     /// Only this one.
-    #[arg(long, value_name = "LETTER_ID")]
+    #[arg(long, value_name = "LETTER_ID", value_parser = letter_id)]
     letter: Option<String>,
+    /// Only letters for this peer: ingestion or writer.
+    #[arg(long, value_name = "PEER")]
+    peer: Option<String>,
+    /// Only letters stored before this time: RFC 3339 in UTC, as 2026-01-01T00:00:00Z.
+    #[arg(long, value_name = "TIME")]
+    before: Option<String>,
+    /// Send nothing, and show what would be sent.
+    #[arg(long)]
+    dry_run: bool,
     #[command(flatten)]
     options: Options,
+}
+
+/// Which letter, and why.
+#[derive(Debug, Args)]
+pub(super) struct Discard {
+    #[command(flatten)]
+    letter: One,
+    /// Why it is given up: one line of at most 500 characters.
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
+    reason: String,
+}
+
+/// A letter's id as it can stand in a path.
+fn letter_id(text: &str) -> Result<String, &'static str> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
+    let fits = (1..=128).contains(&text.len()) && text.bytes().all(plain);
+    fits.then(|| text.to_owned())
+        .ok_or("must be the `letter_id` of a letter")
+}
+
+fn reason(text: &str) -> Result<String, String> {
+    let reason = DiscardReason::parse(&parameter("reason", text));
+    reason
+        .map(|reason| reason.as_str().to_owned())
+        .map_err(|error| error.to_string())
 }
 
 /// Runs a command.
@@ -42,84 +83,162 @@ pub(super) async fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::List(options) => list(&options).await,
         Command::Show(one) => show(&one).await,
+        Command::Replay(replay) if replay.dry_run => preview_all(&replay).await,
         Command::Replay(replay) => replay_all(&replay).await,
+        Command::Discard(discard) => discard.run().await,
     }
 }
 
 async fn list(options: &Options) -> anyhow::Result<()> {
     let connector = Reach::to(FunctionName::Connector, options).await?;
-    let letters = connector.all("/dead-letters").await?;
+    let count = connector
+        .each("/dead-letters", |letter| {
+            if options.json {
+                say!("{letter}")
+            } else {
+                list_one(letter)
+            }
+        })
+        .await?;
     if options.json {
-        letters.iter().for_each(|letter| println!("{letter}"));
         return Ok(());
     }
-    for letter in &letters {
-        let text = |field: &str| letter.get(field).and_then(Value::as_str).unwrap_or("-");
-        let attempts = letter.get("attempts").and_then(Value::as_array);
-        let cause = attempts
-            .and_then(|attempts| attempts.last()?.get("cause")?.as_str())
-            .unwrap_or("-");
-        println!(
-            "{}  {}  to {}  id {}  {cause}",
-            text("letter_id"),
-            text("last_failure_at"),
-            text("peer"),
-            text("id")
-        );
-    }
-    println!("{} dead letters", letters.len());
-    Ok(())
+    say!("{count} dead letters")
+}
+
+fn list_one(letter: &RawValue) -> anyhow::Result<()> {
+    let letter: DeadLetter = serde_json::from_str(letter.get())?;
+    let cause = letter
+        .attempts
+        .last()
+        .map_or("-", |attempt| attempt.cause.as_str());
+    say!(
+        "{}  {}  to {}  id {}  {cause}",
+        letter.letter_id,
+        letter.last_failure_at,
+        letter.peer,
+        letter.id
+    )
 }
 
 async fn show(one: &One) -> anyhow::Result<()> {
     let connector = Reach::to(FunctionName::Connector, &one.options).await?;
     let path = format!("/dead-letters/{}", one.letter_id);
-    let letter = connector.ask("GET", &path, "", "").await?;
+    let letter: Box<RawValue> = connector.ask("GET", &path, "", "").await?;
     if one.options.json {
-        println!("{letter}");
-    } else {
-        println!("{letter:#}");
+        return say!("{letter}");
     }
+    // The envelope stays on its line: it is shown byte for byte.
+    let letter: DeadLetter = serde_json::from_str(letter.get())?;
+    say!("{}", serde_json::to_string_pretty(&letter)?)
+}
+
+impl Replay {
+    /// The command, as far as it is the same each time.
+    fn command(&self, cursor: Option<&str>) -> String {
+        let mut command = serde_json::Map::new();
+        for (field, value) in [
+            ("letter_id", self.letter.as_deref()),
+            ("peer", self.peer.as_deref()),
+            ("before", self.before.as_deref()),
+            ("cursor", cursor),
+        ] {
+            if let Some(value) = value {
+                command.insert(field.to_owned(), value.into());
+            }
+        }
+        if self.dry_run {
+            command.insert("dry_run".to_owned(), true.into());
+        }
+        serde_json::Value::Object(command).to_string()
+    }
+}
+
+/// Command after command, until each letter was reached once: one covers what fits its time. Fails if any letter stays.
+async fn replay_all(replay: &Replay) -> anyhow::Result<()> {
+    let connector = Reach::to_send(FunctionName::Connector, &replay.options).await?;
+    let mut total = ReplayReport::default();
+    loop {
+        let command = replay.command(total.next.as_deref());
+        let report: ReplayReport = connector
+            .ask("POST", "/dead-letters/replay", "", &command)
+            .await?;
+        let reached = report.reached();
+        total.replayed += report.replayed;
+        total.failed += report.failed;
+        total.postponed += report.postponed;
+        total.failures.extend(report.failures);
+        total.next = report.next;
+        if total.next.is_none() {
+            break;
+        }
+        anyhow::ensure!(
+            reached > 0,
+            "{} dead letters replayed, then the host had no time for another",
+            total.replayed
+        );
+    }
+    let stay = total.failed + total.postponed;
+    if replay.options.json {
+        let failures = &total.failures;
+        let told = json!({ "replayed": total.replayed, "stay": stay, "failures": failures });
+        say!("{told}")?;
+    } else {
+        say!("{} dead letters replayed, {stay} stay", total.replayed)?;
+        for failure in &total.failures {
+            say!("  {}  {}", failure.letter_id, failure.cause)?;
+        }
+    }
+    anyhow::ensure!(stay == 0, "{stay} dead letters could not be delivered");
     Ok(())
 }
 
-/// Command after command, as long as letters arrive: one covers what fits its time. Fails if any letter stays.
-async fn replay_all(replay: &Replay) -> anyhow::Result<()> {
-    let connector = Reach::to_send(FunctionName::Connector, &replay.options).await?;
-    let command = match &replay.letter {
-        Some(letter_id) => json!({ "letter_id": letter_id }).to_string(),
-        None => String::new(),
-    };
-    let mut replayed = 0;
+/// What a replay would send, page by page.
+async fn preview_all(replay: &Replay) -> anyhow::Result<()> {
+    let connector = Reach::to(FunctionName::Connector, &replay.options).await?;
+    let mut count = 0;
+    let mut cursor: Option<String> = None;
     loop {
-        let report = connector
+        let command = replay.command(cursor.as_deref());
+        let preview: ReplayPreview = connector
             .ask("POST", "/dead-letters/replay", "", &command)
             .await?;
-        let count = |field: &str| report.get(field).and_then(Value::as_u64).unwrap_or(0);
-        replayed += count("replayed");
-        if count("replayed") > 0 && replay.letter.is_none() {
-            continue;
-        }
-        let stay = count("failed") + count("postponed");
-        if replay.options.json {
-            let failures = report.get("failures");
-            println!(
-                "{}",
-                json!({ "replayed": replayed, "stay": stay, "failures": failures })
-            );
-        } else {
-            println!("{replayed} dead letters replayed, {stay} stay");
-            for failure in report
-                .get("failures")
-                .and_then(Value::as_array)
-                .into_iter()
-                .flatten()
-            {
-                let text = |field: &str| failure.get(field).and_then(Value::as_str).unwrap_or("-");
-                println!("  {}  {}", text("letter_id"), text("cause"));
+        count += preview.count;
+        for letter in &preview.letters {
+            if replay.options.json {
+                say!("{}", serde_json::to_string(letter)?)?;
+            } else {
+                say!(
+                    "{}  {}  to {}  id {}",
+                    letter.letter_id,
+                    letter.stored_at,
+                    letter.peer,
+                    letter.id
+                )?;
             }
         }
-        anyhow::ensure!(stay == 0, "{stay} dead letters could not be delivered");
+        cursor = preview.next;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    if replay.options.json {
         return Ok(());
+    }
+    say!("{count} dead letters would be sent")
+}
+
+impl Discard {
+    async fn run(&self) -> anyhow::Result<()> {
+        let One { letter_id, options } = &self.letter;
+        let connector = Reach::to_change(FunctionName::Connector, options).await?;
+        let path = format!("/dead-letters/{letter_id}");
+        let query = parameter("reason", &self.reason);
+        let told: Box<RawValue> = connector.ask("DELETE", &path, &query, "").await?;
+        if options.json {
+            say!("{told}")
+        } else {
+            say!("{letter_id} discarded")
+        }
     }
 }

@@ -1,10 +1,16 @@
 //! `twin errors`: look at system errors.
 
+use std::borrow::Cow;
+
 use clap::Subcommand;
-use serde_json::Value;
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use twin_host::function::FunctionName;
 
-use super::reach::{Options, Reach};
+use super::{
+    out::say,
+    reach::{Options, Reach},
+};
 
 /// What to do with system errors.
 #[derive(Debug, Subcommand)]
@@ -13,26 +19,48 @@ pub(super) enum Command {
     List(Options),
 }
 
+/// What is shown of an error on its line.
+#[derive(Deserialize)]
+struct Line<'a> {
+    #[serde(borrow)]
+    timestamp: Cow<'a, str>,
+    #[serde(borrow)]
+    severity: Cow<'a, str>,
+    #[serde(borrow)]
+    component: Cow<'a, str>,
+    #[serde(borrow)]
+    error_code: Cow<'a, str>,
+    #[serde(borrow)]
+    message: Cow<'a, str>,
+}
+
 /// Runs a command.
 pub(super) async fn run(command: Command) -> anyhow::Result<()> {
     let Command::List(options) = command;
     let reporter = Reach::to(FunctionName::ErrorReporter, &options).await?;
-    let errors = reporter.all("/errors").await?;
+    let count = reporter
+        .each("/errors", |error| {
+            if options.json {
+                say!("{error}")
+            } else {
+                list_one(error)
+            }
+        })
+        .await?;
     if options.json {
-        errors.iter().for_each(|error| println!("{error}"));
         return Ok(());
     }
-    for error in &errors {
-        let text = |field: &str| error.get(field).and_then(Value::as_str).unwrap_or("-");
-        println!(
-            "{}  {:<8}  {}  {}  {}",
-            text("timestamp"),
-            text("severity"),
-            text("component"),
-            text("error_code"),
-            text("message")
-        );
-    }
-    println!("{} system errors", errors.len());
-    Ok(())
+    say!("{count} system errors")
+}
+
+fn list_one(error: &RawValue) -> anyhow::Result<()> {
+    let error: Line<'_> = serde_json::from_str(error.get())?;
+    say!(
+        "{}  {:<8}  {}  {}  {}",
+        error.timestamp,
+        error.severity,
+        error.component,
+        error.error_code,
+        error.message
+    )
 }

@@ -9,7 +9,10 @@ use twin_host::{
     runtime::{Sandbox, read_component},
 };
 
-use super::composed::{Composed, Source};
+use super::{
+    composed::{Composed, Source},
+    out::say,
+};
 
 /// What to inspect.
 #[derive(Debug, Args)]
@@ -37,9 +40,9 @@ pub(super) fn run(options: &Options) -> anyhow::Result<()> {
 
 fn show(options: &Options, composed: &Composed) -> anyhow::Result<()> {
     let name = options.file.display();
-    println!("{name}\n  a function composed with what answers its imports");
-    println!("  sha256  {} (of the function in it)", composed.digest);
-    println!("\nIts imports, and where they come from:");
+    say!("{name}\n  a function composed with what answers its imports")?;
+    say!("  sha256  {} (of the function in it)", composed.digest)?;
+    say!("\nIts imports, and where they come from:")?;
     for (import, source) in &composed.imports {
         let source = match source {
             Source::Runtime => "the runtime",
@@ -48,11 +51,11 @@ fn show(options: &Options, composed: &Composed) -> anyhow::Result<()> {
                 &format!("component {}", digest.get(..16).unwrap_or_default())
             }
         };
-        println!("  {import:<46} {source}");
+        say!("  {import:<46} {source}")?;
     }
     let unguarded = composed.unguarded();
     if unguarded.is_empty() {
-        println!("\nIts environment, files and network, if any, are not the runtime's.");
+        say!("\nIts environment, files and network, if any, are not the runtime's.")?;
         return Ok(());
     }
     anyhow::bail!(
@@ -72,27 +75,27 @@ fn plain(options: &Options) -> anyhow::Result<()> {
         }
     };
     let (digest, imports) = read_component(&Sandbox::new()?, &options.file, world)?;
-    println!(
+    say!(
         "{}\n  world   {world}\n  sha256  {digest}",
         options.file.display()
-    );
-    println!("\nCapabilities that its world grants:");
+    )?;
+    say!("\nCapabilities that its world grants:")?;
     for (name, words) in &imports.capabilities {
-        println!("  {name:<46} {words}");
+        say!("  {name:<46} {words}")?;
     }
-    println!(
+    say!(
         "\nLinked to nothing (no folders, environment, arguments or network; std asks for them unused):"
-    );
+    )?;
     for name in &imports.linked_to_nothing {
-        println!("  {name}");
+        say!("  {name}")?;
     }
     if imports.refused.is_empty() {
-        println!("\nNothing else. This component can touch nothing but the above.");
+        say!("\nNothing else. This component can touch nothing but the above.")?;
         return Ok(());
     }
-    println!("\nRefused:");
+    say!("\nRefused:")?;
     for name in &imports.refused {
-        println!("  {name}");
+        say!("  {name}")?;
     }
     anyhow::bail!(
         "{} imports more than the world `{world}` grants",

@@ -1,18 +1,22 @@
-//! The commands of `twin`. What keeps a host from starting (a variable, a file, an address) is one line that names it and exit
-//! code 2; any other failure is one line and exit code 1.
+//! The commands of `twin`. What keeps a host from starting (a variable, a file, an address), and a wrong option, is one
+//! line that names it and exit code 2; any other failure is one line and exit code 1.
 
 mod composed;
 mod dead_letters;
 mod demo;
 mod errors;
 mod inspect;
+mod out;
 mod placement;
 mod reach;
 mod serve;
 mod signals;
 mod up;
 
-use std::process::ExitCode;
+use std::{
+    io::{self, Write as _},
+    process::ExitCode,
+};
 
 use clap::{Parser, Subcommand};
 use twin_host::{config::ConfigError, host::HostError};
@@ -66,19 +70,23 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
     });
     match done {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is::<out::OutputClosed>() => ExitCode::SUCCESS,
         Err(error) => fail(&error),
     }
 }
 
+/// A command line that cannot be carried out as it is.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct UsageError(&'static str);
+
 /// The one place where a command's failure is told.
-#[allow(
-    clippy::print_stderr,
-    reason = "a command line speaks to its user on stderr"
-)]
 fn fail(error: &anyhow::Error) -> ExitCode {
-    eprintln!("twin: {error:#}");
+    // Where nobody reads it, the exit code still tells.
+    let _ = writeln!(io::stderr(), "twin: {error:#}");
     let configuration = error.is::<ConfigError>()
         || error.is::<HostError>()
+        || error.is::<UsageError>()
         || error.is::<placement::PlacementError>();
     ExitCode::from(if configuration { 2 } else { 1 })
 }

@@ -2,6 +2,7 @@
 //! component answers, so that a command shows the same however it is given.
 
 use std::{
+    env,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -9,20 +10,23 @@ use std::{
 
 use anyhow::Context;
 use clap::Args;
-use serde_json::Value;
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::value::RawValue;
 use tokio::sync::watch;
-use twin_contract::Cloud;
+use twin_contract::{Cloud, Listing, cloud_of_host, parameter};
 use twin_host::{
     config::{Config, ConfigError, LogFormat, LogSettings},
     credentials::{Credentials, HeaderForm},
     function::{FunctionName, Functions, Request},
     imports::Capabilities,
-    peers::PeerSender,
+    peers::{PeerSender, command_client},
     providers::local::Local,
     runtime::{Runtime, RuntimeSettings, Sandbox, Time},
     secrets::Secret,
     telemetry,
 };
+
+use super::UsageError;
 
 /// Where the data is.
 #[derive(Debug, Args)]
@@ -38,45 +42,73 @@ pub(super) struct Options {
     /// The twin whose data it is, in a folder that holds several.
     #[arg(long, value_name = "NAME", env = "TWIN_NAME", requires = "data")]
     twin: Option<String>,
-    /// The base URL of a host.
-    #[arg(long, value_name = "URL", requires = "key")]
+    /// The base URL of a host. TWIN_HTTP_PROXY and TWIN_EXTRA_CA_FILE hold as for `twin serve`; other proxy variables
+    /// are ignored.
+    #[arg(long, value_name = "URL")]
     url: Option<reqwest::Url>,
-    /// The host's key.
-    #[arg(
-        long,
-        value_name = "KEY",
-        env = "INTER_CLOUD_TOKEN",
-        hide_env_values = true
-    )]
+    /// The host's key. Other users of this machine may see it in the list of processes: better leave it out and set
+    /// TWIN_OPERATOR_TOKEN, or INTER_CLOUD_TOKEN where the host has no keys of operators. Of a list, the first counts.
+    #[arg(long, value_name = "KEY")]
     key: Option<String>,
+    /// The cloud that the host runs on, aws, azure or gcp, whose header carries the key. Needed with --url where the host
+    /// name does not tell it.
+    #[arg(long, value_name = "CLOUD", value_parser = cloud)]
+    cloud: Option<Cloud>,
     /// Print JSON, one document a line.
     #[arg(long)]
     pub(super) json: bool,
 }
 
+fn cloud(text: &str) -> Result<Cloud, &'static str> {
+    text.parse().map_err(|_| "must be aws, azure or gcp")
+}
+
 /// A function within reach.
-pub(super) enum Reach {
+pub(super) struct Reach {
+    form: HeaderForm,
+    key: Secret,
+    way: Way,
+}
+
+enum Way {
     /// Over HTTP.
     Remote {
         url: reqwest::Url,
-        key: Secret,
         client: reqwest::Client,
     },
     /// In this process.
     Here {
         function: FunctionName,
-        key: Secret,
         runtime: Runtime,
     },
 }
 
-/// The key by which this process calls its own function.
+/// The key by which this process calls its own function, and the name under which it does so.
 const OWN_KEY: &str = "command-line";
+
+/// How long a host may take to answer: a replay lasts as long as its function's deadline.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 impl Reach {
     /// To look at what a function keeps.
     pub(super) async fn to(function: FunctionName, options: &Options) -> anyhow::Result<Self> {
-        Self::open(function, options, looking).await
+        let cloud = options.cloud.unwrap_or(Cloud::Aws);
+        Self::open(function, options, |twin, folder| {
+            looking(cloud, twin, folder)
+        })
+        .await
+    }
+
+    /// To change what a function keeps. It reports that, so on a data folder it must be known which cloud this is.
+    pub(super) async fn to_change(
+        function: FunctionName,
+        options: &Options,
+    ) -> anyhow::Result<Self> {
+        if options.url.is_none() && options.cloud.is_none() {
+            let words = "--cloud is needed with --data: what is discarded is reported, and the report names the host's cloud";
+            return Err(UsageError(words).into());
+        }
+        Self::to(function, options).await
     }
 
     /// To let a function send: on a data folder, the environment says where to, as it does for `twin serve`.
@@ -94,13 +126,37 @@ impl Reach {
             format: LogFormat::Text,
             filter: Some("error".to_owned()),
         });
-        if let (Some(url), Some(key)) = (&options.url, &options.key) {
-            return Ok(Self::Remote {
-                url: url.clone(),
-                key: Secret::new(key.as_str()),
-                client: client()?,
-            });
+        match &options.url {
+            Some(url) => Self::remote(url, options),
+            None => Self::here(function, options, configure).await,
         }
+    }
+
+    fn remote(url: &reqwest::Url, options: &Options) -> anyhow::Result<Self> {
+        let told = || cloud_of_host(url.host_str()?);
+        let cloud = options.cloud.or_else(told).ok_or(UsageError(
+            "--cloud is needed: the host name of --url does not tell whose header carries the key (aws, azure or gcp)",
+        ))?;
+        let key = options.key.clone().or_else(key_of_environment);
+        let key = key.ok_or(UsageError(
+            "a key is needed: set TWIN_OPERATOR_TOKEN or INTER_CLOUD_TOKEN, or give --key",
+        ))?;
+        let client = command_client(&Config::outgoing_from_env()?, url, TIMEOUT)?;
+        Ok(Self {
+            form: HeaderForm::of(Some(cloud)),
+            key: Secret::new(key),
+            way: Way::Remote {
+                url: url.clone(),
+                client,
+            },
+        })
+    }
+
+    async fn here(
+        function: FunctionName,
+        options: &Options,
+        configure: impl FnOnce(&str, &Path) -> Result<Config, ConfigError>,
+    ) -> anyhow::Result<Self> {
         let folder = options
             .data
             .as_deref()
@@ -132,7 +188,7 @@ impl Reach {
                     name => config.setting(name),
                 })
             },
-            credentials: Arc::new(Credentials::new(config.cloud, std::slice::from_ref(&key))),
+            credentials: Arc::new(Credentials::of_one(config.cloud, OWN_KEY, &key)),
             peers: peers.clone(),
             stores: stores.clone(),
             draining: watch::channel(false).1,
@@ -140,96 +196,102 @@ impl Reach {
         let (sandbox, functions) = (Sandbox::new()?, [function]);
         let runtime =
             Runtime::start(&sandbox, &settings, &functions, Time::Real, capabilities).await?;
-        Ok(Self::Here {
-            function,
+        Ok(Self {
+            form: HeaderForm::of(Some(config.cloud)),
             key,
-            runtime,
+            way: Way::Here { function, runtime },
         })
     }
 
-    /// Sends a request; any status but 200 is an error with the function's own words.
-    pub(super) async fn ask(
+    /// Sends a request, and reads the reply as a document of the contract. Any status but 200 is an error with the
+    /// function's own words.
+    pub(super) async fn ask<T: DeserializeOwned>(
         &self,
         method: &str,
         path: &str,
         query: &str,
         body: &str,
-    ) -> anyhow::Result<Value> {
-        let (status, body) = match self {
-            Self::Remote { url, key, client } => {
+    ) -> anyhow::Result<T> {
+        let (status, body) = self.send(method, path, query, body).await?;
+        let foreign = || format!("HTTP {status}, and no JSON: is this the URL of a twin's host?");
+        if status == 200 {
+            return serde_json::from_slice(&body).with_context(foreign);
+        }
+        let refusal: Refusal = serde_json::from_slice(&body).with_context(foreign)?;
+        let words = refusal.message.unwrap_or_else(|| "no message".to_owned());
+        anyhow::bail!("HTTP {status}: {words}")
+    }
+
+    /// Shows all items of a list, page by page, and returns how many they are.
+    pub(super) async fn each(
+        &self,
+        path: &str,
+        mut show: impl FnMut(&RawValue) -> anyhow::Result<()>,
+    ) -> anyhow::Result<usize> {
+        let mut count = 0;
+        let mut query = "limit=1000".to_owned();
+        loop {
+            let page: Listing = self.ask("GET", path, &query, "").await?;
+            count += page.items.len();
+            page.items.iter().try_for_each(|item| show(item))?;
+            match page.next {
+                Some(next) => query = format!("limit=1000&{}", parameter("cursor", &next)),
+                None => return Ok(count),
+            }
+        }
+    }
+
+    async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        query: &str,
+        body: &str,
+    ) -> anyhow::Result<(u16, Vec<u8>)> {
+        let credential = (self.form.header(), self.form.value(self.key.expose()));
+        match &self.way {
+            Way::Remote { url, client } => {
                 let mut url = url.clone();
                 url.set_path(&format!("{}{path}", url.path().trim_end_matches('/')));
                 url.set_query((!query.is_empty()).then_some(query));
-                let method = reqwest::Method::from_bytes(method.as_bytes())?;
-                let mut request = client.request(method, url).body(body.to_owned());
-                // The command does not know which cloud it talks to; each looks at its own form only.
-                for cloud in Cloud::ALL {
-                    let form = HeaderForm::of(Some(*cloud));
-                    request = request.header(form.header(), form.value(key.expose()));
-                }
+                let mut value = reqwest::header::HeaderValue::from_str(&credential.1)
+                    .context("the key cannot be sent in a header")?;
+                value.set_sensitive(true);
+                let request = client
+                    .request(reqwest::Method::from_bytes(method.as_bytes())?, url)
+                    .header(credential.0, value)
+                    .body(body.to_owned());
                 let reply = request.send().await?;
-                (reply.status().as_u16(), reply.bytes().await?.to_vec())
+                Ok((reply.status().as_u16(), reply.bytes().await?.to_vec()))
             }
-            Self::Here {
-                function,
-                key,
-                runtime,
-            } => {
-                let headers = Cloud::ALL.iter().map(|cloud| {
-                    let form = HeaderForm::of(Some(*cloud));
-                    (form.header().to_owned(), form.value(key.expose()))
-                });
+            Way::Here { function, runtime } => {
+                let (name, value) = credential;
                 let request = Request {
                     method: method.to_owned(),
                     path: path.to_owned(),
                     query: query.to_owned(),
-                    headers: headers.collect(),
+                    headers: vec![(name.to_owned(), value)],
                     body: body.as_bytes().to_vec(),
                     time_left_ms: None,
                 };
                 let response = runtime.call(*function, request).await?;
-                (response.status, response.body)
-            }
-        };
-        let document: Value = serde_json::from_slice(&body).with_context(|| {
-            format!("HTTP {status}, and no JSON: is this the URL of a twin's host?")
-        })?;
-        match status {
-            200 => Ok(document),
-            _ => anyhow::bail!(
-                "HTTP {status}: {}",
-                document
-                    .get("message")
-                    .and_then(Value::as_str)
-                    .unwrap_or("no message")
-            ),
-        }
-    }
-
-    /// All items of a list, page by page.
-    pub(super) async fn all(&self, path: &str) -> anyhow::Result<Vec<Value>> {
-        let mut items = Vec::new();
-        let mut query = "limit=1000".to_owned();
-        loop {
-            let page = self.ask("GET", path, &query, "").await?;
-            if let Some(Value::Array(more)) = page.get("items") {
-                items.extend(more.iter().cloned());
-            }
-            match page.get("next").and_then(Value::as_str) {
-                Some(next) => query = format!("limit=1000&cursor={next}"),
-                None => return Ok(items),
+                Ok((response.status, response.body))
             }
         }
     }
 }
 
-fn client() -> anyhow::Result<reqwest::Client> {
-    // A second installation says that there is one already.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = reqwest::Client::builder()
-        .timeout(Duration::from_secs(60))
-        .redirect(reqwest::redirect::Policy::none());
-    Ok(client.build()?)
+/// What is read of an error.
+#[derive(Deserialize)]
+struct Refusal {
+    message: Option<String>,
+}
+
+/// The first key of a list: that of operators, else that of hops.
+fn key_of_environment() -> Option<String> {
+    let set = |name| env::var(name).ok().filter(|list| !list.is_empty());
+    let list = set("TWIN_OPERATOR_TOKEN").or_else(|| set("INTER_CLOUD_TOKEN"))?;
+    twin_contract::keys(&list).next().map(str::to_owned)
 }
 
 /// The one twin whose data is in a folder.
@@ -245,10 +307,10 @@ fn only_twin(folder: &Path) -> anyhow::Result<String> {
 }
 
 /// What it takes to look: no peers, and of the environment only where components are.
-fn looking(twin: &str, folder: &Path) -> Result<Config, ConfigError> {
+fn looking(cloud: Cloud, twin: &str, folder: &Path) -> Result<Config, ConfigError> {
     let mut vars = vec![
         ("TWIN_NAME", twin.to_owned()),
-        ("TWIN_CLOUD", Cloud::Aws.to_string()),
+        ("TWIN_CLOUD", cloud.to_string()),
         // The one function that needs nobody else, whichever is looked at.
         ("TWIN_FUNCTIONS", FunctionName::ErrorReporter.to_string()),
         ("TWIN_DATA_DIR", folder.display().to_string()),

@@ -19,7 +19,7 @@ use twin_host::{
 };
 use uuid::Uuid;
 
-use super::{placement::Placement, signals};
+use super::{out::say, placement::Placement, signals};
 
 /// The twin's name where none is given.
 const TWIN: &str = "local-twin";
@@ -65,14 +65,17 @@ pub(super) async fn run(options: Options) -> anyhow::Result<()> {
     for cloud in clouds.used() {
         hosts.push(clouds.start(&sandbox, cloud, &[]).await?);
     }
-    for host in &hosts {
-        println!("{}", ready_line(host, clouds.key(host.config().cloud))?);
+    let told = hosts.iter().try_for_each(|host| {
+        let line = ready_line(host, clouds.key(host.config().cloud))?;
+        say!("{line}")
+    });
+    if told.is_ok() {
+        signals::told_to_stop().await?;
     }
-    signals::told_to_stop().await?;
     for host in hosts {
         host.stop().await;
     }
-    Ok(())
+    told
 }
 
 /// One line of JSON for those who wait for it: this cloud answers now.

@@ -34,41 +34,18 @@ pub(super) struct Client {
 }
 
 impl Client {
-    /// Sets up TLS, only if some peer wants it: a host without authorities of its own can still send plain HTTP.
+    /// Sets up TLS, only if some peer wants it.
     pub(super) fn new(settings: &PeerSettings) -> Result<Self, ConfigError> {
-        // One provider a process; an error says that there is one.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let authorities = extra_authorities(settings)?;
-        let mut builder = reqwest::Client::builder()
-            .user_agent(concat!("twin/", env!("CARGO_PKG_VERSION")))
-            .redirect(redirect::Policy::none())
-            .retry(retry::never())
-            .referer(false)
-            .no_proxy()
+        let builder = builder(settings, wants_tls(settings))?
             .pool_idle_timeout(IDLE_TIMEOUT)
             .pool_max_idle_per_host(IDLE_CONNECTIONS)
             .tcp_nodelay(true)
             .tcp_keepalive(KEEP_ALIVE)
             .http2_keep_alive_interval(KEEP_ALIVE)
             .http2_keep_alive_timeout(KEEP_ALIVE);
-        builder = if wants_tls(settings) {
-            builder.tls_certs_merge(authorities)
-        } else {
-            builder.tls_certs_only(authorities)
-        };
-        if let Some(proxy) = &settings.proxy {
-            let proxy = Proxy::all(proxy.expose().as_str())
-                .map_err(|error| invalid("TWIN_HTTP_PROXY", "the URL of a proxy", error))?;
-            builder = builder.proxy(proxy);
-        }
-        let http = builder.build().map_err(|error| {
-            invalid(
-                "TWIN_EXTRA_CA_FILE",
-                "a file of authorities that TLS can use",
-                error,
-            )
-        })?;
-        Ok(Self { http })
+        Ok(Self {
+            http: build(builder)?,
+        })
     }
 
     /// Sends once. The caller sees to the time.
@@ -94,6 +71,54 @@ impl Client {
         }
         receive(self.http.execute(outgoing).await.map_err(failure)?).await
     }
+}
+
+/// A client that sends nothing twice, follows no redirect, and heeds no proxy but `TWIN_HTTP_PROXY`. Without TLS it needs no
+/// authorities: a host without any can still send plain HTTP.
+fn builder(settings: &PeerSettings, tls: bool) -> Result<reqwest::ClientBuilder, ConfigError> {
+    // One provider a process; an error says that there is one.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let authorities = extra_authorities(settings)?;
+    let mut builder = reqwest::Client::builder()
+        .user_agent(concat!("twin/", env!("CARGO_PKG_VERSION")))
+        .redirect(redirect::Policy::none())
+        .retry(retry::never())
+        .referer(false)
+        .no_proxy();
+    builder = if tls {
+        builder.tls_certs_merge(authorities)
+    } else {
+        builder.tls_certs_only(authorities)
+    };
+    if let Some(proxy) = &settings.proxy {
+        let proxy = Proxy::all(proxy.expose().as_str())
+            .map_err(|error| invalid("TWIN_HTTP_PROXY", "the URL of a proxy", error))?;
+        builder = builder.proxy(proxy);
+    }
+    Ok(builder)
+}
+
+fn build(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, ConfigError> {
+    builder.build().map_err(|error| {
+        invalid(
+            "TWIN_EXTRA_CA_FILE",
+            "a file of authorities that TLS can use",
+            error,
+        )
+    })
+}
+
+/// A client for commands, which send to one URL by the rules that hold for peers. Each request may take so long.
+///
+/// # Errors
+/// If the proxy or the file of authorities cannot be used.
+pub fn command_client(
+    settings: &PeerSettings,
+    url: &Url,
+    timeout: Duration,
+) -> Result<reqwest::Client, ConfigError> {
+    let tls = url.scheme() == "https" || wants_tls(settings);
+    build(builder(settings, tls)?.timeout(timeout))
 }
 
 /// Reads a reply to its end.

@@ -16,6 +16,7 @@ use async_trait::async_trait;
 use tokio::time;
 
 use self::client::Client;
+pub use self::client::command_client;
 use crate::{
     bindings::peers::{Failure, Reply, Request},
     config::{Binding, Config, ConfigError, Peer},

@@ -21,6 +21,7 @@ use self::{
     stage::{SHORTER_SAID, Stage},
     telemetry::Reading,
 };
+use super::out::say;
 
 /// Readings sent while all is well.
 const WELL: usize = 4_000;
@@ -43,80 +44,81 @@ pub(super) async fn run(_options: Options) -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let started = Instant::now();
     let mut stage = Stage::build(folder.path()).await?;
-    println!(
-        "Three clouds on this machine, ready after {:.1?}:",
-        started.elapsed()
-    );
-    stage.introduce();
-    println!("{SHORTER_SAID}");
-    let played = play(&mut stage).await;
+    let played = play(&mut stage, started.elapsed()).await;
     stage.close().await;
     played
 }
 
-async fn play(stage: &mut Stage) -> anyhow::Result<()> {
+async fn play(stage: &mut Stage, ready_after: Duration) -> anyhow::Result<()> {
+    say!("Three clouds on this machine, ready after {ready_after:.1?}:")?;
+    stage.introduce()?;
+    say!("{SHORTER_SAID}")?;
     let readings = telemetry::readings()?;
     let (well, rest) = split(&readings, WELL)?;
     let (away, rest) = split(rest, AWAY)?;
     let (probe, _) = split(rest, 1)?;
 
-    println!("\n1. {WELL} hourly temperatures of Seattle and San Francisco arrive at L1 …");
+    say!("\n1. {WELL} hourly temperatures of Seattle and San Francisco arrive at L1 …")?;
     let started = Instant::now();
     let sent = stage.send(well).await?;
     let seconds = started.elapsed().as_secs_f64();
     expect(&sent, 200)?;
     let hops = hops::measured();
-    println!("   … and each was acknowledged when it was durable in L3.");
+    say!("   … and each was acknowledged when it was durable in L3.")?;
 
     expect(&stage.send(split(well, TWICE)?.0).await?, 200)?;
-    println!("2. {TWICE} of them come a second time, as from a device that missed the reply.");
+    say!("2. {TWICE} of them come a second time, as from a device that missed the reply.")?;
 
-    println!("3. L3 (gcp) is cut off. {AWAY} more readings arrive …");
+    say!("3. L3 (gcp) is cut off. {AWAY} more readings arrive …")?;
     stage.cut_off(Cloud::Gcp).await;
     expect(&stage.send(away).await?, 202)?;
     let letters = stage.letters().await?;
     let most = letters.iter().map(attempts).max().unwrap_or(0);
-    println!(
+    say!(
         "   … and none is lost: L2 (azure) tried up to {most} times each, then its circuit opened; {} dead letters.",
         letters.len()
-    );
+    )?;
     for error in stage.system_errors(Cloud::Azure).await? {
-        println!("   system error: {error}");
+        say!("   system error: {error}")?;
     }
 
     stage.restore(Cloud::Gcp).await?;
     // The circuit is open for two seconds.
     tokio::time::sleep(Duration::from_millis(2_100)).await;
     expect(&stage.send(probe).await?, 200)?;
-    println!("4. L3 is back. The next reading probes the circuit, which closes.");
+    say!("4. L3 is back. The next reading probes the circuit, which closes.")?;
     let made = letters.len();
     let replayed = stage.replay().await?;
     let left = stage.letters().await?.len();
-    println!("   The dead letters are replayed.");
+    say!("   The dead letters are replayed.")?;
 
     let all = WELL + AWAY + 1;
     let found = stage.read_back(split(&readings, all)?.0).await?;
-    println!(
+    say!(
         "\n   {:<42} {:>7} {:>9} {:>9}",
-        "hop", "count", "p50", "p99"
-    );
+        "hop",
+        "count",
+        "p50",
+        "p99"
+    )?;
     for hop in hops {
-        println!("   {hop}");
+        say!("   {hop}")?;
     }
-    println!("   {}", summary("device to L3 and back, end to end", &sent));
-    println!(
+    say!("   {}", summary("device to L3 and back, end to end", &sent))?;
+    say!(
         "\n   {:.0} readings/s, 32 at once, with an fsync before each reply; three clouds and the devices on one machine",
         f64::from(u32::try_from(WELL)?) / seconds
-    );
-    println!(
+    )?;
+    say!(
         "\n   readings sent       {all:>6}     read back   {:>6}",
         found.matched
-    );
-    println!("   dead letters made   {made:>6}     replayed    {replayed:>6}");
-    println!(
+    )?;
+    say!("   dead letters made   {made:>6}     replayed    {replayed:>6}")?;
+    say!(
         "   duplicates          {:>6}     altered     {:>6}",
-        found.doubled, found.altered
-    );
+        found.doubled,
+        found.altered
+    )?;
     ensure!(
         found.matched == all,
         "{} readings were lost",
@@ -136,7 +138,7 @@ async fn play(stage: &mut Stage) -> anyhow::Result<()> {
         "{} readings were altered",
         found.altered
     );
-    println!("\nNothing was lost, nothing was doubled.");
+    say!("\nNothing was lost, nothing was doubled.")?;
     Ok(())
 }
 

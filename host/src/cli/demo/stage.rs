@@ -15,7 +15,7 @@ use super::{
     device::{Client, Sent},
     telemetry::Reading,
 };
-use crate::cli::{placement::Placement, up::Clouds};
+use crate::cli::{out::say, placement::Placement, up::Clouds};
 
 /// Shorter than the specification's, so that the demo ends in seconds. The rules are the same.
 const SHORTER: [(&str, &str); 4] = [
@@ -66,17 +66,18 @@ impl Stage {
     }
 
     /// Says what runs where.
-    pub(super) fn introduce(&self) {
+    pub(super) fn introduce(&self) -> anyhow::Result<()> {
         for (cloud, host) in &self.hosts {
             let functions = host.config().functions.iter();
             let names: Vec<_> = functions.map(|function| function.as_str()).collect();
-            println!(
+            say!(
                 "  {:<6} {}  {}",
                 cloud.as_str(),
                 self.clouds.url(*cloud),
                 names.join(", ")
-            );
+            )?;
         }
+        Ok(())
     }
 
     /// Stops a cloud: its address refuses connections from now on.

@@ -1,0 +1,32 @@
+//! Standard output. Its reader may go away, as `head` does: that ends a command, and is not a failure.
+
+use std::{
+    fmt,
+    io::{self, Write as _},
+};
+
+/// Nobody reads the output any more.
+#[derive(Debug, thiserror::Error)]
+#[error("the output was closed by its reader")]
+pub(super) struct OutputClosed;
+
+/// Prints a line.
+///
+/// # Errors
+/// [`OutputClosed`], or what kept the line from being written.
+pub(super) fn line(words: fmt::Arguments<'_>) -> anyhow::Result<()> {
+    let written = writeln!(io::stdout().lock(), "{words}");
+    written.map_err(|error| match error.kind() {
+        io::ErrorKind::BrokenPipe => OutputClosed.into(),
+        _ => anyhow::Error::new(error).context("cannot write to standard output"),
+    })
+}
+
+/// Prints a line as `println!` would, but returns what goes wrong.
+macro_rules! say {
+    ($($words:tt)*) => {
+        $crate::cli::out::line(format_args!($($words)*))
+    };
+}
+
+pub(super) use say;
