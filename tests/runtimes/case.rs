@@ -44,7 +44,7 @@ struct Step {
     /// Variables that are other ones from here on, for what is started.
     #[serde(default)]
     set: Variables,
-    /// A request: method and target. `{next}` is the cursor of the last reply that had one.
+    /// A request: method and target. `{next}` in it or in the body is the cursor of the last reply that had one.
     send: Option<String>,
     /// Beside the key.
     #[serde(default)]
@@ -120,13 +120,16 @@ impl Case {
                 twin.run(functions);
             }
             if let Some(send) = &step.send {
-                let send = &send.replace("{next}", &next);
+                let (send, body) = (
+                    &send.replace("{next}", &next),
+                    &step.body.replace("{next}", &next),
+                );
                 let expected = step.expected();
                 let start = Instant::now();
-                let (mut got, mut cursor) = step.exchange(&client, &twin, send).await;
+                let (mut got, mut cursor) = step.exchange(&client, &twin, send, body).await;
                 while step.soon && got != expected && start.elapsed() < SOON {
                     tokio::time::sleep(Duration::from_millis(50)).await;
-                    (got, cursor) = step.exchange(&client, &twin, send).await;
+                    (got, cursor) = step.exchange(&client, &twin, send, body).await;
                 }
                 next = cursor.unwrap_or(next);
                 if got != expected {
@@ -151,6 +154,7 @@ impl Step {
         client: &reqwest::Client,
         twin: &Twin<'_, impl Runtime>,
         send: &str,
+        body: &str,
     ) -> (String, Option<String>) {
         let (method, target) = send.split_once(' ').expect("a method and a target");
         let method = method.parse().expect("a method");
@@ -169,7 +173,7 @@ impl Step {
             request = request.header(*name, *value);
         }
         let padding = "x".repeat(self.padding);
-        let body = [self.body.as_bytes(), &self.bytes, padding.as_bytes()].concat();
+        let body = [body.as_bytes(), &self.bytes, padding.as_bytes()].concat();
         if !body.is_empty() {
             request = request.body(body);
         }

@@ -7,6 +7,7 @@
 mod case;
 mod process;
 mod runtime;
+mod upgrade;
 
 use std::{fs, path::Path};
 

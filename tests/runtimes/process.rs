@@ -165,7 +165,8 @@ impl<'a, R: Runtime> Twin<'a, R> {
         variables
     }
 
-    fn folder(&self) -> PathBuf {
+    /// Where the twin's data lies.
+    pub(crate) fn folder(&self) -> PathBuf {
         let folder = self.data.path().join("data");
         std::fs::create_dir_all(&folder).expect("a folder");
         folder

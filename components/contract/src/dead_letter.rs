@@ -76,10 +76,12 @@ impl LetterPlace {
     pub fn from_cursor(cursor: &str) -> Option<Self> {
         let (number, letter_id) = cursor.split_once('~')?;
         let letter_id = MessageId::parse(letter_id).ok()?;
-        Some(Self {
+        let place = Self {
             number: whole_number(number)?,
             letter_id: letter_id.as_str().to_owned(),
-        })
+        };
+        // A number has one spelling: what reads like a cursor but was not written as one is not ours.
+        (place.to_cursor() == cursor).then_some(place)
     }
 }
 
@@ -144,6 +146,7 @@ mod tests {
             "1.0~a",
             "-1~a",
             "1e3~a",
+            "01~a",
             "18446744073709551616~a",
         ] {
             assert_eq!(LetterPlace::from_cursor(text), None, "{text:?}");

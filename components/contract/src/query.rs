@@ -123,7 +123,10 @@ impl Position {
                 id: MessageId::parse(id).ok()?.as_str().to_owned(),
             })
         };
-        parse().ok_or(invalid(
+        // A number has one spelling: what reads like a cursor but was not written as one is not ours.
+        let position: Option<Self> = parse();
+        let ours = position.filter(|position| position.to_cursor(order) == cursor);
+        ours.ok_or(invalid(
             "cursor",
             "the `next` of an earlier page of the same query",
         ))
@@ -204,6 +207,8 @@ mod tests {
             ("device_id=a&to=2020-01-01", "`to` must be"),
             ("device_id=a&cursor=x", "`cursor` must be"),
             ("device_id=a&cursor=a1~x", "`cursor` must be"),
+            ("device_id=a&cursor=d%2B1~x", "`cursor` must be"),
+            ("device_id=a&cursor=d01~x", "`cursor` must be"),
             (
                 "device_id=a&device_id=b",
                 "`device_id` is unknown or given more than once",

@@ -39,10 +39,11 @@ const TABLES: [&str; 9] = [
         PRIMARY KEY (twin, name)) STRICT, WITHOUT ROWID",
 ];
 
-/// What databases of an earlier version lack: a column, looked for by the first statement and added by the second. Letters that
-/// are there keep their order. The index needs the column, so it comes last.
+/// What databases of an earlier version lack: a column. Letters that are there keep their order. The index needs the column, so
+/// it comes last.
 const HAS_TURN: &str = "SELECT 1 FROM pragma_table_info('dead_letters') WHERE name = 'turn'";
 const ADD_TURN: &str = "ALTER TABLE dead_letters ADD COLUMN turn INTEGER NOT NULL DEFAULT 0";
+const FILL_TURN: &str = "UPDATE dead_letters SET turn = seq WHERE turn = 0";
 const INDEX_TURN: &str =
     "CREATE INDEX IF NOT EXISTS dead_letters_by_turn ON dead_letters (twin, turn, letter_id)";
 
@@ -70,8 +71,7 @@ impl Database {
             }
         }
         for statement in TABLES {
-            let made = connection.execute(statement, []).await.map_err(failure)?;
-            made.result().await.map_err(failure)?;
+            done(&connection, statement).await?;
         }
         upgrade(&connection).await?;
         let connection = Rc::new(connection);
@@ -112,20 +112,20 @@ impl Database {
 /// Brings the tables of an earlier version to this one.
 async fn upgrade(connection: &Connection) -> Result<(), Failure> {
     if !has_turn(connection).await? {
-        let added = connection.execute(ADD_TURN, []).await;
-        let added = match added {
-            Ok(added) => added.result().await,
-            Err(error) => Err(error),
-        };
+        let added = done(connection, ADD_TURN).await;
         // Another instance may have been faster: what counts is that the column is there.
-        if let Err(error) = added
-            && !has_turn(connection).await?
-        {
-            return Err(failure(error));
+        if added.is_err() && !has_turn(connection).await? {
+            return added;
         }
+        done(connection, FILL_TURN).await?;
     }
-    let made = connection.execute(INDEX_TURN, []).await.map_err(failure)?;
-    made.result().await.map_err(failure)
+    done(connection, INDEX_TURN).await
+}
+
+/// Runs a statement that finds nothing, to its end.
+async fn done(connection: &Connection, statement: &str) -> Result<(), Failure> {
+    let running = connection.execute(statement, []).await.map_err(failure)?;
+    running.result().await.map_err(failure)
 }
 
 async fn has_turn(connection: &Connection) -> Result<bool, Failure> {
