@@ -51,7 +51,7 @@ pub(super) struct Options {
     #[arg(long, value_name = "KEY")]
     key: Option<String>,
     /// The cloud that the host runs on, aws, azure or gcp, whose header carries the key. Needed with --url where the host
-    /// name does not tell it.
+    /// name does not tell it, and to discard with --data.
     #[arg(long, value_name = "CLOUD", value_parser = cloud)]
     cloud: Option<Cloud>,
     /// Print JSON, one document a line.
