@@ -42,6 +42,14 @@ enum Replayed {
     NotReached,
 }
 
+/// A letter that is given back at the end: what that takes and no more, since there may be a thousand of them.
+struct Staying {
+    letter_id: String,
+    receipt: String,
+    /// The turn that it gets back, if it was not reached.
+    turn: Option<u64>,
+}
+
 /// What the letters of one command share.
 struct Replay {
     deadline: Deadline,
@@ -117,7 +125,7 @@ impl Replay {
         let lease_ms = u32::try_from(lease_ms).unwrap_or(u32::MAX);
         let mut report = ReplayReport::default();
         // Their leases are held until the end, so that another replay does not send them at once again.
-        let mut staying: Vec<(Lease, Option<u64>)> = Vec::new();
+        let mut staying: Vec<Staying> = Vec::new();
         let mut more = false;
         while left > 0 && self.has_time() {
             let take = store::take(selection.clone(), round, left.min(BATCH), lease_ms);
@@ -157,12 +165,16 @@ impl Replay {
                         turn = Some(lease.turn);
                     }
                 }
-                staying.push((lease, turn));
+                staying.push(Staying {
+                    letter_id: lease.letter.letter_id,
+                    receipt: lease.receipt,
+                    turn,
+                });
             }
         }
-        for (lease, turn) in staying {
+        for letter in staying {
             // If this fails, the lease ends by itself.
-            let _ = store::release(lease.letter.letter_id, lease.receipt, turn).await;
+            let _ = store::release(letter.letter_id, letter.receipt, letter.turn).await;
         }
         report.next = round.filter(|_| more).map(|round| round.to_string());
         Ok(report)
