@@ -6,6 +6,7 @@
 pub mod bindings;
 pub mod config;
 pub mod credentials;
+mod enduring;
 pub mod function;
 mod headers;
 pub mod host;

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs,
+    io::PipeWriter,
     net::TcpListener,
     ops::Deref,
     path::Path,
@@ -31,6 +32,8 @@ pub(crate) struct Host {
     data: Arc<TempDir>,
     child: Option<Child>,
     logs: Arc<Mutex<String>>,
+    /// Where it logs to instead of `logs`.
+    log: Option<PipeWriter>,
 }
 
 impl Host {
@@ -44,6 +47,7 @@ impl Host {
             data: Arc::new(TempDir::new().unwrap()),
             child: None,
             logs: Arc::default(),
+            log: None,
         }
         .set("TWIN_NAME", "factory-01")
         .set("TWIN_CLOUD", cloud.as_str())
@@ -70,6 +74,12 @@ impl Host {
             .set(&format!("REMOTE_{peer}_TOKEN"), &there.key)
     }
 
+    /// Lets it log into a pipe of the test's.
+    pub(crate) fn logging_to(mut self, log: PipeWriter) -> Self {
+        self.log = Some(log);
+        self
+    }
+
     /// Another host on the same data, at a port of its own.
     pub(crate) fn beside(&self) -> Self {
         let port = free_port();
@@ -80,6 +90,7 @@ impl Host {
             data: Arc::clone(&self.data),
             child: None,
             logs: Arc::default(),
+            log: None,
         }
     }
 
@@ -91,8 +102,14 @@ impl Host {
 
     /// Runs it again, and returns when it is ready.
     pub(crate) async fn restart(&mut self) {
-        let mut child = self.command(["serve"]).spawn().unwrap();
-        keep(child.stderr.take().unwrap(), &self.logs);
+        let mut command = self.command(["serve"]);
+        if let Some(log) = &self.log {
+            command.stderr(log.try_clone().unwrap());
+        }
+        let mut child = command.spawn().unwrap();
+        if let Some(stderr) = child.stderr.take() {
+            keep(stderr, &self.logs);
+        }
         self.child = Some(child);
         eventually("the host is ready", async || {
             let ended = self.child.as_mut().unwrap().try_wait().unwrap();

@@ -14,6 +14,7 @@ mod errors;
 mod house;
 mod killed;
 mod letter_commands;
+mod logs;
 mod next_hop;
 mod peer;
 mod process;

@@ -49,6 +49,17 @@ pub(crate) fn twin<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> C
     command
 }
 
+/// A process that ends with its test.
+pub(crate) struct Running(pub(crate) Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // An error says that it has ended.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// What a command said, and how it ended.
 #[derive(Debug)]
 pub(crate) struct Told {

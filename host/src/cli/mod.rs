@@ -13,13 +13,10 @@ mod serve;
 mod signals;
 mod up;
 
-use std::{
-    io::{self, Write as _},
-    process::ExitCode,
-};
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use twin_host::{config::ConfigError, host::HostError};
+use twin_host::{config::ConfigError, host::HostError, telemetry};
 
 /// Carries a digital twin's data across clouds: connector, ingestion, writer, reader and error reporter as portable
 /// components.
@@ -49,8 +46,14 @@ enum Command {
     Inspect(inspect::Options),
 }
 
-/// Runs a command to its end.
+/// Runs a command to its end, until its last lines are written.
 pub(crate) fn run(cli: Cli) -> ExitCode {
+    let code = ended(cli);
+    telemetry::finish();
+    code
+}
+
+fn ended(cli: Cli) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -80,10 +83,9 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
 #[error("{0}")]
 struct UsageError(&'static str);
 
-/// The one place where a command's failure is told.
+/// The one place where a command's failure is told. That it cannot be told does not change how the command ends.
 fn fail(error: &anyhow::Error) -> ExitCode {
-    // Where nobody reads it, the exit code still tells.
-    let _ = writeln!(io::stderr(), "twin: {error:#}");
+    telemetry::print_error(&format!("twin: {error:#}"));
     let configuration = error.is::<ConfigError>()
         || error.is::<HostError>()
         || error.is::<UsageError>()

@@ -15,6 +15,7 @@ use super::signals;
 pub(super) async fn run() -> anyhow::Result<()> {
     let config = Config::from_env()?;
     telemetry::start_logs(&config.log);
+    telemetry::log_panics();
     let listener = Host::listen(config.socket()).await?;
     let host = Host::start(&Sandbox::new()?, config, listener).await?;
     signals::told_to_stop().await?;

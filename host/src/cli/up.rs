@@ -19,7 +19,7 @@ use twin_host::{
 };
 use uuid::Uuid;
 
-use super::{out::say, placement::Placement, signals};
+use super::{placement::Placement, signals};
 
 /// The twin's name where none is given.
 const TWIN: &str = "local-twin";
@@ -46,6 +46,7 @@ pub(super) async fn run(options: Options) -> anyhow::Result<()> {
         format: LogFormat::Text,
         filter: Some(std::env::var("RUST_LOG").unwrap_or_else(|_| "warn".to_owned())),
     });
+    telemetry::log_panics();
     let placement = match &options.placement {
         Some(text) => Placement::read(text)?,
         None => Placement::default(),
@@ -65,17 +66,14 @@ pub(super) async fn run(options: Options) -> anyhow::Result<()> {
     for cloud in clouds.used() {
         hosts.push(clouds.start(&sandbox, cloud, &[]).await?);
     }
-    let told = hosts.iter().try_for_each(|host| {
-        let line = ready_line(host, clouds.key(host.config().cloud))?;
-        say!("{line}")
-    });
-    if told.is_ok() {
-        signals::told_to_stop().await?;
+    for host in &hosts {
+        telemetry::print(&ready_line(host, clouds.key(host.config().cloud))?);
     }
+    signals::told_to_stop().await?;
     for host in hosts {
         host.stop().await;
     }
-    told
+    Ok(())
 }
 
 /// One line of JSON for those who wait for it: this cloud answers now.

@@ -1,4 +1,4 @@
-//! `log`: into the host's own log, where the component is one more field.
+//! `log`: into the host's own log, where the component's fields stand beside the host's.
 
 use crate::{
     bindings::log::{Host, Level},
@@ -9,12 +9,12 @@ impl Host for State {
     fn emit(&mut self, level: Level, message: String, fields: Vec<(String, String)>) {
         let capabilities = self.capabilities();
         let function = capabilities.function.as_str();
-        // Values are fields: a map of them, since their names are the component's.
-        let fields = tracing::field::debug(
-            fields
-                .into_iter()
-                .collect::<std::collections::BTreeMap<_, _>>(),
-        );
+        // One JSON object, since the names are the component's: `telemetry::line` takes it apart again.
+        let fields: serde_json::Map<_, _> = fields
+            .into_iter()
+            .map(|(name, value)| (name, value.into()))
+            .collect();
+        let fields = serde_json::Value::Object(fields).to_string();
         match level {
             Level::Debug => tracing::debug!(function, fields, "{message}"),
             Level::Info => tracing::info!(function, fields, "{message}"),

@@ -13,7 +13,6 @@ mod tests;
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use metrics_exporter_prometheus::PrometheusHandle;
 use twin_contract::Cloud;
 
 use crate::{config::Config, credentials::Credentials, telemetry::metrics};
@@ -31,6 +30,13 @@ pub trait Readiness: Send + Sync + 'static {
     async fn ready(&self) -> Result<(), String>;
 }
 
+/// The numbers at `/metrics`.
+#[async_trait]
+pub trait Numbers: Send + Sync + 'static {
+    /// All of them in Prometheus' text format, after a bounded time: a store that does not answer must not hide the others.
+    async fn render(&self) -> String;
+}
+
 /// What an ingress goes by.
 pub struct IngressSettings {
     /// The own cloud, for metrics.
@@ -42,7 +48,7 @@ pub struct IngressSettings {
     /// Asked for `/readyz`.
     pub readiness: Arc<dyn Readiness>,
     /// Shown at `/metrics`.
-    pub metrics: PrometheusHandle,
+    pub metrics: Arc<dyn Numbers>,
     /// What a function is told of the time it has.
     pub function_deadline: Duration,
     /// How long a body may take to arrive.
@@ -61,7 +67,7 @@ impl IngressSettings {
             route_prefix: config.listen.route_prefix.clone(),
             credentials: Credentials::of(config),
             readiness,
-            metrics: metrics::recorder().clone(),
+            metrics: Arc::new(metrics::Process),
             function_deadline: config.limits.function_deadline,
             body_timeout: config.listen.body_timeout,
             drain_timeout: config.listen.drain_timeout,

@@ -116,7 +116,7 @@ impl Service {
             }
             Some(Route::Health) => Ok(response::json(r#"{"status":"ok"}"#)),
             Some(Route::Ready) => self.ready().await,
-            Some(Route::Metrics) => self.metrics(head),
+            Some(Route::Metrics) => self.metrics(head).await,
         }
     }
 
@@ -131,13 +131,13 @@ impl Service {
         }
     }
 
-    fn metrics(&self, head: &Parts) -> Answer {
+    async fn metrics(&self, head: &Parts) -> Answer {
         match self
             .settings
             .credentials
             .may_operate(&headers::of_request(&head.headers))
         {
-            Ok(true) => Ok(response::prometheus(&self.settings.metrics.render())),
+            Ok(true) => Ok(response::prometheus(&self.settings.metrics.render().await)),
             Ok(false) => Err(Refusal::CredentialForOther(Access::Operation)),
             Err(Denied::Missing) => Err(Refusal::CredentialMissing),
             Err(_) => Err(Refusal::CredentialWrong),

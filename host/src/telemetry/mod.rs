@@ -1,28 +1,53 @@
 //! What the host tells about itself: log lines on stderr, and numbers for Prometheus.
+//!
+//! Nothing here waits for whoever reads: see [`sink`].
 
+mod limiter;
+mod line;
+mod logger;
 pub mod metrics;
+mod sink;
 
-use std::io;
+use std::time::Duration;
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitExt};
 
-use crate::config::{LogFormat, LogSettings};
+use crate::config::LogSettings;
+
+/// How long a process that ends waits for its last lines to be written.
+const LAST_LINES: Duration = Duration::from_millis(500);
 
 /// Starts logging to stderr. Once a process: later calls change nothing, so that tests and the clouds of `twin up` may
 /// each make their own.
 pub fn start_logs(settings: &LogSettings) {
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter(settings))
-        .with_writer(io::stderr);
+    logger::start(settings.format);
     // An error says that logging has started already.
-    let _ = match settings.format {
-        LogFormat::Json => lines
-            .json()
-            .flatten_event(true)
-            .with_current_span(false)
-            .try_init(),
-        LogFormat::Text => lines.try_init(),
-    };
+    let _ = tracing_subscriber::registry()
+        .with(filter(settings))
+        .with(logger::Lines)
+        .try_init();
+}
+
+/// From now on a panic is a line of the log and counted. Without it, one in a thread that nobody waits for could block on
+/// stderr.
+pub fn log_panics() {
+    logger::log_panics();
+}
+
+/// Writes a line to stdout in the background: one that cannot be written is lost, and counted among the log lines.
+pub fn print(line: &str) {
+    logger::stdout().push(format!("{line}\n").into_bytes());
+}
+
+/// As [`print`], to stderr.
+pub fn print_error(line: &str) {
+    logger::stderr().push(format!("{line}\n").into_bytes());
+}
+
+/// Before the process ends: writes what is still to be written, as far as that is possible in a moment.
+pub fn finish() {
+    logger::write_rest();
+    logger::flush(LAST_LINES);
 }
 
 /// `RUST_LOG` as it is, else our own lines from `debug` or `info` up; libraries speak from `info` up.
@@ -37,6 +62,7 @@ fn filter(settings: &LogSettings) -> EnvFilter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::LogFormat;
 
     #[test]
     fn starting_twice_does_no_harm() {

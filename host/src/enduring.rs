@@ -1,0 +1,48 @@
+//! Work that must not end for ever because of one panic.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    thread,
+    time::Duration,
+};
+
+use futures_util::FutureExt;
+
+/// Between a panic and the next try, so that work that panics at once does not take a core.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// Runs some work of a thread until it returns: after a panic it is called again. The panic itself is logged where it happens.
+///
+/// What the work holds across calls must be whole after a panic: each caller says why it is.
+pub(crate) fn until_done(mut work: impl FnMut()) {
+    while catch_unwind(AssertUnwindSafe(&mut work)).is_err() {
+        thread::sleep(PAUSE);
+    }
+}
+
+/// The output of a future; none if it panicked.
+pub(crate) async fn unless_panic<T>(future: impl Future<Output = T>) -> Option<T> {
+    AssertUnwindSafe(future).catch_unwind().await.ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_that_panics_goes_on() {
+        let mut rounds = 0;
+        until_done(|| {
+            rounds += 1;
+            assert!(rounds > 3, "not yet");
+        });
+        assert_eq!(rounds, 4);
+    }
+
+    #[tokio::test]
+    async fn a_future_that_panics_has_no_output() {
+        assert_eq!(unless_panic(async { 7 }).await, Some(7));
+        let panics = async { assert!(PAUSE.is_zero(), "as it should") };
+        assert_eq!(unless_panic(panics).await, None);
+    }
+}

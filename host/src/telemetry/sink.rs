@@ -1,0 +1,210 @@
+//! Lines on their way to stdout or stderr: a bounded queue, and one thread that writes.
+//!
+//! Whatever is at the other end (a pipe that nobody reads or holds open, a terminal that is gone, a full disk), only that thread
+//! sees it. A line that does not fit into the queue or cannot be written is lost and counted, and nothing else happens.
+
+use std::{
+    io::Write,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+        mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use crate::enduring;
+
+/// The most bytes that wait.
+const MAX_WAITING: usize = 1024 * 1024;
+/// Between two rounds of upkeep.
+const UPKEEP: Duration = Duration::from_secs(1);
+
+/// Lines lost by all sinks of the process since it started.
+static LOST: AtomicU64 = AtomicU64::new(0);
+
+/// Lines lost by all sinks of the process since it started.
+pub(super) fn lost() -> u64 {
+    LOST.load(Ordering::Relaxed)
+}
+
+/// The end where lines go in.
+pub(super) struct Sink {
+    items: Sender<Item>,
+    waiting: Arc<AtomicUsize>,
+}
+
+enum Item {
+    Line(Vec<u8>),
+    /// Answered when all that was handed over before it is written or lost.
+    Flush(SyncSender<()>),
+}
+
+impl Sink {
+    /// Starts the thread, which calls `upkeep` about once a second, unless it is kept waiting by the other end. Without a thread
+    /// every line is lost.
+    pub(super) fn start(
+        name: &str,
+        mut out: impl Write + Send + 'static,
+        mut upkeep: impl FnMut() + Send + 'static,
+    ) -> Self {
+        let (items, queue) = channel();
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&waiting);
+        // Without the thread the queue has no other end, and every line counts as lost.
+        let _ = thread::Builder::new().name(name.to_owned()).spawn(move || {
+            enduring::until_done(|| write(&queue, &counter, &mut out, &mut upkeep));
+        });
+        Self { items, waiting }
+    }
+
+    /// Hands a line over, with its line end. Never blocks and never panics.
+    pub(super) fn push(&self, line: Vec<u8>) {
+        let length = line.len();
+        let before = self.waiting.fetch_add(length, Ordering::Relaxed);
+        if before.saturating_add(length) > MAX_WAITING || self.items.send(Item::Line(line)).is_err()
+        {
+            self.waiting.fetch_sub(length, Ordering::Relaxed);
+            LOST.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Waits until all that was handed over is written or lost, for at most `limit`.
+    pub(super) fn flush(&self, limit: Duration) {
+        let (done, flushed) = sync_channel(1);
+        if self.items.send(Item::Flush(done)).is_ok() {
+            // Out of time: what is left is lost with the process.
+            let _ = flushed.recv_timeout(limit);
+        }
+    }
+}
+
+/// Writes until nobody can hand anything over any more.
+fn write(
+    queue: &Receiver<Item>,
+    waiting: &AtomicUsize,
+    out: &mut impl Write,
+    upkeep: &mut impl FnMut(),
+) {
+    let mut last = Instant::now();
+    loop {
+        match queue.recv_timeout(UPKEEP) {
+            Ok(Item::Line(line)) => {
+                waiting.fetch_sub(line.len(), Ordering::Relaxed);
+                if out.write_all(&line).and_then(|()| out.flush()).is_err() {
+                    LOST.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+            Ok(Item::Flush(done)) => {
+                // Whoever waited may have given up.
+                let _ = done.try_send(());
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+        if last.elapsed() >= UPKEEP {
+            last = Instant::now();
+            upkeep();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io,
+        sync::{Mutex, mpsc},
+    };
+
+    use super::*;
+
+    /// What `LOST` counts is the process's: one test at a time looks at it.
+    static TURN: Mutex<()> = Mutex::new(());
+
+    #[derive(Clone, Default)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// As a pipe that nobody holds open any more, or a terminal that is gone.
+    struct Gone;
+
+    impl Write for Gone {
+        fn write(&mut self, _bytes: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// As a pipe that is full: blocks until it is let go.
+    struct Full(mpsc::Receiver<()>);
+
+    impl Write for Full {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let _ = self.0.recv();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn lines_are_written_in_order_and_a_flush_waits_for_them() {
+        let written = Written::default();
+        let sink = Sink::start("test", written.clone(), || {});
+        for line in ["one\n", "two\n"] {
+            sink.push(line.into());
+        }
+        sink.flush(Duration::from_secs(60));
+        assert_eq!(*written.0.lock().unwrap(), b"one\ntwo\n");
+    }
+
+    #[test]
+    fn lines_that_cannot_be_written_are_counted() {
+        let _turn = TURN.lock().unwrap();
+        let before = lost();
+        let sink = Sink::start("test", Gone, || {});
+        for _ in 0..3 {
+            sink.push(b"lost\n".into());
+        }
+        sink.flush(Duration::from_secs(60));
+        assert_eq!(lost() - before, 3);
+    }
+
+    #[test]
+    fn a_full_queue_drops_and_counts_and_keeps_nobody_waiting() {
+        let _turn = TURN.lock().unwrap();
+        let before = lost();
+        let (release, released) = mpsc::channel();
+        let sink = Sink::start("test", Full(released), || {});
+        let line = vec![b'x'; MAX_WAITING / 4];
+        // One may be in the thread's hands already.
+        for _ in 0..10 {
+            sink.push(line.clone());
+        }
+        let dropped = lost() - before;
+        assert!((5..=6).contains(&dropped), "{dropped}");
+        // Bounded, though nothing moves.
+        sink.flush(Duration::from_millis(10));
+        drop(release);
+        sink.flush(Duration::from_secs(60));
+        sink.push(b"there is room again\n".into());
+        sink.flush(Duration::from_secs(60));
+        assert_eq!(lost() - before, dropped);
+    }
+}

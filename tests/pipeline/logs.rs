@@ -1,0 +1,159 @@
+//! The log, and what is at its other end: nothing there may stop, slow or end what a host does.
+
+use std::{io, net::TcpListener};
+
+use reqwest::Method;
+use serde_json::Value;
+use twin_contract::Cloud::Aws;
+
+use crate::{
+    house::{Host, free_port},
+    process::{Running, ask_to_stop, eventually, exit_of, run, twin},
+    site::Site,
+};
+
+/// An error reporter whose every notification fails, so that each error that it is sent has a line.
+fn complaining() -> Host {
+    // Nobody listens there.
+    let management = format!("http://127.0.0.1:{}/", free_port());
+    Host::of(Aws, "error-reporter").set("MANAGEMENT_URL", &management)
+}
+
+/// The `nth` of many errors.
+fn error(nth: usize) -> String {
+    format!(
+        r#"{{"twin_id":"factory-01","cloud_provider":"aws","severity":"INFO","component":"L1-Connector",
+            "error_code":"TEST","message":"error {nth}","timestamp":"2026-01-01T00:00:00Z"}}"#
+    )
+}
+
+/// The lines that the host says it has lost.
+async fn dropped(host: &Host) -> u64 {
+    let metrics = host.get("/metrics").await;
+    metrics.assert_status(200);
+    let name = "twin_log_lines_dropped_total ";
+    let lines = metrics.text.lines();
+    let value = lines.filter_map(|line| line.strip_prefix(name)).next();
+    value.expect("the counter is there").parse().unwrap()
+}
+
+/// All is well, for a while.
+async fn serves(host: &Host, from: usize) {
+    for nth in from..from + 50 {
+        host.post("/errors", &error(nth)).await.assert_status(200);
+        host.get("/readyz").await.assert_status(200);
+    }
+}
+
+#[tokio::test]
+async fn a_log_that_nobody_holds_open_loses_lines_and_nothing_else() {
+    let (reader, writer) = io::pipe().unwrap();
+    drop(reader);
+    let mut host = complaining()
+        .set("RUST_LOG", "trace")
+        .logging_to(writer.into())
+        .start()
+        .await;
+    let before = dropped(&host).await;
+    assert!(before > 0, "the line that it is ready, at least");
+    serves(&host, 0).await;
+    assert!(dropped(&host).await > before);
+    host.terminate();
+    assert_eq!(host.exit().code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_log_that_nobody_reads_loses_lines_and_nothing_else() {
+    let (_reader, writer) = io::pipe().unwrap();
+    let mut host = complaining()
+        .set("RUST_LOG", "trace")
+        .logging_to(writer.into())
+        .start()
+        .await;
+    // The pipe is full first, then the queue.
+    let mut posted = 0;
+    eventually("lines are dropped", async || {
+        serves(&host, posted).await;
+        posted += 50;
+        (dropped(&host).await > 0).then_some(())
+    })
+    .await;
+    serves(&host, posted).await;
+    host.terminate();
+    assert_eq!(host.exit().code(), Some(0), "nor does it wait at its end");
+}
+
+#[tokio::test]
+async fn a_fault_that_repeats_is_one_line_that_counts() {
+    const ERRORS: usize = 60;
+    let mut host = complaining().start().await;
+    for nth in 0..ERRORS {
+        host.post("/errors", &error(nth)).await.assert_status(200);
+    }
+    host.terminate();
+    assert_eq!(host.exit().code(), Some(0));
+    let lines = eventually("the log is read to its end", async || {
+        let logs = host.logs();
+        logs.contains(r#""message":"stopped""#).then_some(logs)
+    })
+    .await;
+    let lines: Vec<Value> = lines
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .filter(|line: &Value| line["message"] == "management not notified")
+        .collect();
+    let told: u64 = lines
+        .iter()
+        .map(|line| 1 + line["repeated"].as_u64().unwrap_or(0))
+        .sum();
+    assert_eq!(told, ERRORS as u64, "{lines:?}");
+    // Ten seconds apart, but for the last.
+    assert!(lines.len() < ERRORS / 2, "{lines:?}");
+    assert!(lines.iter().all(|line| line["function"] == "error-reporter"));
+    assert!(lines.iter().all(|line| line["id"].is_string() && line["cause"].is_string()));
+}
+
+#[tokio::test]
+async fn a_command_that_cannot_say_why_it_fails_still_ends_with_its_code() {
+    let (reader, writer) = io::pipe().unwrap();
+    drop(reader);
+    let told = run(twin(["serve"]).stderr(writer));
+    assert_eq!(told.code, Some(2));
+}
+
+/// The first of three ports in a row that are free.
+fn three_free_ports() -> u16 {
+    let free = |port| TcpListener::bind(("127.0.0.1", port)).is_ok();
+    loop {
+        let first = free_port();
+        if free(first + 1) && free(first + 2) {
+            return first;
+        }
+    }
+}
+
+#[tokio::test]
+async fn clouds_that_nobody_listens_to_run_on() {
+    let (reader, writer) = io::pipe().unwrap();
+    drop(reader);
+    let port = three_free_ports();
+    let mut up = Running(
+        twin(["up", "--base-port", &port.to_string()])
+            .env("RUST_LOG", "trace")
+            .stdout(writer.try_clone().unwrap())
+            .stderr(writer)
+            .spawn()
+            .unwrap(),
+    );
+    let base = format!("http://127.0.0.1:{port}");
+    let aws = Site::of(Aws, base, "a wrong key".to_owned());
+    eventually("it is ready", async || {
+        assert_eq!(up.0.try_wait().unwrap(), None);
+        let reply = aws.send(Method::GET, "/readyz", &[], "").await;
+        reply.filter(|reply| reply.status == 200)
+    })
+    .await;
+    aws.get("/dead-letters").await.assert_status(403);
+    ask_to_stop(&up.0, "TERM");
+    assert_eq!(exit_of(&mut up.0).code(), Some(0));
+}
