@@ -103,7 +103,10 @@ impl Host {
         peers.mount(Arc::downgrade(&functions));
 
         let (stop, stopped) = watch::channel(false);
-        let readiness = Arc::new(StoreWritable(stores.health));
+        let readiness = Arc::new(Answering {
+            runtime: Arc::clone(&runtime),
+            store: stores.health,
+        });
         let settings = IngressSettings::new(&config, readiness);
         let ingress = http::serve(listener, functions, settings, stopped.clone());
         let forwarder = Forwarder::new(announced, peers).run(stopped);
@@ -184,13 +187,17 @@ async fn start_runtime(
     Ok(Arc::new(runtime))
 }
 
-/// Components are loaded before the first request is answered, so what is left to ask is the store.
-struct StoreWritable(Arc<dyn Health>);
+/// Ready is a host whose functions can answer and whose store can be written.
+struct Answering {
+    runtime: Arc<Runtime>,
+    store: Arc<dyn Health>,
+}
 
 #[async_trait]
-impl Readiness for StoreWritable {
+impl Readiness for Answering {
     async fn ready(&self) -> Result<(), String> {
-        let checked = self.0.check().await;
-        checked.map_err(|failure| format!("the store cannot be written: {failure:?}"))
+        let (functions, store) = tokio::join!(self.runtime.ready(), self.store.check());
+        functions.map_err(|why| why.to_string())?;
+        store.map_err(|failure| format!("the store cannot be written: {failure:?}"))
     }
 }

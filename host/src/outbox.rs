@@ -21,6 +21,7 @@ use crate::{
         peers::{Failure as SendFailure, Request},
         types::Failure,
     },
+    enduring,
     function::FunctionName,
     peers::Peers,
     providers::{ErrorTopic, Event},
@@ -119,7 +120,9 @@ impl Forwarder {
     async fn forward(&self) {
         let mut wait = BACKOFF.0;
         loop {
-            match self.round().await {
+            // What a round that panics has leased is free again when the lease ends.
+            let round = enduring::unless_panic(self.round()).await;
+            match round.unwrap_or(Round::Failed) {
                 Round::More => {}
                 Round::Empty => {
                     wait = BACKOFF.0;
@@ -238,5 +241,84 @@ fn document(error: &SystemError) -> Document {
         message: error.message,
         timestamp: error.timestamp,
         raw_data: error.raw_data,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Mutex,
+        atomic::{AtomicU32, Ordering},
+    };
+
+    use twin_contract::reply::Custody;
+
+    use super::*;
+    use crate::{
+        bindings::peers::Reply,
+        providers::memory::Memory,
+    };
+
+    /// A reporter whose way there panics so many times, and then takes what it is sent.
+    struct Reporter {
+        panics: AtomicU32,
+        taken: Mutex<Vec<String>>,
+    }
+
+    #[async_trait]
+    impl Peers for Reporter {
+        async fn send(
+            &self,
+            _caller: FunctionName,
+            _peer: String,
+            request: Request,
+            _timeout: Duration,
+        ) -> Result<Reply, SendFailure> {
+            let left = self.panics.load(Ordering::SeqCst);
+            self.panics.store(left.saturating_sub(1), Ordering::SeqCst);
+            assert_eq!(left, 0, "as it should");
+            let ids = request.headers.into_iter();
+            let id = ids
+                .filter_map(|(name, id)| (name == "idempotency-key").then_some(id))
+                .collect::<String>();
+            let body = Custody::Received.body(&id);
+            self.taken.lock().unwrap().push(id);
+            Ok(Reply {
+                status: 200,
+                headers: Vec::new(),
+                body,
+            })
+        }
+    }
+
+    fn error(code: &str) -> SystemError {
+        SystemError {
+            twin_id: "twin".into(),
+            cloud_provider: "aws".into(),
+            severity: Severity::Warning,
+            component: "L1-Connector".into(),
+            error_code: code.into(),
+            message: "message".into(),
+            timestamp: "2026-01-01T00:00:00Z".into(),
+            raw_data: None,
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_panic_on_the_way_does_not_end_forwarding() {
+        // By a clock that stands still, an event that was on its way when something panicked stays leased.
+        let outbox = Announced::new(Memory::new(Arc::new(|| 0)).stores().error_topic);
+        let reporter = Arc::new(Reporter {
+            panics: AtomicU32::new(3),
+            taken: Mutex::default(),
+        });
+        let (_stop, stopped) = watch::channel(false);
+        let forwarder = Forwarder::new(outbox.clone(), reporter.clone());
+        tokio::spawn(forwarder.run(stopped));
+        for code in ["A", "B", "C", "D"] {
+            outbox.publish(error(code)).await.unwrap();
+            sleep(BACKOFF.1).await;
+        }
+        assert_eq!(reporter.taken.lock().unwrap().len(), 1);
     }
 }

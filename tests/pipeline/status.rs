@@ -7,7 +7,7 @@ use crate::{
     crossing::reading,
     house::Host,
     peer::{FakePeer, Gate},
-    process::eventually,
+    process::{built, eventually},
 };
 
 #[tokio::test]
@@ -51,6 +51,29 @@ async fn a_host_whose_data_is_gone_is_alive_but_not_ready() {
     assert_eq!(ready.error_code(), "NOT_READY");
     assert!(ready.header("retry-after").is_some());
     host.get("/healthz").await.assert_status(200);
+}
+
+#[tokio::test]
+async fn a_host_whose_function_cannot_answer_is_not_ready_and_names_it() {
+    // The writer among these traps at whatever it is sent.
+    let components = built("TWIN_TEST_COMPONENTS_DIR", "test-components");
+    let host = Host::of(Aws, "writer")
+        .set("TWIN_COMPONENTS_DIR", components.to_str().unwrap())
+        .start()
+        .await;
+    let ready = eventually("it is not ready", async || {
+        let lost = host.post("/write", "{}").await;
+        assert_eq!((lost.status, lost.error_code()), (503, "INSTANCE_LOST".to_owned()));
+        let ready = host.get("/readyz").await;
+        (ready.status == 503).then_some(ready)
+    })
+    .await;
+    assert_eq!(ready.error_code(), "NOT_READY");
+    assert!(ready.field("message").contains("writer"), "{ready:?}");
+    host.get("/healthz").await.assert_status(200);
+    let metrics = host.get("/metrics").await.text;
+    let lost = metrics.lines().find(|line| line.starts_with("twin_instances_lost_total{"));
+    assert!(lost.is_some_and(|line| !line.ends_with(" 0")), "{metrics}");
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -64,13 +64,18 @@ impl Peers {
         }
     }
 
+    /// A script may panic: that is the host's affair, and not the end of the others.
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Gives a peer a script, in place of any it had.
     pub fn script(
         &self,
         peer: &str,
         script: impl FnMut(usize, &Arrival) -> (Duration, Result<Reply, Failure>) + Send + 'static,
     ) {
-        let mut inner = self.inner.lock().unwrap();
+        let mut inner = self.inner();
         inner.scripts.insert(peer.to_owned(), (0, Box::new(script)));
     }
 
@@ -87,12 +92,12 @@ impl Peers {
 
     /// Everything that was sent so far.
     pub fn arrivals(&self) -> Vec<Arrival> {
-        self.inner.lock().unwrap().arrivals.clone()
+        self.inner().arrivals.clone()
     }
 
     /// Forgets what was sent so far.
     pub fn forget(&self) {
-        self.inner.lock().unwrap().arrivals.clear();
+        self.inner().arrivals.clear();
     }
 
     /// When each request came, in milliseconds since the stage was built.
@@ -112,7 +117,7 @@ impl Sending for Peers {
         timeout: Duration,
     ) -> Result<Reply, Failure> {
         let (delay, result) = {
-            let mut inner = self.inner.lock().unwrap();
+            let mut inner = self.inner();
             let Inner { scripts, arrivals } = &mut *inner;
             let Some((count, script)) = scripts.get_mut(&peer) else {
                 return Err(Failure::UnknownPeer);

@@ -46,6 +46,7 @@ pub struct Stage {
 /// What is to be set before the curtain rises.
 pub struct StageBuilder {
     function: FunctionName,
+    beside: Vec<FunctionName>,
     cloud: Cloud,
     settings: HashMap<String, String>,
     runtime: RuntimeSettings,
@@ -161,6 +162,12 @@ impl StageBuilder {
         self
     }
 
+    /// Mounts another function in the same runtime; `Stage::call_of` calls it.
+    pub fn with(mut self, function: FunctionName) -> Self {
+        self.beside.push(function);
+        self
+    }
+
     /// Changes anything else that the runtime is told.
     pub fn runtime(mut self, change: impl FnOnce(&mut RuntimeSettings)) -> Self {
         change(&mut self.runtime);
@@ -212,9 +219,12 @@ impl StageBuilder {
             draining: watch::channel(false).1,
         };
         let sandbox = Sandbox::new().expect("this machine can run components");
-        let functions = [self.function];
-        let runtime = Runtime::start(&sandbox, &self.runtime, &functions, time, |_| {
-            capabilities.clone()
+        let functions = [vec![self.function], self.beside].concat();
+        let runtime = Runtime::start(&sandbox, &self.runtime, &functions, time, |function| {
+            Capabilities {
+                function,
+                ..capabilities.clone()
+            }
         })
         .await?;
         Ok(Stage {
@@ -235,6 +245,7 @@ impl Stage {
         runtime.instances = 1;
         StageBuilder {
             function,
+            beside: Vec::new(),
             cloud: Cloud::Aws,
             settings: HashMap::new(),
             runtime,
@@ -259,6 +270,15 @@ impl Stage {
             headers,
             body: serde_json::from_slice(&body).expect("every body is JSON"),
         }
+    }
+
+    /// Calls a function beside it, which may fail to respond.
+    pub async fn call_of(
+        &self,
+        function: FunctionName,
+        request: Request,
+    ) -> Result<Response, CallError> {
+        self.runtime.call(function, request).await
     }
 
     /// Calls the function, which may fail to respond.

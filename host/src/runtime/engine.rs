@@ -5,6 +5,7 @@ use std::{thread, time::Duration};
 use wasmtime::{Config, Engine, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use super::RuntimeError;
+use crate::enduring;
 
 /// How often a component that computes is looked at.
 pub(super) const TICK: Duration = Duration::from_millis(10);
@@ -48,7 +49,7 @@ impl Sandbox {
         let weak = engine.weak();
         thread::Builder::new()
             .name("epoch-ticker".to_owned())
-            .spawn(move || tick(&weak))
+            .spawn(move || enduring::until_done(|| tick(&weak)))
             .map_err(|error| RuntimeError::Engine(error.into()))?;
         Ok(Self { engine })
     }

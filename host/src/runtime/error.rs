@@ -46,3 +46,17 @@ pub enum RuntimeError {
     #[error("the WIT of this build does not parse: {0}")]
     Wit(String),
 }
+
+/// Why a function that runs here cannot answer now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unanswering {
+    /// No instance of it can be made, or all are gone.
+    #[error("no instance of {0} runs")]
+    NoInstance(FunctionName),
+    /// Instance after instance is lost with its calls.
+    #[error("{0} loses its instances")]
+    LosingInstances(FunctionName),
+    /// It has instances, and none of them answers.
+    #[error("{0} does not answer")]
+    Silent(FunctionName),
+}

@@ -3,6 +3,8 @@
 //! What one function hands to another in the same process stays in its lane, and needs neither another thread nor a turn of the
 //! scheduler: a message from task to task may cost a wake-up of a thread, which takes longer than what there is to do. As
 //! many lanes as cores keep all of them busy.
+//!
+//! A panic ends only the task of the lane that panicked; the lane and its other tasks go on.
 
 use futures_util::{
     StreamExt,
@@ -10,6 +12,8 @@ use futures_util::{
     stream::FuturesUnordered,
 };
 use tokio::sync::mpsc;
+
+use crate::enduring;
 
 tokio::task_local! {
     /// The lane that is running.
@@ -35,9 +39,10 @@ impl Lane {
         CURRENT.try_with(|number| *number).ok()
     }
 
-    /// Runs something in this lane.
+    /// Runs something in this lane, to its end or its panic.
     pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        // A lane is gone only with its async runtime.
+        let task = enduring::unless_panic(task).map(drop);
+        // No panic of a task reaches the lane, so a lane is gone only with its async runtime.
         let _ = self.tasks.send(task.boxed());
     }
 }
@@ -72,6 +77,25 @@ mod tests {
         });
         lane.spawn(async move { release.send(()).expect("a listener") });
         assert_eq!(told.await, Ok(Some(7)));
+    }
+
+    #[tokio::test]
+    async fn a_task_that_panics_takes_no_other_along() {
+        let lane = Lane::open(0);
+        let (release, released) = oneshot::channel::<()>();
+        let (tell, told) = oneshot::channel();
+        lane.spawn(async move {
+            released.await.expect("a sign");
+            let _ = tell.send(());
+        });
+        let (held, ended) = oneshot::channel::<()>();
+        lane.spawn(async move {
+            let _held = held;
+            assert_eq!(Lane::current(), None, "as it should");
+        });
+        assert!(ended.await.is_err());
+        lane.spawn(async move { release.send(()).expect("a listener") });
+        assert_eq!(told.await, Ok(()));
     }
 
     #[tokio::test]

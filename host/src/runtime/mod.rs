@@ -11,6 +11,7 @@ mod error;
 mod image;
 mod lane;
 mod pool;
+mod pulse;
 pub(crate) mod state;
 mod worker;
 pub mod worlds;
@@ -18,12 +19,13 @@ pub mod worlds;
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use futures_util::future;
 use tokio::sync::watch;
 
 pub use cache::Cache;
 pub use clock::Time;
 pub use engine::Sandbox;
-pub use error::RuntimeError;
+pub use error::{RuntimeError, Unanswering};
 pub use image::{Image, read_component};
 pub(crate) use state::State;
 
@@ -107,6 +109,23 @@ impl Runtime {
     /// The lower-case hex SHA-256 of a mounted function's component.
     pub fn digest(&self, function: FunctionName) -> Option<&str> {
         self.pools.get(&function).map(Pool::digest)
+    }
+
+    /// Whether every mounted function can answer: each is asked, unless it has just answered.
+    ///
+    /// # Errors
+    /// The first function that cannot, and why.
+    pub async fn ready(&self) -> Result<(), Unanswering> {
+        future::try_join_all(self.pools.values().map(Pool::ready))
+            .await
+            .map(drop)
+    }
+
+    /// The calls of each function that no instance has taken yet.
+    pub fn waiting(&self) -> impl Iterator<Item = (FunctionName, usize)> {
+        self.pools
+            .iter()
+            .map(|(function, pool)| (*function, pool.waiting()))
     }
 
     /// Tells the components that the host is about to stop: deliveries that wait to retry become dead letters now. Calls

@@ -3,11 +3,12 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
+use futures_util::future;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
     time::{Instant, timeout},
@@ -15,27 +16,37 @@ use tokio::{
 use wasmtime::component::Linker;
 
 use super::{
-    Image, RuntimeError, RuntimeSettings, Sandbox, Time, door,
+    Image, RuntimeError, RuntimeSettings, Sandbox, Time, Unanswering, door,
     lane::Lane,
+    pulse::Pulse,
     state::State,
-    worker::{self, Ended},
+    worker::{Ended, Worker},
 };
 use crate::{
     bindings::FunctionsPre,
+    enduring,
     function::{CallError, FunctionName, Request, Response},
     imports::Capabilities,
+    telemetry::metrics,
 };
 
 /// What the host waits beyond a call's deadline: the component is to answer, the host only to notice if it does not.
 pub(super) const GRACE: Duration = Duration::from_secs(1);
+
+/// How long an instance may take to answer when it is asked whether it does.
+const PROBE_LIMIT: Duration = Duration::from_secs(1);
+/// What it is asked: a path that no function has, so that it looks at nothing else and answers 404.
+const PROBE_PATH: &str = "/healthz";
+/// Between two tries to make an instance.
+const INSTANCE_PAUSE: Duration = Duration::from_secs(1);
 
 /// A call on its way to an instance.
 pub(super) struct Job {
     pub(super) request: Request,
     pub(super) answer: oneshot::Sender<Response>,
     pub(super) overdue: Instant,
-    /// Held until the instance is done with the call, even if nobody waits for the answer any more.
-    pub(super) _permit: OwnedSemaphorePermit,
+    /// Held until the instance is done with the call, even if nobody waits for the answer any more. A probe has none.
+    pub(super) permit: Option<OwnedSemaphorePermit>,
 }
 
 /// What all workers of a function share.
@@ -47,6 +58,21 @@ pub(super) struct Shared {
     pub(super) time: Time,
     pub(super) calls_per_instance: u64,
     pub(super) longest_computation: Duration,
+    pub(super) pulse: Pulse,
+}
+
+/// Where one lane keeps its instance of the function.
+struct Place {
+    /// The permits bound it: a call without one is refused at once.
+    queue: async_channel::Sender<Job>,
+    /// False while there is no instance and none could be made.
+    up: AtomicBool,
+}
+
+impl Place {
+    fn is_up(&self) -> bool {
+        self.up.load(Ordering::Relaxed)
+    }
 }
 
 /// One function, running.
@@ -54,11 +80,12 @@ pub(super) struct Pool {
     function: FunctionName,
     digest: String,
     deadline: Duration,
-    /// One for each lane, in their order. The permits bound them: a call without one is refused at once.
-    queues: Vec<async_channel::Sender<Job>>,
+    /// One for each lane, in their order.
+    places: Vec<Arc<Place>>,
     /// Moves on with each call, so that lanes with equal queues take turns.
     turn: AtomicUsize,
     permits: Arc<Semaphore>,
+    shared: Arc<Shared>,
     /// Closed when the last worker has ended.
     ended: tokio::sync::Mutex<mpsc::Receiver<()>>,
 }
@@ -85,27 +112,36 @@ impl Pool {
             time,
             calls_per_instance: settings.calls_per_instance,
             longest_computation: settings.longest_computation,
+            pulse: Pulse::new(Instant::now()),
         });
-        worker::Worker::new(&shared).await.map_err(failed)?;
+        Worker::new(&shared).await.map_err(failed)?;
+        metrics::no_instance_lost(function);
         let (alive, ended) = mpsc::channel(1);
-        let mut queues = Vec::with_capacity(lanes.len());
+        let mut places = Vec::with_capacity(lanes.len());
         for lane in lanes {
             let (sender, queue) = async_channel::unbounded();
-            queues.push(sender);
-            lane.spawn(keep_one_running(
-                Arc::clone(&shared),
+            let place = Arc::new(Place {
+                queue: sender,
+                up: AtomicBool::new(true),
+            });
+            places.push(Arc::clone(&place));
+            let keeper = Keeper {
+                shared: Arc::clone(&shared),
+                place,
                 queue,
-                lane.clone(),
-                alive.clone(),
-            ));
+                lane: lane.clone(),
+                alive: alive.clone(),
+            };
+            lane.spawn(keeper.keep_one_running());
         }
         Ok(Self {
             function,
             digest: image.digest,
             deadline: settings.deadline,
-            queues,
+            places,
             turn: AtomicUsize::new(0),
             permits: Arc::new(Semaphore::new(settings.concurrent_calls)),
+            shared,
             ended: tokio::sync::Mutex::new(ended),
         })
     }
@@ -126,12 +162,14 @@ impl Pool {
             request,
             answer,
             overdue: Instant::now() + after,
-            _permit: permit,
+            permit: Some(permit),
         };
+        let place = self.place().ok_or(CallError::InstanceLost(function))?;
         // The queues are closed only while the host stops.
-        self.queue()
-            .and_then(|queue| queue.try_send(job).ok())
-            .ok_or(CallError::Overloaded(function))?;
+        place
+            .queue
+            .try_send(job)
+            .map_err(|_| CallError::Overloaded(function))?;
         match timeout(after, answered).await {
             Ok(Ok(response)) => Ok(response),
             Ok(Err(_)) => Err(CallError::InstanceLost(function)),
@@ -139,20 +177,53 @@ impl Pool {
         }
     }
 
-    /// Where a call waits: in the lane that it comes from, else in the one with the shortest queue.
-    fn queue(&self) -> Option<&async_channel::Sender<Job>> {
-        let here = Lane::current().and_then(|number| self.queues.get(number));
+    /// Where a call goes: into the lane that it comes from, else into the one with the shortest queue. None if there is no
+    /// instance anywhere.
+    fn place(&self) -> Option<&Place> {
+        let here = Lane::current().and_then(|number| self.places.get(number));
+        let here = here.filter(|place| place.is_up()).map(Arc::as_ref);
         here.or_else(|| {
             let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-            let (before, from) = self.queues.split_at(turn % self.queues.len().max(1));
-            from.iter().chain(before).min_by_key(|queue| queue.len())
+            let (before, from) = self.places.split_at(turn % self.places.len().max(1));
+            from.iter()
+                .chain(before)
+                .map(Arc::as_ref)
+                .filter(|place| place.is_up())
+                .min_by_key(|place| place.queue.len())
         })
+    }
+
+    /// Calls that no instance has taken yet.
+    pub(super) fn waiting(&self) -> usize {
+        self.places.iter().map(|place| place.queue.len()).sum()
+    }
+
+    /// Whether the function can answer. Asks an instance of each lane, unless a call was answered just now; one answer will do.
+    pub(super) async fn ready(&self) -> Result<(), Unanswering> {
+        let function = self.function;
+        let now = Instant::now();
+        if self.shared.pulse.is_losing(now) {
+            return Err(Unanswering::LosingInstances(function));
+        }
+        let up: Vec<_> = self.places.iter().filter(|place| place.is_up()).collect();
+        if up.is_empty() {
+            return Err(Unanswering::NoInstance(function));
+        }
+        if self.shared.pulse.is_fresh(now) {
+            return Ok(());
+        }
+        let probes = up.into_iter().map(|place| Box::pin(probe(place)));
+        let answered = timeout(PROBE_LIMIT, future::select_ok(probes)).await;
+        match answered {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(Unanswering::Silent(function)),
+        }
     }
 
     /// Takes no more calls; the workers end when they have answered what they have.
     pub(super) fn close(&self) {
-        for queue in &self.queues {
-            queue.close();
+        for place in &self.places {
+            place.queue.close();
         }
     }
 
@@ -173,50 +244,107 @@ fn link(sandbox: &Sandbox, image: &Image) -> wasmtime::Result<FunctionsPre<State
     FunctionsPre::new(linker.instantiate_pre(&image.component)?)
 }
 
-/// Keeps one worker running in a lane: after a trap, after its last call, until the queue is closed.
-async fn keep_one_running(
+/// Asks the instance of a place for an answer, whatever it is. An error says that there is none.
+async fn probe(place: &Place) -> Result<(), oneshot::error::RecvError> {
+    let (answer, answered) = oneshot::channel();
+    let job = Job {
+        request: Request {
+            method: "GET".to_owned(),
+            path: PROBE_PATH.to_owned(),
+            query: String::new(),
+            headers: Vec::new(),
+            body: Vec::new(),
+            time_left_ms: u32::try_from(PROBE_LIMIT.as_millis()).ok(),
+        },
+        answer,
+        overdue: Instant::now() + PROBE_LIMIT + GRACE,
+        permit: None,
+    };
+    // A queue that is closed drops the job, and with it the way to answer.
+    drop(place.queue.try_send(job));
+    answered.await.map(drop)
+}
+
+/// Keeps one instance running at a place.
+struct Keeper {
     shared: Arc<Shared>,
+    place: Arc<Place>,
     queue: async_channel::Receiver<Job>,
     lane: Lane,
     alive: mpsc::Sender<()>,
-) {
-    loop {
-        let worker = match worker::Worker::new(&shared).await {
-            Ok(worker) => worker,
-            Err(error) => {
+}
+
+impl Keeper {
+    /// After a trap, a panic of the host, or an instance's last call there is another one, until the queue is closed.
+    async fn keep_one_running(self) {
+        loop {
+            let Some(worker) = self.worker().await else {
+                self.no_instance();
+                if self.queue.is_closed() {
+                    return;
+                }
+                tokio::time::sleep(INSTANCE_PAUSE).await;
+                continue;
+            };
+            self.place.up.store(true, Ordering::Relaxed);
+            let (retire, retired) = oneshot::channel();
+            let (end, ended) = oneshot::channel();
+            self.run(worker, retire, end);
+            // Whoever retires still answers what it has; its successor starts now.
+            if retired.await.is_err() && matches!(ended.await, Ok(Ended::QueueClosed)) {
+                return;
+            }
+        }
+    }
+
+    /// Makes an instance. None, and a line in the log, if that is not possible.
+    async fn worker(&self) -> Option<Worker> {
+        match enduring::unless_panic(Worker::new(&self.shared)).await {
+            Some(Ok(worker)) => Some(worker),
+            Some(Err(error)) => {
                 // It went well once, so it is memory or the like that is short now.
                 tracing::error!(
-                    function = shared.function.as_str(),
+                    function = self.shared.function.as_str(),
                     error = format!("{error:#}"),
                     "no instance"
                 );
-                if queue.is_closed() {
-                    return;
-                }
-                tokio::time::sleep(Duration::from_secs(1)).await;
-                continue;
+                None
             }
-        };
-        let (retire, retired) = oneshot::channel();
-        let (end, ended) = oneshot::channel();
-        lane.spawn({
-            let (queue, alive) = (queue.clone(), alive.clone());
-            async move {
-                // Nobody to tell means that a successor has taken over.
-                let _ = end.send(worker.run(queue, retire).await);
-                drop(alive);
+            // The panic has been logged.
+            None => None,
+        }
+    }
+
+    /// Lets a worker run in the lane.
+    fn run(&self, worker: Worker, retire: oneshot::Sender<()>, end: oneshot::Sender<Ended>) {
+        let shared = Arc::clone(&self.shared);
+        let (queue, alive) = (self.queue.clone(), self.alive.clone());
+        self.lane.spawn(async move {
+            // A panic of the host drops the store and all calls in it, as a trap does.
+            let ended = enduring::unless_panic(worker.run(queue, retire))
+                .await
+                .unwrap_or(Ended::Lost);
+            if let Ended::Lost = ended {
+                metrics::instance_lost(shared.function);
+                shared.pulse.lost(Instant::now());
             }
+            // Nobody to tell means that a successor has taken over.
+            let _ = end.send(ended);
+            drop(alive);
         });
-        // Whoever retires still answers what it has; its successor starts now.
-        if retired.await.is_ok() {
-            continue;
-        }
-        match ended.await {
-            Ok(Ended::QueueClosed) => return,
-            Ok(Ended::Trapped) | Err(_) => {
-                metrics::counter!("twin_instances_lost_total", "function" => shared.function.as_str())
-                    .increment(1);
-            }
-        }
+    }
+
+    /// From now on calls go elsewhere; those that wait here are answered at once.
+    fn no_instance(&self) {
+        self.place.up.store(false, Ordering::Relaxed);
+        while self.queue.try_recv().is_ok() {}
+    }
+}
+
+/// If the task of a keeper ends in any way, nothing may be left waiting for it.
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.queue.close();
+        self.no_instance();
     }
 }

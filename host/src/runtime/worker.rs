@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::Instant};
 use wasmtime::{Store, component::Accessor};
 
 use super::{
@@ -23,8 +23,8 @@ pub(super) struct Worker {
 pub(super) enum Ended {
     /// The host stops, and every call was answered.
     QueueClosed,
-    /// The component trapped: every call that it had is lost.
-    Trapped,
+    /// The component trapped, or the host panicked: every call that the instance had is lost.
+    Lost,
 }
 
 impl Worker {
@@ -67,7 +67,7 @@ impl Worker {
                     stderr = %String::from_utf8_lossy(&last_words),
                     "instance lost to a trap"
                 );
-                Ended::Trapped
+                Ended::Lost
             }
         }
     }
@@ -107,7 +107,7 @@ async fn serve(
             job = queue.recv(), if take => match job {
                 Ok(job) => {
                     left -= 1;
-                    calls.push(call(instance, accessor, job));
+                    calls.push(call(shared, instance, accessor, job));
                 }
                 Err(_closed) => open = false,
             },
@@ -123,21 +123,32 @@ async fn serve(
     }
 }
 
-async fn call(instance: &World, accessor: &Accessor<State>, job: Job) -> Call {
+async fn call(shared: &Shared, instance: &World, accessor: &Accessor<State>, job: Job) -> Call {
     let Job {
         request,
         answer,
         overdue,
-        _permit,
+        permit,
     } = job;
     let function = instance.twin_multicloud_function();
-    match tokio::time::timeout_at(overdue, function.call_handle(accessor, request)).await {
+    let handled = tokio::time::timeout_at(overdue, function.call_handle(accessor, request)).await;
+    // What a probe comes to is not what calls come to.
+    let pulse = permit.is_some().then_some(&shared.pulse);
+    match handled {
         Ok(Ok(response)) => {
+            if let Some(pulse) = pulse {
+                pulse.answered(Instant::now());
+            }
             // A caller that has gone away needs no answer.
             let _ = answer.send(response);
             Call::Answered
         }
         Ok(Err(error)) => Call::Trapped(error),
-        Err(_) => Call::Overdue,
+        Err(_) => {
+            if let Some(pulse) = pulse {
+                pulse.lost(Instant::now());
+            }
+            Call::Overdue
+        }
     }
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::LocalError;
-use crate::bindings::types::Failure;
+use crate::{bindings::types::Failure, enduring};
 
 /// The most jobs that wait. Whoever comes later is turned away at once, rather than kept waiting in vain.
 const WAITING: usize = 4096;
@@ -40,21 +40,22 @@ pub(super) struct Crew<J> {
 }
 
 impl<J: Send + 'static> Crew<J> {
-    /// Starts one thread for each tool: it takes jobs from the queue until there will be no more.
+    /// Starts one thread for each tool: it takes jobs from the queue until there will be no more. A job that panics is lost
+    /// and takes no other along; its tool must be whole afterwards.
     pub(super) fn start<T: Send + 'static>(
         name: &str,
         tools: impl IntoIterator<Item = T>,
-        work: fn(T, &Queue<J>),
+        work: fn(&mut T, &Queue<J>),
     ) -> Result<Self, LocalError> {
         let (sender, receiver) = sync_channel(WAITING);
         let queue = Arc::new(Queue(Mutex::new(receiver)));
         let threads = tools
             .into_iter()
-            .map(|tool| {
+            .map(|mut tool| {
                 let queue = Arc::clone(&queue);
                 thread::Builder::new()
                     .name(name.to_owned())
-                    .spawn(move || work(tool, &queue))
+                    .spawn(move || enduring::until_done(|| work(&mut tool, &queue)))
             })
             .collect::<Result<_, _>>()
             .map_err(LocalError::NoThread)?;
@@ -79,7 +80,7 @@ impl<J> Drop for Crew<J> {
     fn drop(&mut self) {
         self.jobs = None;
         for thread in self.threads.drain(..) {
-            // A thread that panicked has reported it; what it had not answered is answered as not done.
+            // No panic of a job ends a thread.
             let _ = thread.join();
         }
     }

@@ -43,8 +43,8 @@ impl Readers {
     }
 }
 
-fn read(mut link: Link, queue: &Queue<Job>) {
+fn read(link: &mut Link, queue: &Queue<Job>) {
     while let Some(job) = queue.next() {
-        job(&mut link);
+        job(link);
     }
 }

@@ -56,6 +56,33 @@ impl Bench {
 }
 
 #[tokio::test]
+async fn a_job_that_panics_is_undone_and_fails_alone_and_ends_no_thread() {
+    let bench = bench();
+    let panics = |session: &Session<'_>| -> rusqlite::Result<()> {
+        insert(session, "undone")?;
+        panic!("as it should");
+    };
+    for round in 0..20 {
+        let release = bench.occupy();
+        let good = format!("good-{round:02}");
+        let (panicked, stored, read) = join!(
+            bench.writer.run(panics),
+            bench.writer.run(move |session| insert(session, &good)),
+            async {
+                release.send(()).unwrap();
+                bench.readers.run(|_| -> rusqlite::Result<()> { panic!("as it should") }).await
+            }
+        );
+        assert!(matches!(panicked, Err(Failure::Unavailable(_))), "{panicked:?}");
+        assert!(matches!(read, Err(Failure::Unavailable(_))), "{read:?}");
+        assert_eq!(stored, Ok(()));
+    }
+    let names = bench.names().await;
+    assert_eq!(names.len(), 20);
+    assert!(names.iter().all(|name| name.starts_with("good-")), "{names:?}");
+}
+
+#[tokio::test]
 async fn a_job_that_fails_is_undone_and_fails_alone() {
     let bench = bench();
     let occupied = bench.occupy();

@@ -1,0 +1,117 @@
+//! Whether a function answers, as far as its calls tell.
+
+use std::{
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU32, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+/// So many instances lost without an answer in between are no accident any more.
+const TOO_MANY: u32 = 3;
+/// How long that holds without a further loss: only new calls can show that it is over.
+const HOLDS: Duration = Duration::from_secs(10);
+/// How long an answer proves that the function answers.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// What the calls of a function have come to lately.
+pub(super) struct Pulse {
+    start: Instant,
+    /// When a call was last answered, in milliseconds after `start`; 0 if none was.
+    answered_ms: AtomicU64,
+    /// Instances lost since then.
+    lost: AtomicU32,
+    last_loss: Mutex<Option<Instant>>,
+}
+
+impl Pulse {
+    /// Of a function that starts now.
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            start: now,
+            answered_ms: AtomicU64::new(0),
+            lost: AtomicU32::new(0),
+            last_loss: Mutex::new(None),
+        }
+    }
+
+    /// A call was answered.
+    pub(super) fn answered(&self, now: Instant) {
+        self.answered_ms
+            .store(self.millis(now), Ordering::Relaxed);
+        // Most of the time there is nothing to write, and the cores need not agree on who writes it.
+        if self.lost.load(Ordering::Relaxed) > 0 {
+            self.lost.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// An instance was lost, or given up with a call that it never answered.
+    pub(super) fn lost(&self, now: Instant) {
+        self.lost.fetch_add(1, Ordering::Relaxed);
+        *self.last_loss() = Some(now);
+    }
+
+    /// Whether instance after instance is lost, and calls with them.
+    pub(super) fn is_losing(&self, now: Instant) -> bool {
+        self.lost.load(Ordering::Relaxed) >= TOO_MANY
+            && self
+                .last_loss()
+                .is_some_and(|last| now.duration_since(last) < HOLDS)
+    }
+
+    /// Whether a call was answered just now.
+    pub(super) fn is_fresh(&self, now: Instant) -> bool {
+        let answered = self.answered_ms.load(Ordering::Relaxed);
+        let age = self.millis(now).saturating_sub(answered);
+        answered > 0 && u128::from(age) < FRESH.as_millis()
+    }
+
+    fn millis(&self, now: Instant) -> u64 {
+        let millis = now.duration_since(self.start).as_millis();
+        u64::try_from(millis).unwrap_or(u64::MAX).max(1)
+    }
+
+    fn last_loss(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
+        self.last_loss
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn three_losses_in_a_row_are_too_many_until_an_answer_or_ten_seconds() {
+        let start = Instant::now();
+        let pulse = Pulse::new(start);
+        pulse.lost(start);
+        pulse.lost(start);
+        assert!(!pulse.is_losing(start));
+        pulse.answered(start);
+        pulse.lost(start);
+        pulse.lost(start);
+        assert!(!pulse.is_losing(start));
+        pulse.lost(start);
+        assert!(pulse.is_losing(start + HOLDS - Duration::from_millis(1)));
+        assert!(!pulse.is_losing(start + HOLDS));
+        pulse.lost(start + HOLDS);
+        assert!(pulse.is_losing(start + HOLDS));
+        pulse.answered(start + HOLDS);
+        assert!(!pulse.is_losing(start + HOLDS));
+    }
+
+    #[test]
+    fn an_answer_is_proof_for_a_second() {
+        let start = Instant::now();
+        let pulse = Pulse::new(start);
+        assert!(!pulse.is_fresh(start));
+        pulse.answered(start);
+        assert!(pulse.is_fresh(start + FRESH));
+        assert!(!pulse.is_fresh(start + FRESH + Duration::from_millis(1)));
+    }
+}
