@@ -11,6 +11,7 @@ use crate::{
     function::{FunctionName, Functions},
     imports::Capabilities,
     ingress::{IngressSettings, Readiness, http},
+    observed::Observed,
     outbox::{Announced, Forwarder},
     peers::PeerSender,
     providers::{
@@ -107,7 +108,9 @@ impl Host {
             runtime: Arc::clone(&runtime),
             store: stores.health,
         });
-        let settings = IngressSettings::new(&config, readiness);
+        let mut settings = IngressSettings::new(&config, readiness);
+        let runs = Arc::clone(&runtime);
+        settings.metrics = Arc::new(Observed::new(config.cloud, runs, stores.statistics));
         let ingress = http::serve(listener, functions, settings, stopped.clone());
         let forwarder = Forwarder::new(announced, peers).run(stopped);
         tracing::info!(

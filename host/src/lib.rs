@@ -12,6 +12,7 @@ mod headers;
 pub mod host;
 pub mod imports;
 pub mod ingress;
+mod observed;
 pub mod outbox;
 pub mod peers;
 pub mod providers;

@@ -254,10 +254,7 @@ mod tests {
     use twin_contract::reply::Custody;
 
     use super::*;
-    use crate::{
-        bindings::peers::Reply,
-        providers::memory::Memory,
-    };
+    use crate::{bindings::peers::Reply, providers::memory::Memory};
 
     /// A reporter whose way there panics so many times, and then takes what it is sent.
     struct Reporter {

@@ -107,18 +107,10 @@ async fn every_command_that_prints_ends_quietly_when_nobody_reads() {
         assert_eq!(unread(&mut command), (Some(0), String::new()), "{words:?}");
     }
     let component = built("TWIN_COMPONENTS_DIR", "components").join("writer.wasm");
-    let folder = tempdir().unwrap();
     for words in [
         &["serve", "--help"][..],
         &["--version"],
         &["inspect", component.to_str().unwrap()],
-        &[
-            "up",
-            "--base-port",
-            "0",
-            "--data",
-            folder.path().to_str().unwrap(),
-        ],
         &["demo"],
     ] {
         let mut command = twin(words);

@@ -2,11 +2,12 @@
 
 use reqwest::Method;
 use twin_contract::Cloud::{Aws, Gcp};
+use twin_host::telemetry::metrics::{Kind, METRICS};
 
 use crate::{
     crossing::reading,
     house::Host,
-    peer::{FakePeer, Gate},
+    peer::{FakePeer, Gate, error},
     process::{built, eventually},
 };
 
@@ -55,7 +56,7 @@ async fn a_host_whose_data_is_gone_is_alive_but_not_ready() {
 
 #[tokio::test]
 async fn a_host_whose_function_cannot_answer_is_not_ready_and_names_it() {
-    // The writer among these traps at whatever it is sent.
+    // This folder's writer traps at every route of a writer.
     let components = built("TWIN_TEST_COMPONENTS_DIR", "test-components");
     let host = Host::of(Aws, "writer")
         .set("TWIN_COMPONENTS_DIR", components.to_str().unwrap())
@@ -63,7 +64,10 @@ async fn a_host_whose_function_cannot_answer_is_not_ready_and_names_it() {
         .await;
     let ready = eventually("it is not ready", async || {
         let lost = host.post("/write", "{}").await;
-        assert_eq!((lost.status, lost.error_code()), (503, "INSTANCE_LOST".to_owned()));
+        assert_eq!(
+            (lost.status, lost.error_code()),
+            (503, "INSTANCE_LOST".to_owned())
+        );
         let ready = host.get("/readyz").await;
         (ready.status == 503).then_some(ready)
     })
@@ -72,8 +76,70 @@ async fn a_host_whose_function_cannot_answer_is_not_ready_and_names_it() {
     assert!(ready.field("message").contains("writer"), "{ready:?}");
     host.get("/healthz").await.assert_status(200);
     let metrics = host.get("/metrics").await.text;
-    let lost = metrics.lines().find(|line| line.starts_with("twin_instances_lost_total{"));
+    let lost = metrics
+        .lines()
+        .find(|line| line.starts_with("twin_instances_lost_total{"));
     assert!(lost.is_some_and(|line| !line.ends_with(" 0")), "{metrics}");
+}
+
+/// The names of a series' labels, but for those that Prometheus' histograms have of themselves.
+fn labels(series: &str) -> Vec<&str> {
+    let labels = series.split_once('{').map_or("", |(_, labels)| labels);
+    let pairs = labels.split(',').filter_map(|pair| pair.split_once('='));
+    pairs
+        .map(|(name, _)| name)
+        .filter(|name| *name != "le")
+        .collect()
+}
+
+#[tokio::test]
+async fn all_metrics_are_those_of_the_table_and_show_what_the_host_holds() {
+    let down = FakePeer::start(|_| error(503));
+    let host = Host::of(Aws, "connector,writer,reader")
+        .set("REMOTE_INGESTION_URL", &down.url())
+        .start()
+        .await;
+    host.post("/telemetry", &reading(0))
+        .await
+        .assert_status(202);
+    let metrics = host.get("/metrics").await;
+    metrics.assert_status(200);
+    let series = metrics
+        .text
+        .lines()
+        .filter(|line| !line.starts_with('#') && !line.is_empty());
+    for series in series {
+        let metric = METRICS.iter().find(|metric| {
+            let name = series.split(['{', ' ']).next().unwrap();
+            let rest = name.strip_prefix(metric.name);
+            match metric.kind {
+                Kind::Histogram => {
+                    rest.is_some_and(|part| ["_bucket", "_sum", "_count"].contains(&part))
+                }
+                Kind::Counter | Kind::Gauge => rest == Some(""),
+            }
+        });
+        let metric = metric.unwrap_or_else(|| panic!("not in the table: {series}"));
+        assert_eq!(labels(series), metric.labels, "{series}");
+    }
+    for series in [
+        r#"twin_dead_letters{cloud="aws"} 1"#,
+        r#"twin_circuit_state{cloud="aws",peer="ingestion"} 0"#,
+        r#"twin_outbox_events{cloud="aws"} 1"#,
+        r#"twin_store_up{cloud="aws"} 1"#,
+        r#"twin_queue_depth{cloud="aws",function="connector"} 0"#,
+        r#"twin_instances_lost_total{function="connector"} 0"#,
+        "twin_store_commit_duration_seconds_count",
+        "twin_panics_total 0",
+        "twin_log_lines_dropped_total 0",
+    ] {
+        assert!(metrics.text.contains(series), "{series}: {}", metrics.text);
+    }
+    let free = metrics
+        .text
+        .lines()
+        .find_map(|line| line.strip_prefix(r#"twin_data_disk_free_bytes{cloud="aws"} "#));
+    assert!(free.unwrap().parse::<f64>().unwrap() > 0.0);
 }
 
 #[tokio::test]

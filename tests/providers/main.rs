@@ -30,3 +30,4 @@ mod memory;
 mod paging;
 mod records;
 mod samples;
+mod statistics;

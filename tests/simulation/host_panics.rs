@@ -32,7 +32,7 @@ const MANY: usize = 150;
 /// How long a query takes, in milliseconds of virtual time.
 const QUERY_MS: u64 = 1_000;
 
-/// Records whose every put panics while it is told to, and whose queries take their time.
+/// Records whose puts panic while the switch is on, and whose queries take [`QUERY_MS`].
 struct Panicking {
     inner: Arc<dyn Records>,
     panics: Arc<AtomicBool>,
@@ -57,13 +57,15 @@ impl Records for Panicking {
 fn writer_beside_reader() -> (StageBuilder, Arc<AtomicBool>) {
     let panics = Arc::new(AtomicBool::new(true));
     let switch = Arc::clone(&panics);
-    let stage = Stage::of(Writer).with(Reader).watch(|stores: Stores| Stores {
-        records: Arc::new(Panicking {
-            inner: stores.records.clone(),
-            panics,
-        }),
-        ..stores
-    });
+    let stage = Stage::of(Writer)
+        .with(Reader)
+        .watch(|stores: Stores| Stores {
+            records: Arc::new(Panicking {
+                inner: stores.records.clone(),
+                panics,
+            }),
+            ..stores
+        });
     (stage, switch)
 }
 

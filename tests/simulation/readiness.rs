@@ -38,7 +38,7 @@ async fn a_function_that_loses_instance_after_instance_is_not_ready_until_it_ans
     assert_eq!(call(&stage, "/trap").await, Err(LOST));
     let losing = Err(Unanswering::LosingInstances(WRITER));
     assert_eq!(stage.runtime.ready().await, losing);
-    // Being asked whether it is ready is no proof of anything.
+    // An answered probe does not count as an answered call.
     assert_eq!(stage.runtime.ready().await, losing);
     assert!(call(&stage, "/ok").await.is_ok());
     assert_eq!(stage.runtime.ready().await, Ok(()));
@@ -71,7 +71,7 @@ async fn a_function_without_an_instance_is_not_ready_and_refuses_at_once() {
         stage.runtime.ready().await,
         Err(Unanswering::NoInstance(WRITER))
     );
-    assert_eq!(stage.elapsed_ms(), 0, "nobody is kept waiting");
+    assert_eq!(stage.elapsed_ms(), 0, "calls are refused at once");
     // When the others are given up there is room again.
     tokio::time::sleep(Duration::from_secs(60)).await;
     assert_eq!(stage.runtime.ready().await, Ok(()));

@@ -54,7 +54,7 @@ pub(crate) async fn refresh(peer: &'static str, settings: &BreakerSettings) {
     if !read {
         return;
     }
-    let loaded = circuits::load(name(peer)).await;
+    let loaded = circuits::load(Circuit::name_of(peer)).await;
     with_view(peer, |view| {
         view.refreshing = false;
         match &loaded {
@@ -135,7 +135,7 @@ async fn swap(message: &Message, next: Circuit) -> Swapped {
     let Some((version, before)) = known else {
         return Swapped::Failed;
     };
-    match circuits::compare_and_swap(name(peer), version, next.to_json()).await {
+    match circuits::compare_and_swap(Circuit::name_of(peer), version, next.to_json()).await {
         Ok(circuit) => {
             with_view(peer, |view| observe(view, &circuit));
             if let Some(transition) = before.transition(next) {
@@ -180,8 +180,4 @@ async fn tell(message: &Message, transition: Transition) {
         payload: None,
     })
     .await;
-}
-
-fn name(peer: &str) -> String {
-    format!("peer/{peer}")
 }

@@ -106,10 +106,9 @@ impl Breaker {
             .is_none_or(|(read, _)| mono.saturating_sub(read) >= FRESH_MS)
     }
 
-    /// Takes in what the store says: after a load, a swap, or a swap that somebody else won. A state that cannot be read
-    /// (of a newer release, say) counts as closed: a broken breaker must not stop the data.
+    /// Takes in what the store says: after a load, a swap, or a swap that another instance won.
     pub fn observe(&mut self, version: u64, state: &str, store_now: u64, mono: u64) {
-        self.circuit = serde_json::from_str(state).unwrap_or_default();
+        self.circuit = Circuit::from_json(state);
         self.version = version;
         self.read = Some((mono, store_now));
     }
@@ -209,7 +208,26 @@ impl Breaker {
     }
 }
 
+/// What comes before a peer's name in the name of its circuit.
+const PEER: &str = "peer/";
+
 impl Circuit {
+    /// The name under which a peer's circuit is stored.
+    pub fn name_of(peer: &str) -> String {
+        format!("{PEER}{peer}")
+    }
+
+    /// The peer whose circuit is stored under a name; none if the name is no circuit's.
+    pub fn peer_of(name: &str) -> Option<&str> {
+        name.strip_prefix(PEER)
+    }
+
+    /// A stored state. One that cannot be read (of a newer release, say) counts as closed: a broken breaker must not stop
+    /// the data.
+    pub fn from_json(state: &str) -> Self {
+        serde_json::from_str(state).unwrap_or_default()
+    }
+
     /// The state as stored.
     pub fn to_json(self) -> String {
         // Enums of numbers always serialize.

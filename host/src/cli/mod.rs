@@ -83,7 +83,7 @@ fn ended(cli: Cli) -> ExitCode {
 #[error("{0}")]
 struct UsageError(&'static str);
 
-/// The one place where a command's failure is told. That it cannot be told does not change how the command ends.
+/// The one place that prints a command's failure. A failure to print does not change the exit code.
 fn fail(error: &anyhow::Error) -> ExitCode {
     telemetry::print_error(&format!("twin: {error:#}"));
     let configuration = error.is::<ConfigError>()

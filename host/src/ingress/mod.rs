@@ -32,7 +32,7 @@ pub trait Readiness: Send + Sync + 'static {
 
 /// The numbers at `/metrics`.
 #[async_trait]
-pub trait Numbers: Send + Sync + 'static {
+pub trait Exposition: Send + Sync + 'static {
     /// All of them in Prometheus' text format, after a bounded time: a store that does not answer must not hide the others.
     async fn render(&self) -> String;
 }
@@ -48,7 +48,7 @@ pub struct IngressSettings {
     /// Asked for `/readyz`.
     pub readiness: Arc<dyn Readiness>,
     /// Shown at `/metrics`.
-    pub metrics: Arc<dyn Numbers>,
+    pub metrics: Arc<dyn Exposition>,
     /// What a function is told of the time it has.
     pub function_deadline: Duration,
     /// How long a body may take to arrive.
@@ -67,7 +67,7 @@ impl IngressSettings {
             route_prefix: config.listen.route_prefix.clone(),
             credentials: Credentials::of(config),
             readiness,
-            metrics: Arc::new(metrics::Process),
+            metrics: Arc::new(metrics::Process::recorded()),
             function_deadline: config.limits.function_deadline,
             body_timeout: config.listen.body_timeout,
             drain_timeout: config.listen.drain_timeout,

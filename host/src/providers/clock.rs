@@ -24,6 +24,12 @@ pub(super) fn later(instant: Instant, delay: Duration) -> Instant {
     instant.saturating_add(micros(delay.as_micros()))
 }
 
+/// How long ago something was stored; zero if nothing was, or if the clock was set back since.
+pub(super) fn age(now: Instant, stored_at: Option<Instant>) -> Duration {
+    let micros = stored_at.map_or(0, |stored_at| now.saturating_sub(stored_at));
+    Duration::from_micros(u64::try_from(micros).unwrap_or(0))
+}
+
 /// An instant in milliseconds since 1970, which is as early as it gets.
 pub(super) fn millis(instant: Instant) -> u64 {
     u64::try_from(instant / 1000).unwrap_or(0)

@@ -41,6 +41,8 @@ pub struct Stores {
     pub circuits: Arc<dyn Circuits>,
     /// Whether all this works.
     pub health: Arc<dyn Health>,
+    /// How much there is of it.
+    pub statistics: Arc<dyn Statistics>,
 }
 
 /// Collections of records in order of (device, time, id): `records` in the WIT.
@@ -158,4 +160,29 @@ pub trait Circuits: Send + Sync + 'static {
 pub trait Health: Send + Sync + 'static {
     /// Writes, in earnest: a store that can only be read is not healthy.
     async fn check(&self) -> Result<(), Failure>;
+}
+
+/// The most letters or events that are counted: beyond that, counting is no longer cheap.
+const COUNTED: u32 = 1_000_000;
+
+/// Numbers of the twin's data, for `/metrics`. A number that a store cannot tell cheaply is `None`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Numbers {
+    /// Dead letters, counted up to a million.
+    pub dead_letters: Option<u32>,
+    /// Age of the oldest dead letter by the store's clock; zero without any.
+    pub oldest_letter: Option<Duration>,
+    /// System errors in the outbox, counted up to a million.
+    pub outbox: Option<u32>,
+    /// All circuits: name and state as stored.
+    pub circuits: Vec<(String, String)>,
+    /// Bytes that may still be written where the data lies.
+    pub disk_free: Option<u64>,
+}
+
+/// How much data there is.
+#[async_trait]
+pub trait Statistics: Send + Sync + 'static {
+    /// Counts; reads only.
+    async fn numbers(&self) -> Result<Numbers, Failure>;
 }

@@ -33,9 +33,9 @@ use crate::{
 /// What the host waits beyond a call's deadline: the component is to answer, the host only to notice if it does not.
 pub(super) const GRACE: Duration = Duration::from_secs(1);
 
-/// How long an instance may take to answer when it is asked whether it does.
+/// How long an instance may take to answer a probe.
 const PROBE_LIMIT: Duration = Duration::from_secs(1);
-/// What it is asked: a path that no function has, so that it looks at nothing else and answers 404.
+/// A path that no function has: a component answers it with 404 before it looks at anything else.
 const PROBE_PATH: &str = "/healthz";
 /// Between two tries to make an instance.
 const INSTANCE_PAUSE: Duration = Duration::from_secs(1);
@@ -45,7 +45,7 @@ pub(super) struct Job {
     pub(super) request: Request,
     pub(super) answer: oneshot::Sender<Response>,
     pub(super) overdue: Instant,
-    /// Held until the instance is done with the call, even if nobody waits for the answer any more. A probe has none.
+    /// Held until the instance is done with the call, even if the caller has gone. A probe has no permit.
     pub(super) permit: Option<OwnedSemaphorePermit>,
 }
 
@@ -177,8 +177,8 @@ impl Pool {
         }
     }
 
-    /// Where a call goes: into the lane that it comes from, else into the one with the shortest queue. None if there is no
-    /// instance anywhere.
+    /// Where a call goes: into the lane that it comes from, else into the one with the shortest queue. `None` if no lane has
+    /// an instance.
     fn place(&self) -> Option<&Place> {
         let here = Lane::current().and_then(|number| self.places.get(number));
         let here = here.filter(|place| place.is_up()).map(Arc::as_ref);
@@ -198,7 +198,8 @@ impl Pool {
         self.places.iter().map(|place| place.queue.len()).sum()
     }
 
-    /// Whether the function can answer. Asks an instance of each lane, unless a call was answered just now; one answer will do.
+    /// Whether the function can answer. Probes the instance of each lane, unless a call was answered in the last second; one
+    /// answer is enough.
     pub(super) async fn ready(&self) -> Result<(), Unanswering> {
         let function = self.function;
         let now = Instant::now();
@@ -244,7 +245,7 @@ fn link(sandbox: &Sandbox, image: &Image) -> wasmtime::Result<FunctionsPre<State
     FunctionsPre::new(linker.instantiate_pre(&image.component)?)
 }
 
-/// Asks the instance of a place for an answer, whatever it is. An error says that there is none.
+/// Sends a place's instance a request that any live instance answers. An error means that it was lost without an answer.
 async fn probe(place: &Place) -> Result<(), oneshot::error::RecvError> {
     let (answer, answered) = oneshot::channel();
     let job = Job {
@@ -290,7 +291,7 @@ impl Keeper {
             let (retire, retired) = oneshot::channel();
             let (end, ended) = oneshot::channel();
             self.run(worker, retire, end);
-            // Whoever retires still answers what it has; its successor starts now.
+            // An instance that retires still answers its calls; its successor starts now.
             if retired.await.is_err() && matches!(ended.await, Ok(Ended::QueueClosed)) {
                 return;
             }
@@ -328,7 +329,7 @@ impl Keeper {
                 metrics::instance_lost(shared.function);
                 shared.pulse.lost(Instant::now());
             }
-            // Nobody to tell means that a successor has taken over.
+            // The receiver is gone if a successor has taken over.
             let _ = end.send(ended);
             drop(alive);
         });
@@ -341,7 +342,7 @@ impl Keeper {
     }
 }
 
-/// If the task of a keeper ends in any way, nothing may be left waiting for it.
+/// However the task of a keeper ends, no call may be left waiting in its queue.
 impl Drop for Keeper {
     fn drop(&mut self) {
         self.queue.close();

@@ -40,8 +40,7 @@ impl Pulse {
 
     /// A call was answered.
     pub(super) fn answered(&self, now: Instant) {
-        self.answered_ms
-            .store(self.millis(now), Ordering::Relaxed);
+        self.answered_ms.store(self.millis(now), Ordering::Relaxed);
         // Most of the time there is nothing to write, and the cores need not agree on who writes it.
         if self.lost.load(Ordering::Relaxed) > 0 {
             self.lost.store(0, Ordering::Relaxed);

@@ -197,7 +197,11 @@ mod tests {
         for id in ["1", "2", "3"] {
             limiter.admit(line("not stored", &[("id", id)]), start);
         }
-        assert!(limiter.due(start + WINDOW - Duration::from_millis(1)).is_empty());
+        assert!(
+            limiter
+                .due(start + WINDOW - Duration::from_millis(1))
+                .is_empty()
+        );
         let due = limiter.due(start + WINDOW);
         // The third line, which stands for the second as well.
         assert_eq!(due.len(), 1);

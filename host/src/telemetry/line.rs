@@ -223,7 +223,10 @@ mod tests {
     fn a_line_has_a_bounded_size() {
         let mut line = line();
         for number in 0..1000 {
-            line.field(format!("{number}{}", "n".repeat(100_000)), "ä".repeat(100_000));
+            line.field(
+                format!("{number}{}", "n".repeat(100_000)),
+                "ä".repeat(100_000),
+            );
         }
         line.message("m".repeat(100_000));
         let most = (MAX_FIELDS * 2 + 1) * (MAX_TEXT + 100);

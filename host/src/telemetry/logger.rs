@@ -185,7 +185,11 @@ where
         let metadata = event.metadata();
         let mut line = Line::new(*metadata.level(), metadata.target());
         event.record(&mut line);
-        for span in context.event_scope(event).into_iter().flat_map(Scope::from_root) {
+        for span in context
+            .event_scope(event)
+            .into_iter()
+            .flat_map(Scope::from_root)
+        {
             if let Some(SpanFields(fields)) = span.extensions().get() {
                 fields
                     .iter()

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use twin_contract::Cloud;
+use twin_delivery::Circuit;
 
 use super::{logger, sink};
 use crate::{
@@ -13,7 +14,8 @@ use crate::{
     config::Peer,
     enduring,
     function::FunctionName,
-    ingress::Numbers,
+    ingress::Exposition,
+    providers::Numbers,
 };
 
 const REQUESTS: &str = "twin_requests_total";
@@ -22,6 +24,14 @@ const IN_FLIGHT: &str = "twin_requests_in_flight";
 const OVERLOADS: &str = "twin_overloads_total";
 const SENDS: &str = "twin_peer_sends_total";
 const SEND_SECONDS: &str = "twin_peer_send_duration_seconds";
+const QUEUE_DEPTH: &str = "twin_queue_depth";
+const CIRCUIT_STATE: &str = "twin_circuit_state";
+const DEAD_LETTERS: &str = "twin_dead_letters";
+const OLDEST_LETTER: &str = "twin_dead_letter_oldest_age_seconds";
+const OUTBOX: &str = "twin_outbox_events";
+const STORE_UP: &str = "twin_store_up";
+const COMMIT_SECONDS: &str = "twin_store_commit_duration_seconds";
+const DISK_FREE: &str = "twin_data_disk_free_bytes";
 const INSTANCES_LOST: &str = "twin_instances_lost_total";
 const LOG_LINES_DROPPED: &str = "twin_log_lines_dropped_total";
 const PANICS: &str = "twin_panics_total";
@@ -81,7 +91,7 @@ pub const METRICS: &[Metric] = &[
         REQUESTS,
         Kind::Counter,
         &["cloud", "function", "status"],
-        "Requests answered; function is none on the host's own paths",
+        "Requests answered; the function is `none` on the host's own paths",
     ),
     metric(
         REQUEST_SECONDS,
@@ -112,6 +122,54 @@ pub const METRICS: &[Metric] = &[
         Kind::Histogram,
         &["cloud", "peer"],
         "From an attempt's start to its outcome",
+    ),
+    metric(
+        QUEUE_DEPTH,
+        Kind::Gauge,
+        &["cloud", "function"],
+        "Calls that no instance has taken yet",
+    ),
+    metric(
+        CIRCUIT_STATE,
+        Kind::Gauge,
+        &["cloud", "peer"],
+        "0 closed, 1 half-open, 2 open; there once a peer has failed",
+    ),
+    metric(
+        DEAD_LETTERS,
+        Kind::Gauge,
+        &["cloud"],
+        "Dead letters in the store; counted up to a million",
+    ),
+    metric(
+        OLDEST_LETTER,
+        Kind::Gauge,
+        &["cloud"],
+        "Age of the oldest dead letter; 0 without any",
+    ),
+    metric(
+        OUTBOX,
+        Kind::Gauge,
+        &["cloud"],
+        "System errors that no error reporter has taken yet; counted up to a million",
+    ),
+    metric(
+        STORE_UP,
+        Kind::Gauge,
+        &["cloud"],
+        "1 if the store told its numbers when it was last asked, else 0",
+    ),
+    metric(
+        COMMIT_SECONDS,
+        Kind::Histogram,
+        &[],
+        "Time of one commit of the local store, failed ones included",
+    ),
+    metric(
+        DISK_FREE,
+        Kind::Gauge,
+        &["cloud"],
+        "Bytes that the host may still write on the disk of the data folder",
     ),
     metric(
         INSTANCES_LOST,
@@ -172,10 +230,18 @@ fn describe() {
 }
 
 /// The numbers of the process alone: those of a host come with its stores.
-pub struct Process;
+pub struct Process(());
+
+impl Process {
+    /// Installs the recorder: what was measured before is lost.
+    pub fn recorded() -> Self {
+        recorder();
+        Self(())
+    }
+}
 
 #[async_trait]
-impl Numbers for Process {
+impl Exposition for Process {
     async fn render(&self) -> String {
         render()
     }
@@ -239,7 +305,7 @@ pub(crate) fn overload(cloud: Cloud, function: FunctionName) {
     counter!(OVERLOADS, "cloud" => cloud.as_str(), "function" => function.as_str()).increment(1);
 }
 
-/// Makes the counter of a function's lost instances appear before it counts.
+/// Registers the counter of a function's lost instances at 0, so that a rate sees the first loss.
 pub(crate) fn no_instance_lost(function: FunctionName) {
     counter!(INSTANCES_LOST, "function" => function.as_str()).increment(0);
 }
@@ -247,6 +313,52 @@ pub(crate) fn no_instance_lost(function: FunctionName) {
 /// Counts an instance lost to a trap or a panic.
 pub(crate) fn instance_lost(function: FunctionName) {
     counter!(INSTANCES_LOST, "function" => function.as_str()).increment(1);
+}
+
+/// Measures a commit of the local store.
+pub(crate) fn commit(took: Duration) {
+    histogram!(COMMIT_SECONDS).record(took);
+}
+
+/// Shows how many calls of a function wait for an instance.
+pub(crate) fn queue_depth(cloud: Cloud, function: FunctionName, calls: usize) {
+    let calls = u32::try_from(calls).unwrap_or(u32::MAX);
+    gauge!(QUEUE_DEPTH, "cloud" => cloud.as_str(), "function" => function.as_str()).set(calls);
+}
+
+/// Shows the store's numbers; `None` shows NaN, since an old number may be wrong.
+pub(crate) fn store(cloud: Cloud, numbers: Option<&Numbers>) {
+    let up = f64::from(u8::from(numbers.is_some()));
+    gauge!(STORE_UP, "cloud" => cloud.as_str()).set(up);
+    let show = |name, value: Option<f64>| {
+        gauge!(name, "cloud" => cloud.as_str()).set(value.unwrap_or(f64::NAN));
+    };
+    show(
+        DEAD_LETTERS,
+        numbers
+            .and_then(|numbers| numbers.dead_letters)
+            .map(f64::from),
+    );
+    let oldest = numbers.and_then(|numbers| numbers.oldest_letter);
+    show(OLDEST_LETTER, oldest.map(|age| age.as_secs_f64()));
+    show(
+        OUTBOX,
+        numbers.and_then(|numbers| numbers.outbox).map(f64::from),
+    );
+    let free = numbers.and_then(|numbers| numbers.disk_free);
+    // Bytes beyond 2^53 need not be told apart.
+    show(DISK_FREE, free.map(|bytes| bytes as f64));
+}
+
+/// Shows the state of a peer's circuit, or that it is not known.
+pub(crate) fn circuit(cloud: Cloud, peer: Peer, circuit: Option<Circuit>) {
+    let state = match circuit {
+        Some(Circuit::Closed | Circuit::Failing { .. }) => 0.0,
+        Some(Circuit::HalfOpen { .. }) => 1.0,
+        Some(Circuit::Open { .. }) => 2.0,
+        None => f64::NAN,
+    };
+    gauge!(CIRCUIT_STATE, "cloud" => cloud.as_str(), "peer" => peer.as_str()).set(state);
 }
 
 /// Counts an attempt to send.

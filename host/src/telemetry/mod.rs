@@ -1,6 +1,6 @@
 //! What the host tells about itself: log lines on stderr, and numbers for Prometheus.
 //!
-//! Nothing here waits for whoever reads: see [`sink`].
+//! No log call blocks, no matter what stderr is connected to: see `sink`.
 
 mod limiter;
 mod line;
@@ -28,8 +28,7 @@ pub fn start_logs(settings: &LogSettings) {
         .try_init();
 }
 
-/// From now on a panic is a line of the log and counted. Without it, one in a thread that nobody waits for could block on
-/// stderr.
+/// From now on a panic is a log line and counted. The default hook writes to stderr itself, and could block there.
 pub fn log_panics() {
     logger::log_panics();
 }

@@ -1,7 +1,7 @@
 //! Lines on their way to stdout or stderr: a bounded queue, and one thread that writes.
 //!
-//! Whatever is at the other end (a pipe that nobody reads or holds open, a terminal that is gone, a full disk), only that thread
-//! sees it. A line that does not fit into the queue or cannot be written is lost and counted, and nothing else happens.
+//! If the other end is closed, full, slow or gone (a pipe, a terminal, a disk), only that thread
+//! notices. A line that does not fit into the queue or cannot be written is lost and counted, and nothing else happens.
 
 use std::{
     io::Write,
@@ -80,7 +80,7 @@ impl Sink {
     }
 }
 
-/// Writes until nobody can hand anything over any more.
+/// Writes until all senders are gone.
 fn write(
     queue: &Receiver<Item>,
     waiting: &AtomicUsize,
@@ -97,7 +97,7 @@ fn write(
                 }
             }
             Ok(Item::Flush(done)) => {
-                // Whoever waited may have given up.
+                // The caller may have stopped waiting.
                 let _ = done.try_send(());
             }
             Err(RecvTimeoutError::Timeout) => {}
@@ -136,7 +136,7 @@ mod tests {
         }
     }
 
-    /// As a pipe that nobody holds open any more, or a terminal that is gone.
+    /// Like a pipe without a reader, or a terminal that is gone.
     struct Gone;
 
     impl Write for Gone {
@@ -149,7 +149,7 @@ mod tests {
         }
     }
 
-    /// As a pipe that is full: blocks until it is let go.
+    /// Like a full pipe: blocks until it is released.
     struct Full(mpsc::Receiver<()>);
 
     impl Write for Full {
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_queue_drops_and_counts_and_keeps_nobody_waiting() {
+    fn a_full_queue_drops_and_counts_and_blocks_no_caller() {
         let _turn = TURN.lock().unwrap();
         let before = lost();
         let (release, released) = mpsc::channel();

@@ -49,7 +49,7 @@ fn settings() -> IngressSettings {
         route_prefix: "/api".into(),
         credentials: Credentials::new(Cloud::Aws, &[Secret::new("key")]),
         readiness: Arc::new(Store(true)),
-        metrics: Arc::new(metrics::Process),
+        metrics: Arc::new(metrics::Process::recorded()),
         function_deadline: Duration::from_secs(25),
         body_timeout: SHORT,
         drain_timeout: Duration::from_secs(10),

@@ -16,6 +16,7 @@ mod readers;
 mod records;
 mod schema;
 mod session;
+mod statistics;
 #[cfg(test)]
 mod tests;
 mod twins;
@@ -80,6 +81,7 @@ impl Local {
             error_topic: self.0.clone(),
             circuits: self.0.clone(),
             health: self.0.clone(),
+            statistics: self.0.clone(),
         }
     }
 }

@@ -70,16 +70,25 @@ async fn a_job_that_panics_is_undone_and_fails_alone_and_ends_no_thread() {
             bench.writer.run(move |session| insert(session, &good)),
             async {
                 release.send(()).unwrap();
-                bench.readers.run(|_| -> rusqlite::Result<()> { panic!("as it should") }).await
+                bench
+                    .readers
+                    .run(|_| -> rusqlite::Result<()> { panic!("as it should") })
+                    .await
             }
         );
-        assert!(matches!(panicked, Err(Failure::Unavailable(_))), "{panicked:?}");
+        assert!(
+            matches!(panicked, Err(Failure::Unavailable(_))),
+            "{panicked:?}"
+        );
         assert!(matches!(read, Err(Failure::Unavailable(_))), "{read:?}");
         assert_eq!(stored, Ok(()));
     }
     let names = bench.names().await;
     assert_eq!(names.len(), 20);
-    assert!(names.iter().all(|name| name.starts_with("good-")), "{names:?}");
+    assert!(
+        names.iter().all(|name| name.starts_with("good-")),
+        "{names:?}"
+    );
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@
 use std::{
     iter,
     panic::{AssertUnwindSafe, catch_unwind},
+    time::Instant,
 };
 
 use rusqlite::{Transaction, TransactionBehavior};
@@ -17,7 +18,7 @@ use super::{
     queue::{Crew, Queue},
     session::{Link, Session},
 };
-use crate::bindings::types::Failure;
+use crate::{bindings::types::Failure, telemetry::metrics};
 
 /// The most jobs in a batch.
 const BATCH: usize = 512;
@@ -54,8 +55,10 @@ fn not_done() -> Failure {
 
 fn write(link: &mut Link, queue: &Queue<Box<dyn Job>>) {
     while let Some(mut batch) = next_batch(queue) {
+        let started = Instant::now();
         let written = link.run(|session| commit(session, &mut batch));
-        // Whoever asked for a job logs that it was not done.
+        metrics::commit(started.elapsed());
+        // The caller logs the failure, where it is handled.
         let lost = written.err().map(|error| error.unavailable());
         for job in batch {
             job.reply(lost.as_ref());

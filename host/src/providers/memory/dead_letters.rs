@@ -42,6 +42,14 @@ struct Held {
     until: Instant,
 }
 
+impl Letters {
+    /// How many there are, and when the oldest was stored.
+    pub(super) fn count(&self) -> (usize, Option<Instant>) {
+        let oldest = self.kept.values().next();
+        (self.kept.len(), oldest.map(|kept| kept.stored_at))
+    }
+}
+
 #[async_trait]
 impl DeadLetters for Store {
     async fn push(&self, letter: Letter) -> Result<(), Failure> {

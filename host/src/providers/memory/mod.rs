@@ -7,6 +7,7 @@ mod dead_letters;
 mod error_topic;
 mod health;
 mod records;
+mod statistics;
 
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
@@ -66,6 +67,7 @@ impl Memory {
             error_topic: self.0.clone(),
             circuits: self.0.clone(),
             health: self.0.clone(),
+            statistics: self.0.clone(),
         }
     }
 

@@ -1,0 +1,90 @@
+//! The numbers for `/metrics`: how much there is, of this twin alone.
+
+use std::time::Duration;
+
+use twin_host::providers::{Numbers, Stores};
+
+use crate::{
+    house::House,
+    samples::{letter, system_error},
+};
+
+every_provider!(
+    an_empty_store_has_nothing,
+    letters_events_and_circuits_are_counted,
+    what_is_another_twins_is_not_counted,
+);
+
+async fn numbers(stores: &Stores) -> Numbers {
+    let mut numbers = stores.statistics.numbers().await.unwrap();
+    numbers.circuits.sort();
+    // Only a store on a disk can tell, and only the disk what.
+    numbers.disk_free = None;
+    numbers
+}
+
+fn nothing() -> Numbers {
+    Numbers {
+        dead_letters: Some(0),
+        oldest_letter: Some(Duration::ZERO),
+        outbox: Some(0),
+        circuits: Vec::new(),
+        disk_free: None,
+    }
+}
+
+async fn fill(stores: &Stores) {
+    for name in ["peer/writer", "peer/ingestion"] {
+        let state = r#"{"state":"open","until":1}"#.to_owned();
+        let swap = stores.circuits.compare_and_swap(name.to_owned(), 0, state);
+        swap.await.unwrap();
+    }
+    for code in ["A", "B", "C"] {
+        let publish = stores.error_topic.publish(system_error(code));
+        publish.await.unwrap();
+    }
+}
+
+async fn an_empty_store_has_nothing(house: House) {
+    assert_eq!(numbers(&house.open()).await, nothing());
+}
+
+async fn letters_events_and_circuits_are_counted(house: House) {
+    let stores = house.open();
+    fill(&stores).await;
+    for id in ["a", "b"] {
+        stores.dead_letters.push(letter(id)).await.unwrap();
+        house.turn(3_000_000);
+    }
+    let open = r#"{"state":"open","until":1}"#;
+    let all = Numbers {
+        dead_letters: Some(2),
+        oldest_letter: Some(Duration::from_secs(6)),
+        outbox: Some(3),
+        circuits: ["peer/ingestion", "peer/writer"]
+            .map(|name| (name.to_owned(), open.to_owned()))
+            .into(),
+        disk_free: None,
+    };
+    assert_eq!(numbers(&stores).await, all);
+    // What is leased is still there; what is settled is not.
+    let lease = stores.dead_letters.take(None, 1, 60_000).await.unwrap();
+    assert_eq!(numbers(&stores).await, all);
+    let (id, receipt) = (lease[0].letter.letter_id.clone(), lease[0].receipt.clone());
+    assert!(stores.dead_letters.settle(id, receipt).await.unwrap());
+    let fewer = Numbers {
+        dead_letters: Some(1),
+        oldest_letter: Some(Duration::from_secs(3)),
+        ..all
+    };
+    assert_eq!(numbers(&stores).await, fewer);
+    // A clock that was set back makes nothing older than it is.
+    house.turn(-60_000_000);
+    assert_eq!(numbers(&stores).await.oldest_letter, Some(Duration::ZERO));
+}
+
+async fn what_is_another_twins_is_not_counted(house: House) {
+    fill(&house.open()).await;
+    let other = house.open_for("factory-02");
+    assert_eq!(numbers(&other).await, nothing());
+}
