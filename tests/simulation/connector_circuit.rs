@@ -120,6 +120,36 @@ async fn deliveries_that_wait_stop_waiting_when_it_opens() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_circuit_that_opened_while_the_clock_was_a_day_ahead_is_probed_after_its_own_time() {
+    const DAY: u64 = 86_400;
+    let stage = connector().build().await;
+    stage.peers.answer("ingestion", |_, _| Ok(received("x")));
+    stage.open_circuit("ingestion", DAY + 300).await;
+    for second in [0, 150, 299] {
+        seconds(second - stage.elapsed_ms() / 1_000).await;
+        assert_eq!(stage.send("refused").await.status, 202, "{second}");
+    }
+    seconds(1).await;
+    assert_eq!(stage.send("probe").await.status, 200);
+    assert_eq!(stage.circuit("ingestion").await, "closed");
+    assert_eq!(stage.events_of("CIRCUIT_OPENED").await.len(), 0);
+    assert_eq!(stage.events_of("CIRCUIT_CLOSED").await.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_that_began_while_the_clock_was_a_day_ahead_blocks_for_its_lease() {
+    const DAY: u64 = 86_400_000;
+    let stage = connector().build().await;
+    stage.peers.answer("ingestion", |_, _| Ok(received("x")));
+    let until = stage.now_ms() + DAY + 11_000;
+    let state = json!({"state": "half-open", "until": until});
+    stage.put_circuit("ingestion", state).await;
+    assert_eq!(stage.send("refused").await.status, 202);
+    seconds(11).await;
+    assert_eq!(stage.send("probe").await.status, 200);
+}
+
+#[tokio::test(start_paused = true)]
 async fn each_peer_has_its_own() {
     let stage = connector().build().await;
     stage.peers.answer("ingestion", |_, _| Ok(received("x")));

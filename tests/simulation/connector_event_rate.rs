@@ -86,6 +86,18 @@ async fn all_instances_together_report_once_in_10_seconds() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_report_from_a_time_that_has_not_come_keeps_nobody_silent() {
+    const DAY_MS: u64 = 86_400_000;
+    let stage = connector_refused().await;
+    let circuits = stage.stores.stores().circuits;
+    let name = format!("event/ingestion/{DEAD_LETTERED}");
+    let tomorrow = (stage.now_ms() + DAY_MS).to_string();
+    circuits.compare_and_swap(name, 0, tomorrow).await.unwrap();
+    stage.send("m").await;
+    assert_eq!(counts(&stage).await, [1]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn two_hosts_report_in_turn_and_no_count_is_lost_to_the_other() {
     let first = connector_refused().await;
     let second = connector().beside(&first).build().await;

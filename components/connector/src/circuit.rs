@@ -91,6 +91,12 @@ pub(crate) async fn admit(message: &Message, settings: &BreakerSettings) -> Gate
                 // Nobody can be told who probes: too many probes are better than data that waits for a store.
                 Swapped::Failed => return Gate::Probe,
             },
+            Some(Admission::Renew(anew)) => match swap(message, anew).await {
+                Swapped::Done => return Gate::Closed,
+                Swapped::Conflict => {}
+                // As above: a time that cannot be corrected must not keep the data waiting.
+                Swapped::Failed => return Gate::Probe,
+            },
         }
     }
 }

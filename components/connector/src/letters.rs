@@ -97,8 +97,10 @@ async fn publish(message: &Message, cause: &str) {
 async fn spoken_ago(key: &str) -> Option<u64> {
     let last = circuits::load(key.to_owned()).await.ok()?;
     let spoken_ms = last.state.parse::<u64>().unwrap_or(0);
-    let ago_ms = last.now_ms.saturating_sub(spoken_ms);
-    if last.version > 0 && ago_ms < events::INTERVAL_MS {
+    // A time that has not come yet is from before the clock was set back: that was not in the last ten seconds.
+    let ago_ms = last.now_ms.checked_sub(spoken_ms);
+    if let Some(ago_ms) = ago_ms.filter(|ago_ms| last.version > 0 && *ago_ms < events::INTERVAL_MS)
+    {
         return Some(ago_ms);
     }
     let now = last.now_ms.to_string();

@@ -19,6 +19,10 @@ use serde::{Deserialize, Serialize};
 /// How long an instance trusts what it last read, in milliseconds.
 const FRESH_MS: u64 = 1_000;
 
+/// How far an instance's reckoning of the store's clock may be off, in milliseconds. A stored time that lies further in the
+/// future than it can says that the clock was set back since.
+const RECKONING_MS: u64 = 1_000;
+
 /// When to open, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BreakerSettings {
@@ -65,6 +69,9 @@ pub enum Admission {
     Refuse,
     /// Whoever stores this state first may send one attempt, to find out.
     Probe(Circuit),
+    /// Do not, and store this state: the stored one would end later than its length allows, since the store's clock was
+    /// set back after it had been written. It begins anew now.
+    Renew(Circuit),
 }
 
 /// A change of state that somebody should hear of.
@@ -144,16 +151,23 @@ impl Breaker {
     /// Whether a message may be sent now.
     pub fn admit(&self, mono: u64) -> Admission {
         let now = self.now(mono);
-        match self.circuit {
-            Circuit::Closed | Circuit::Failing { .. } => Admission::Pass,
-            Circuit::Open { until } | Circuit::HalfOpen { until } if now < until => {
-                Admission::Refuse
-            }
-            Circuit::Open { .. } | Circuit::HalfOpen { .. } => {
-                Admission::Probe(Circuit::HalfOpen {
-                    until: now.saturating_add(self.settings.probe_lease_ms),
-                })
-            }
+        let open = Circuit::Open {
+            until: now.saturating_add(self.settings.open_ms),
+        };
+        let probing = Circuit::HalfOpen {
+            until: now.saturating_add(self.settings.probe_lease_ms),
+        };
+        let (until, length_ms, anew) = match self.circuit {
+            Circuit::Closed | Circuit::Failing { .. } => return Admission::Pass,
+            Circuit::Open { until } => (until, self.settings.open_ms, open),
+            Circuit::HalfOpen { until } => (until, self.settings.probe_lease_ms, probing),
+        };
+        if now >= until {
+            Admission::Probe(probing)
+        } else if until - now > length_ms.saturating_add(RECKONING_MS) {
+            Admission::Renew(anew)
+        } else {
+            Admission::Refuse
         }
     }
 
@@ -180,6 +194,9 @@ impl Breaker {
             until: now.saturating_add(self.settings.open_ms),
         };
         let seen = std::mem::replace(&mut self.last_failure, now);
+        // A time that has not come yet is from before the clock was set back, and says nothing about the gap to now.
+        let ahead = |time: u64| time > now.saturating_add(RECKONING_MS);
+        let seen = if ahead(seen) { 0 } else { seen };
         match self.circuit {
             Circuit::Closed => Some(Circuit::Failing {
                 since: now,
@@ -187,7 +204,7 @@ impl Breaker {
             }),
             Circuit::Failing { since, last } => {
                 let gap = now.saturating_sub(seen.max(last));
-                if gap > self.settings.failing_ms {
+                if gap > self.settings.failing_ms || ahead(since) || ahead(last) {
                     // The run broke off: a device that rarely sends must not open the circuit for all.
                     Some(Circuit::Failing {
                         since: now,
@@ -237,6 +254,8 @@ impl Circuit {
     /// What a swap from `self` to `next` means to the outside.
     pub const fn transition(self, next: Self) -> Option<Transition> {
         match (self, next) {
+            // Begun anew, because the clock was set back.
+            (Self::Open { .. }, Self::Open { .. }) => None,
             (_, Self::Open { .. }) => Some(Transition::Opened),
             (Self::Open { .. } | Self::HalfOpen { .. }, Self::Closed) => Some(Transition::Closed),
             _ => None,

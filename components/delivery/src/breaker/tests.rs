@@ -145,6 +145,65 @@ fn one_probe_holds_a_lease_that_ends() {
     );
 }
 
+/// What an instance decides that reads `circuit` when the store's clock shows `now`.
+fn admission(circuit: Circuit, now: u64) -> Admission {
+    let mut breaker = Breaker::new(SPEC);
+    breaker.observe(1, &circuit.to_json(), now, 0);
+    breaker.admit(0)
+}
+
+#[test]
+fn a_state_that_would_end_later_than_its_length_allows_begins_anew() {
+    const DAY: u64 = 86_400_000;
+    // Both were stored while the clock was a day ahead.
+    let open = Circuit::Open {
+        until: DAY + 300_000,
+    };
+    let half_open = Circuit::HalfOpen {
+        until: DAY + 11_000,
+    };
+    let anew = Circuit::Open { until: 300_000 };
+    assert_eq!(admission(open, 0), Admission::Renew(anew));
+    assert_eq!(
+        admission(half_open, 0),
+        Admission::Renew(Circuit::HalfOpen { until: 11_000 })
+    );
+    assert_eq!(open.transition(anew), None, "nothing that others must hear");
+
+    assert_eq!(admission(anew, 0), Admission::Refuse);
+    assert!(matches!(admission(anew, 300_000), Admission::Probe(_)));
+    // Instances reckon the store's clock between two looks at it, and do not do it to the millisecond.
+    assert_eq!(
+        admission(Circuit::Open { until: 301_000 }, 0),
+        Admission::Refuse
+    );
+}
+
+#[test]
+fn a_run_of_failures_from_a_time_that_has_not_come_begins_anew() {
+    const DAY: u64 = 86_400_000;
+    for (since, last) in [(DAY, DAY), (1_000, DAY)] {
+        let mut breaker = Breaker::new(SPEC);
+        let ahead = Circuit::Failing { since, last };
+        breaker.observe(1, &ahead.to_json(), 2_000, 0);
+        let next = breaker.on_failure(0, false);
+        let (since, last) = (2_000, 2_000);
+        assert_eq!(next, Some(Circuit::Failing { since, last }));
+    }
+    // The instance itself has seen failures while the clock was ahead.
+    let mut breaker = Breaker::new(SPEC);
+    breaker.observe(1, "", DAY, 0);
+    breaker.on_failure(0, false);
+    let (since, last) = (2_000, 2_000);
+    let failing = Circuit::Failing { since, last };
+    breaker.observe(2, &failing.to_json(), 92_000, 90_000);
+    let next = breaker.on_failure(90_000, false);
+    assert!(
+        matches!(next, Some(Circuit::Failing { since: 92_000, .. })),
+        "a gap of 90 s: {next:?}"
+    );
+}
+
 #[test]
 fn a_run_that_ends_by_itself_is_no_news() {
     let failing = Circuit::Failing { since: 0, last: 0 };
