@@ -36,6 +36,7 @@ async fn each_failure_of_a_store_has_its_status_and_code_and_keeps_its_words_to_
             503,
             "STORE_UNAVAILABLE",
         ),
+        (Failure::Full, 503, "STORE_FULL"),
         (Failure::TooLarge, 413, "BODY_TOO_LARGE"),
         (Failure::NotPermitted, 500, "STORE_NOT_PERMITTED"),
         (Failure::Other(inside.to_owned()), 500, "STORE_FAILED"),

@@ -60,6 +60,7 @@ pub fn store_failed(failure: &Failure) -> Response {
         Failure::Unavailable(_) => {
             try_again("STORE_UNAVAILABLE", "the store cannot be reached now")
         }
+        Failure::Full => try_again("STORE_FULL", "the store has no room for more"),
         Failure::TooLarge => refused(&ContractError::BodyTooLarge),
         Failure::NotPermitted => error(
             500,
@@ -74,6 +75,7 @@ pub fn store_failed(failure: &Failure) -> Response {
 pub fn describe(failure: &Failure) -> String {
     match failure {
         Failure::Unavailable(text) => format!("unavailable: {text}"),
+        Failure::Full => "full".to_owned(),
         Failure::TooLarge => "too large".to_owned(),
         Failure::NotPermitted => "not permitted".to_owned(),
         Failure::Other(text) => text.clone(),

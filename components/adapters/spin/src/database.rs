@@ -200,7 +200,7 @@ pub(crate) fn optional(value: Option<String>) -> Value {
 fn failure(error: Error) -> Failure {
     match error {
         Error::AccessDenied => Failure::NotPermitted,
-        Error::DatabaseFull => Failure::Unavailable("the database is full".to_owned()),
+        Error::DatabaseFull => Failure::Full,
         Error::NoSuchDatabase => Failure::Other("there is no database `default`".to_owned()),
         Error::InvalidConnection => Failure::Unavailable("the connection is gone".to_owned()),
         Error::Io(words) => Failure::Unavailable(words),

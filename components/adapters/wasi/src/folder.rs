@@ -239,14 +239,13 @@ fn failure(code: ErrorCode) -> Failure {
     match code {
         Code::Access | Code::NotPermitted | Code::ReadOnly => Failure::NotPermitted,
         Code::FileTooLarge => Failure::TooLarge,
+        Code::InsufficientSpace | Code::Quota => Failure::Full,
         Code::Busy
         | Code::Deadlock
         | Code::InsufficientMemory
-        | Code::InsufficientSpace
         | Code::Interrupted
         | Code::Io
-        | Code::NoEntry
-        | Code::Quota => Failure::Unavailable(format!("the data folder: {code:?}")),
+        | Code::NoEntry => Failure::Unavailable(format!("the data folder: {code:?}")),
         other => Failure::Other(format!("the data folder: {other:?}")),
     }
 }
