@@ -40,5 +40,6 @@ mod readiness;
 mod remote_reader;
 mod runtime;
 mod store_failures;
+mod store_hanging;
 mod writer;
 mod writer_failing;

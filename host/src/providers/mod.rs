@@ -12,6 +12,7 @@ pub mod memory;
 mod clock;
 mod paging;
 mod receipt;
+mod timely;
 
 use std::{sync::Arc, time::Duration};
 

@@ -95,9 +95,11 @@ impl Runtime {
         let mut pools = BTreeMap::new();
         for &function in functions {
             let image = Image::load(sandbox, settings, function)?;
+            let capabilities = capabilities(function);
             let capabilities = Arc::new(Capabilities {
                 draining: drained.clone(),
-                ..capabilities(function)
+                stores: capabilities.stores.within(settings.deadline),
+                ..capabilities
             });
             let pool =
                 Pool::start(sandbox, settings, &lanes, image, time.clone(), capabilities).await?;

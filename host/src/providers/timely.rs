@@ -1,0 +1,249 @@
+//! Stores that answer in time: whichever provider is behind them, a call fails rather than waits for a disk or a service that
+//! does not answer.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use tokio::time::timeout;
+
+use super::{Circuits, DeadLetters, ErrorTopic, Event, PUBLISH_LIMIT, Records, Stores};
+use crate::bindings::{
+    circuits::{Circuit, SwapFailure},
+    dead_letter_replay::{self, Lease, StoredLetter},
+    dead_letters::Letter,
+    error_topic::SystemError,
+    records::{self, Entry, Outcome, Selection},
+    types::Failure,
+};
+
+/// The longest that a call may take, however much time a function has.
+const LONGEST: Duration = Duration::from_secs(5);
+
+impl Stores {
+    /// The same stores for a function that has so much time: each call takes at most a quarter of it, and at most 5 s.
+    ///
+    /// While a call is overdue, others of its kind (reading or writing) fail at once: they would wait for the same thing,
+    /// and a function that makes several would not answer in time.
+    pub fn within(self, deadline: Duration) -> Self {
+        let limit = LONGEST.min(deadline / 4);
+        let (reading, writing) = (Gate::new(limit), Gate::new(limit));
+        let timely = Timely {
+            publishing: Gate {
+                limit: limit.min(PUBLISH_LIMIT),
+                ..writing.clone()
+            },
+            reading,
+            writing,
+            stores: self.clone(),
+        };
+        let timely = Arc::new(timely);
+        Self {
+            records: timely.clone(),
+            dead_letters: timely.clone(),
+            error_topic: timely.clone(),
+            circuits: timely,
+            health: self.health,
+        }
+    }
+}
+
+struct Timely {
+    stores: Stores,
+    reading: Gate,
+    writing: Gate,
+    publishing: Gate,
+}
+
+/// What calls of one kind go through.
+#[derive(Clone)]
+struct Gate {
+    limit: Duration,
+    overdue: Overdue,
+}
+
+/// How many calls have not been answered in time and not until now.
+#[derive(Clone, Default)]
+struct Overdue(Arc<AtomicUsize>);
+
+/// One of these calls.
+struct Late(Overdue);
+
+impl Overdue {
+    fn one_more(&self) -> Late {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        Late(self.clone())
+    }
+}
+
+impl Drop for Late {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Gate {
+    fn new(limit: Duration) -> Self {
+        Self {
+            limit,
+            overdue: Overdue::default(),
+        }
+    }
+
+    async fn pass<T: Send + 'static>(
+        &self,
+        call: impl Future<Output = Result<T, Failure>> + Send + 'static,
+    ) -> Result<T, Failure> {
+        self.pass_or(call, |failure| failure).await
+    }
+
+    async fn pass_or<T: Send + 'static, E: Send + 'static>(
+        &self,
+        call: impl Future<Output = Result<T, E>> + Send + 'static,
+        failed: impl FnOnce(Failure) -> E,
+    ) -> Result<T, E> {
+        let no_answer = || Failure::Unavailable("the store did not answer in time".to_owned());
+        if self.overdue.0.load(Ordering::SeqCst) > 0 {
+            return Err(failed(no_answer()));
+        }
+        let mut call = Box::pin(call);
+        if let Ok(answer) = timeout(self.limit, call.as_mut()).await {
+            return answer;
+        }
+        // Its end says that the store answers again.
+        let late = self.overdue.one_more();
+        tokio::spawn(async move {
+            // The caller has been told that it failed, which leaves open whether it happened.
+            let _ = call.await;
+            drop(late);
+        });
+        Err(failed(no_answer()))
+    }
+}
+
+#[async_trait]
+impl Records for Timely {
+    async fn put(&self, collection: String, entries: Vec<Entry>) -> Result<Vec<Outcome>, Failure> {
+        let store = Arc::clone(&self.stores.records);
+        let call = async move { store.put(collection, entries).await };
+        self.writing.pass(call).await
+    }
+
+    async fn query(
+        &self,
+        collection: String,
+        selection: Selection,
+    ) -> Result<records::Page, Failure> {
+        let store = Arc::clone(&self.stores.records);
+        let call = async move { store.query(collection, selection).await };
+        self.reading.pass(call).await
+    }
+}
+
+#[async_trait]
+impl DeadLetters for Timely {
+    async fn push(&self, letter: Letter) -> Result<(), Failure> {
+        let store = Arc::clone(&self.stores.dead_letters);
+        self.writing
+            .pass(async move { store.push(letter).await })
+            .await
+    }
+
+    async fn list(
+        &self,
+        cursor: Option<String>,
+        limit: u32,
+    ) -> Result<dead_letter_replay::Page, Failure> {
+        let store = Arc::clone(&self.stores.dead_letters);
+        self.reading
+            .pass(async move { store.list(cursor, limit).await })
+            .await
+    }
+
+    async fn get(&self, letter_id: String) -> Result<Option<StoredLetter>, Failure> {
+        let store = Arc::clone(&self.stores.dead_letters);
+        self.reading
+            .pass(async move { store.get(letter_id).await })
+            .await
+    }
+
+    async fn take(
+        &self,
+        letter_id: Option<String>,
+        limit: u32,
+        lease_ms: u32,
+    ) -> Result<Vec<Lease>, Failure> {
+        let store = Arc::clone(&self.stores.dead_letters);
+        let call = async move { store.take(letter_id, limit, lease_ms).await };
+        self.writing.pass(call).await
+    }
+
+    async fn settle(&self, letter_id: String, receipt: String) -> Result<bool, Failure> {
+        let store = Arc::clone(&self.stores.dead_letters);
+        let call = async move { store.settle(letter_id, receipt).await };
+        self.writing.pass(call).await
+    }
+
+    async fn release(&self, letter_id: String, receipt: String) -> Result<bool, Failure> {
+        let store = Arc::clone(&self.stores.dead_letters);
+        let call = async move { store.release(letter_id, receipt).await };
+        self.writing.pass(call).await
+    }
+}
+
+#[async_trait]
+impl ErrorTopic for Timely {
+    async fn publish(&self, error: SystemError) -> Result<(), Failure> {
+        let store = Arc::clone(&self.stores.error_topic);
+        self.publishing
+            .pass(async move { store.publish(error).await })
+            .await
+    }
+
+    async fn pending(&self, limit: u32, lease: Duration) -> Result<Vec<Event>, Failure> {
+        let store = Arc::clone(&self.stores.error_topic);
+        self.writing
+            .pass(async move { store.pending(limit, lease).await })
+            .await
+    }
+
+    async fn settle(&self, event_id: String) -> Result<(), Failure> {
+        let store = Arc::clone(&self.stores.error_topic);
+        self.writing
+            .pass(async move { store.settle(event_id).await })
+            .await
+    }
+
+    async fn release(&self, event_id: String) -> Result<(), Failure> {
+        let store = Arc::clone(&self.stores.error_topic);
+        self.writing
+            .pass(async move { store.release(event_id).await })
+            .await
+    }
+}
+
+#[async_trait]
+impl Circuits for Timely {
+    async fn load(&self, name: String) -> Result<Circuit, Failure> {
+        let store = Arc::clone(&self.stores.circuits);
+        self.reading
+            .pass(async move { store.load(name).await })
+            .await
+    }
+
+    async fn compare_and_swap(
+        &self,
+        name: String,
+        expected_version: u64,
+        state: String,
+    ) -> Result<Circuit, SwapFailure> {
+        let store = Arc::clone(&self.stores.circuits);
+        let call = async move { store.compare_and_swap(name, expected_version, state).await };
+        self.writing.pass_or(call, SwapFailure::Store).await
+    }
+}

@@ -1,0 +1,187 @@
+//! A store that does not answer: every function says so in time, with one code.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use tokio::sync::watch;
+use twin_host::{
+    bindings::{
+        circuits::{Circuit, SwapFailure},
+        error_topic::SystemError,
+        records::{Entry, Outcome, Page, Selection},
+        types::Failure,
+    },
+    function::{FunctionName, Request},
+    providers::{Circuits, ErrorTopic, Event, Records, Stores},
+};
+use twin_tests::{
+    Stage, StageBuilder, Told, bodies::ENVELOPE_L3, connector, failing, get, post, received,
+};
+
+/// Stores whose calls wait while `hangs` is true.
+#[derive(Clone)]
+struct Hanging {
+    inner: Stores,
+    hangs: watch::Receiver<bool>,
+}
+
+impl Hanging {
+    async fn answered(&self) {
+        let mut hangs = self.hangs.clone();
+        hangs.wait_for(|hangs| !hangs).await.unwrap();
+    }
+}
+
+#[async_trait]
+impl Records for Hanging {
+    async fn put(&self, collection: String, entries: Vec<Entry>) -> Result<Vec<Outcome>, Failure> {
+        self.answered().await;
+        self.inner.records.put(collection, entries).await
+    }
+
+    async fn query(&self, collection: String, selection: Selection) -> Result<Page, Failure> {
+        self.answered().await;
+        self.inner.records.query(collection, selection).await
+    }
+}
+
+#[async_trait]
+impl ErrorTopic for Hanging {
+    async fn publish(&self, error: SystemError) -> Result<(), Failure> {
+        self.answered().await;
+        self.inner.error_topic.publish(error).await
+    }
+
+    async fn pending(&self, limit: u32, lease: Duration) -> Result<Vec<Event>, Failure> {
+        self.inner.error_topic.pending(limit, lease).await
+    }
+
+    async fn settle(&self, event_id: String) -> Result<(), Failure> {
+        self.inner.error_topic.settle(event_id).await
+    }
+
+    async fn release(&self, event_id: String) -> Result<(), Failure> {
+        self.inner.error_topic.release(event_id).await
+    }
+}
+
+#[async_trait]
+impl Circuits for Hanging {
+    async fn load(&self, name: String) -> Result<Circuit, Failure> {
+        self.answered().await;
+        self.inner.circuits.load(name).await
+    }
+
+    async fn compare_and_swap(
+        &self,
+        name: String,
+        expected_version: u64,
+        state: String,
+    ) -> Result<Circuit, SwapFailure> {
+        self.answered().await;
+        let swap = self
+            .inner
+            .circuits
+            .compare_and_swap(name, expected_version, state);
+        swap.await
+    }
+}
+
+/// A stage whose stores hang as long as the sender says so.
+async fn hanging(stage: StageBuilder) -> (Stage, watch::Sender<bool>) {
+    let (hang, hangs) = watch::channel(true);
+    let stage = stage.watch(move |inner| {
+        let stores = Arc::new(Hanging {
+            inner: inner.clone(),
+            hangs,
+        });
+        Stores {
+            records: stores.clone(),
+            error_topic: stores.clone(),
+            circuits: stores,
+            ..inner
+        }
+    });
+    (stage.build().await, hang)
+}
+
+async fn timed(stage: &Stage, request: Request) -> (Told, u64) {
+    let begun = stage.elapsed_ms();
+    let told = stage.call(request).await;
+    (told, stage.elapsed_ms() - begun)
+}
+
+fn system_error() -> Request {
+    post(
+        "/errors",
+        r#"{"twin_id":"t","cloud_provider":"aws","severity":"INFO","component":"L1-Connector","error_code":"X","message":"m","timestamp":"2026-01-01T00:00:00Z"}"#,
+    )
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_does_not_answer_is_a_503_in_time_whichever_function_asks() {
+    for (function, request) in [
+        (FunctionName::Writer, post("/write", ENVELOPE_L3)),
+        (FunctionName::Reader, get("/read?device_id=d1")),
+        (FunctionName::ErrorReporter, system_error()),
+        (FunctionName::ErrorReporter, get("/errors")),
+    ] {
+        let (stage, _hang) = hanging(Stage::of(function)).await;
+        let (told, took) = timed(&stage, request.clone()).await;
+        assert_eq!(
+            (told.status, told.code()),
+            (503, "STORE_UNAVAILABLE"),
+            "{function}"
+        );
+        assert_eq!(told.header("retry-after"), Some("1"));
+        assert!(took <= 6_000, "{function}: {took} ms");
+        // What everybody knows by now nobody waits for.
+        let (told, took) = timed(&stage, request).await;
+        assert_eq!(told.code(), "STORE_UNAVAILABLE");
+        assert!(took <= 600, "{function}: {took} ms");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_answers_again_is_used_again() {
+    let (stage, hang) = hanging(Stage::of(FunctionName::Writer)).await;
+    let told = stage.call(post("/write", ENVELOPE_L3)).await;
+    assert_eq!(told.code(), "STORE_UNAVAILABLE");
+    hang.send_replace(false);
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    let told = stage.call(post("/write", ENVELOPE_L3)).await;
+    assert_eq!(told.status, 200, "{told:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_short_deadline_leaves_a_store_less_time() {
+    let stage = Stage::of(FunctionName::Writer)
+        .runtime(|runtime| runtime.deadline = Duration::from_secs(2));
+    let (stage, _hang) = hanging(stage).await;
+    let (told, took) = timed(&stage, post("/write", ENVELOPE_L3)).await;
+    assert_eq!((told.status, told.code()), (503, "STORE_UNAVAILABLE"));
+    assert!(took <= 1_000, "{took} ms");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connector_delivers_without_its_store() {
+    let (stage, _hang) = hanging(connector()).await;
+    stage.peers.answer("ingestion", |_, _| Ok(received("x")));
+    let (told, took) = timed(&stage, stage_reading()).await;
+    assert_eq!(told.status, 200, "{told:?}");
+    assert!(took <= 6_000, "{took} ms");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connector_that_cannot_deliver_either_answers_before_its_deadline() {
+    let (stage, _hang) = hanging(connector()).await;
+    stage.peers.answer("ingestion", |_, _| failing());
+    let (told, took) = timed(&stage, stage_reading()).await;
+    // The letters of this stage can be stored.
+    assert_eq!(told.status, 202, "{told:?}");
+    assert!(took <= 25_000, "{took} ms");
+}
+
+fn stage_reading() -> Request {
+    post("/telemetry", twin_tests::READING)
+}
