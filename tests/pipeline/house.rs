@@ -106,6 +106,26 @@ impl Host {
         if let Some(log) = &self.log {
             command.stderr(log.try_clone().unwrap());
         }
+        self.run(command).await;
+    }
+
+    /// Runs it after a command of the shell, such as one that sets a limit, and returns when it is ready.
+    pub(crate) async fn start_under(&mut self, before: &str) {
+        let serve = self.command(["serve"]);
+        let mut command = process::Command::new("sh");
+        command
+            .args(["-c", &format!("{before}; exec \"$0\" serve")])
+            .arg(serve.get_program())
+            .stdin(process::Stdio::null())
+            .stderr(process::Stdio::piped())
+            .env_clear();
+        for (name, value) in serve.get_envs() {
+            command.env(name, value.unwrap_or_default());
+        }
+        self.run(command).await;
+    }
+
+    async fn run(&mut self, mut command: process::Command) {
         let mut child = command.spawn().unwrap();
         if let Some(stderr) = child.stderr.take() {
             keep(stderr, &self.logs);

@@ -8,6 +8,7 @@ mod bad_input;
 mod circuit;
 mod commands;
 mod crossing;
+mod data;
 mod dead_letters;
 mod draining;
 mod errors;

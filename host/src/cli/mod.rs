@@ -2,6 +2,7 @@
 //! line that names it and exit code 2; any other failure is one line and exit code 1.
 
 mod composed;
+mod data;
 mod dead_letters;
 mod demo;
 mod errors;
@@ -16,7 +17,10 @@ mod up;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use twin_host::{config::ConfigError, host::HostError, telemetry};
+use twin_host::{
+    config::ConfigError, host::HostError, providers::local::maintenance::MaintenanceError,
+    telemetry,
+};
 
 /// Carries a digital twin's data across clouds: connector, ingestion, writer, reader and error reporter as portable
 /// components.
@@ -42,6 +46,9 @@ enum Command {
     /// Look at system errors.
     #[command(subcommand)]
     Errors(errors::Command),
+    /// Check, back up and restore a host's data folder.
+    #[command(subcommand)]
+    Data(data::Command),
     /// Show what a component imports, and its digest; fail if it imports more than its world allows.
     Inspect(inspect::Options),
 }
@@ -62,12 +69,14 @@ fn ended(cli: Cli) -> ExitCode {
         Err(error) => return fail(&error.into()),
     };
     let done = runtime.block_on(async {
+        signals::survive_file_size_limit()?;
         match cli.command {
             Command::Serve => serve::run().await,
             Command::Up(options) => up::run(options).await,
             Command::Demo(options) => demo::run(options).await,
             Command::DeadLetters(command) => dead_letters::run(command).await,
             Command::Errors(command) => errors::run(command).await,
+            Command::Data(command) => data::run(command),
             Command::Inspect(options) => inspect::run(&options),
         }
     });
@@ -89,6 +98,7 @@ fn fail(error: &anyhow::Error) -> ExitCode {
     let configuration = error.is::<ConfigError>()
         || error.is::<HostError>()
         || error.is::<UsageError>()
+        || error.is::<MaintenanceError>()
         || error.is::<placement::PlacementError>();
     ExitCode::from(if configuration { 2 } else { 1 })
 }

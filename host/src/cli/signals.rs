@@ -2,6 +2,14 @@
 
 use tokio::signal::unix::{SignalKind, signal};
 
+/// Lets a write beyond the limit on the size of files (`ulimit -f`) fail, as any other write that fails, where the signal
+/// would end the process. To be called once, within the async runtime.
+pub(super) fn survive_file_size_limit() -> anyhow::Result<()> {
+    // The handler stays when this is dropped: what matters is that there is one.
+    drop(signal(SignalKind::from_raw(libc::SIGXFSZ))?);
+    Ok(())
+}
+
 /// Resolves when the process is told to stop.
 pub(super) async fn told_to_stop() -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;

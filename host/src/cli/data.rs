@@ -1,0 +1,116 @@
+//! `twin data`: look after a host's data folder.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::{Args, Subcommand};
+use twin_host::providers::local::maintenance::{self, CheckReport, RestoreOptions, RowsReport};
+
+/// What to do with a data folder.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Check the database of a data folder, or a backup: its structure, and the bytes of every record and dead letter. A
+    /// host may run on it. Exit code 1 if anything is damaged.
+    Check(Check),
+    /// Copy the database of a data folder into a new file, and check the copy. A host may run on it.
+    Backup(Backup),
+    /// Put a backup in place of a data folder's database. The backup is checked first. No host may run on the folder.
+    Restore(Restore),
+    /// Rewrite the database of a data folder without the room that is free in it. No host may run on it.
+    Compact(Compact),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Check {
+    /// The data folder, or the file of a backup.
+    #[arg(long, value_name = "DIR_OR_FILE")]
+    data: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Backup {
+    /// The data folder.
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// The file to make.
+    #[arg(long, value_name = "FILE")]
+    to: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Restore {
+    /// The file of a backup.
+    #[arg(long, value_name = "FILE")]
+    from: PathBuf,
+    /// The data folder, which is made if there is none.
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// Replace what is there; it is kept in a folder of its own.
+    #[arg(long)]
+    overwrite: bool,
+    /// Take a backup in which records or dead letters are damaged. They are not served.
+    #[arg(long)]
+    accept_damaged: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Compact {
+    /// The data folder.
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+}
+
+/// Runs a command.
+pub(super) fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Check(check) => {
+            let database = maintenance::database_of(&check.data);
+            let report = maintenance::check(&database)?;
+            print(&report);
+            anyhow::ensure!(report.is_good(), "{} is damaged", database.display());
+        }
+        Command::Backup(backup) => {
+            let report = maintenance::backup(&backup.data, &backup.to)?;
+            print(&report);
+            println!("copied to {}", backup.to.display());
+            anyhow::ensure!(report.is_good(), "there are damaged rows in the copy");
+        }
+        Command::Restore(restore) => {
+            let options = RestoreOptions {
+                overwrite: restore.overwrite,
+                accept_damaged: restore.accept_damaged,
+            };
+            let kept = maintenance::restore(&restore.from, &restore.data, options)?;
+            println!("restored into {}", restore.data.display());
+            if let Some(kept) = kept {
+                println!("what was there is in {}", kept.display());
+            }
+        }
+        Command::Compact(compact) => {
+            let database = maintenance::database_of(&compact.data);
+            let size = || std::fs::metadata(&database).map(|metadata| metadata.len());
+            let before = size().context("the data folder has no database")?;
+            maintenance::compact(&compact.data)?;
+            println!("{before} bytes before, {} bytes now", size()?);
+        }
+    }
+    Ok(())
+}
+
+fn print(report: &CheckReport) {
+    for line in &report.structure {
+        println!("structure: {line}");
+    }
+    rows("records", &report.records);
+    rows("dead letters", &report.letters);
+}
+
+fn rows(what: &str, report: &RowsReport) {
+    println!(
+        "{what}: {} whole, {} damaged",
+        report.whole, report.damaged_count
+    );
+    for number in &report.damaged {
+        println!("  damaged: row {number}");
+    }
+}

@@ -1,0 +1,369 @@
+//! Looking after a data folder: checking it, copying it while a host runs on it, and putting a copy in its place.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use rusqlite::{Connection, OpenFlags, backup::Backup};
+use tempfile::NamedTempFile;
+
+use super::{
+    LocalError, LocalSettings,
+    database::Database,
+    dead_letters,
+    files::{BESIDE, FILE_NAME, MARKER_NAME, Marker, size, sync_folder},
+    records, schema,
+    seal::Checked,
+};
+use crate::providers::system_clock;
+
+/// The most problems that are listed of each kind.
+const LISTED: usize = 100;
+
+/// What a check found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CheckReport {
+    /// What SQLite says of the structure of the file, at most 100 lines; empty if all is well.
+    pub structure: Vec<String>,
+    /// The records.
+    pub records: RowsReport,
+    /// The dead letters.
+    pub letters: RowsReport,
+}
+
+/// What a check found in one table.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RowsReport {
+    /// Rows that are as they were stored.
+    pub whole: u64,
+    /// Row numbers of those that are not: the first 100.
+    pub damaged: Vec<i64>,
+    /// How many are not.
+    pub damaged_count: u64,
+}
+
+/// What `restore` may do beyond what is safe in any case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RestoreOptions {
+    /// Replace what is in the folder; it is kept in a folder of its own.
+    pub overwrite: bool,
+    /// Take a backup that has damaged rows. They are not served.
+    pub accept_damaged: bool,
+}
+
+impl CheckReport {
+    /// Whether nothing is wrong.
+    pub fn is_good(&self) -> bool {
+        self.structure.is_empty()
+            && self.records.damaged_count == 0
+            && self.letters.damaged_count == 0
+    }
+}
+
+/// Why a data folder could not be looked after.
+#[derive(Debug, thiserror::Error)]
+pub enum MaintenanceError {
+    /// The folder or its database cannot be used.
+    #[error(transparent)]
+    Store(#[from] LocalError),
+    /// A file cannot be read or written.
+    #[error("{} cannot be read or written", .path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// There is no database there.
+    #[error("there is no database {}", .0.display())]
+    NoDatabase(PathBuf),
+    /// A database cannot be read or written.
+    #[error("the database {} cannot be used", .path.display())]
+    Database {
+        /// The database file.
+        path: PathBuf,
+        /// Why.
+        source: rusqlite::Error,
+    },
+    /// What is to be restored or copied is damaged.
+    #[error("{} is damaged: `twin data check` tells where", .0.display())]
+    Damaged(PathBuf),
+    /// What is to be restored is not a twin's database of a version that this program knows.
+    #[error("{} is not a database of this program, or of a newer one", .0.display())]
+    Foreign(PathBuf),
+    /// There is something already where the result would go.
+    #[error("{} exists already", .0.display())]
+    Exists(PathBuf),
+    /// The folder to restore into has data.
+    #[error("the data folder {} is not empty: --overwrite replaces what is there, and keeps it in a folder beside", .0.display())]
+    NotEmpty(PathBuf),
+    /// A host has the data folder open.
+    #[error("a process has the database {} open: stop it first", .0.display())]
+    InUse(PathBuf),
+}
+
+type Outcome<T> = Result<T, MaintenanceError>;
+
+fn file_error(path: &Path) -> impl Fn(io::Error) -> MaintenanceError {
+    let path = path.to_owned();
+    move |source| MaintenanceError::File {
+        path: path.clone(),
+        source,
+    }
+}
+
+fn database_error(path: &Path) -> impl Fn(rusqlite::Error) -> MaintenanceError {
+    let path = path.to_owned();
+    move |source| MaintenanceError::Database {
+        path: path.clone(),
+        source,
+    }
+}
+
+/// Where the database of a data folder is, or of a backup, which is one file.
+pub fn database_of(place: &Path) -> PathBuf {
+    if place.is_dir() {
+        place.join(FILE_NAME)
+    } else {
+        place.to_owned()
+    }
+}
+
+/// Checks a database: SQLite's own check of its structure, and the seal of every record and letter. A host may run on it.
+///
+/// # Errors
+/// If it cannot be opened. Damage is no error but what this is for.
+pub fn check(database: &Path) -> Outcome<CheckReport> {
+    let failed = database_error(database);
+    let connection = open_existing(database)?;
+    let mut report = CheckReport {
+        structure: match structure(&connection) {
+            Ok(lines) => lines,
+            // Damage may be such that not even the check gets through.
+            Err(error) => vec![error.to_string()],
+        },
+        ..CheckReport::default()
+    };
+    let with_seals = schema::id(&connection).map_err(&failed)?.is_some();
+    if !with_seals {
+        let count = |table: &str| {
+            let count = format!("SELECT count(*) FROM {table}");
+            let whole: rusqlite::Result<i64> = connection.query_row(&count, [], |row| row.get(0));
+            whole.map(|whole| RowsReport {
+                whole: whole.unsigned_abs(),
+                ..RowsReport::default()
+            })
+        };
+        report.records =
+            count("records").unwrap_or_else(|error| unreadable(&mut report.structure, &error));
+        report.letters =
+            count("dead_letters").unwrap_or_else(|error| unreadable(&mut report.structure, &error));
+    } else {
+        report.records = rows(&connection, "SELECT rowid, * FROM records", |row| {
+            records::check_row(row)
+        })
+        .unwrap_or_else(|error| unreadable(&mut report.structure, &error));
+        report.letters = rows(&connection, "SELECT * FROM dead_letters", |row| {
+            dead_letters::check_row(row)
+        })
+        .unwrap_or_else(|error| unreadable(&mut report.structure, &error));
+    }
+    Ok(report)
+}
+
+fn unreadable(structure: &mut Vec<String>, error: &rusqlite::Error) -> RowsReport {
+    structure.push(error.to_string());
+    RowsReport::default()
+}
+
+fn structure(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    let check = format!("PRAGMA integrity_check({LISTED})");
+    let mut statement = connection.prepare(&check)?;
+    let lines = statement.query_map([], |row| row.get::<_, String>(0))?;
+    let mut lines = lines.collect::<Result<Vec<_>, _>>()?;
+    lines.retain(|line| line != "ok");
+    Ok(lines)
+}
+
+fn rows<T>(
+    connection: &Connection,
+    select: &str,
+    check: impl Fn(&rusqlite::Row<'_>) -> rusqlite::Result<Checked<T>>,
+) -> rusqlite::Result<RowsReport> {
+    let mut report = RowsReport::default();
+    let mut statement = connection.prepare(select)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        match check(row)? {
+            Checked::Whole(_) => report.whole += 1,
+            Checked::Damaged(number) => {
+                report.damaged_count += 1;
+                if report.damaged.len() < LISTED {
+                    report.damaged.push(number);
+                }
+            }
+        }
+    }
+    Ok(report)
+}
+
+/// Copies the database of a data folder into a new file, while a host may run on it. What was acknowledged before this
+/// began is in the copy. Damaged rows are copied as they are: what this returns tells of them.
+///
+/// # Errors
+/// If the file exists, cannot be written, or the structure of the database is damaged.
+pub fn backup(folder: &Path, to: &Path) -> Outcome<CheckReport> {
+    if to.exists() {
+        return Err(MaintenanceError::Exists(to.to_owned()));
+    }
+    copy(&folder.join(FILE_NAME), to)
+}
+
+/// Puts a copy in place of a data folder's database. The copy is checked first. A folder that has data is refused, unless
+/// it may be overwritten: what was there is then kept in a folder of its own, whose path this returns.
+///
+/// # Errors
+/// If the copy is damaged, the folder is not empty, or a host runs on it.
+pub fn restore(from: &Path, folder: &Path, options: RestoreOptions) -> Outcome<Option<PathBuf>> {
+    let source = database_of(from);
+    must_be_ours(&source)?;
+    let report = check(&source)?;
+    let acceptable = options.accept_damaged && report.structure.is_empty();
+    if !report.is_good() && !acceptable {
+        return Err(MaintenanceError::Damaged(source));
+    }
+    let place = Database::new(folder, "", LocalSettings::default(), system_clock())?;
+    let _turn = place.turn()?;
+    let target = place.path();
+    let kept = set_aside(folder, &target, options.overwrite)?;
+    copy(&source, &target)?;
+    let id = {
+        let connection = open_existing(&target)?;
+        schema::id(&connection).map_err(database_error(&target))?
+    };
+    if let Some(id) = id {
+        let marker = Marker::of(folder);
+        marker.write(&id).map_err(file_error(&marker.path()))?;
+    }
+    Ok(kept)
+}
+
+/// Rewrites the database of a data folder without the room that is free in it, and lets it give room back by itself from
+/// then on. No host may run on it.
+///
+/// # Errors
+/// If a host runs on it, or there is no room for a second copy.
+pub fn compact(folder: &Path) -> Outcome<()> {
+    let database = folder.join(FILE_NAME);
+    let failed = database_error(&database);
+    let connection = open_existing(&database)?;
+    must_be_alone(&connection, &database)?;
+    connection
+        .execute_batch("PRAGMA auto_vacuum = INCREMENTAL; VACUUM; PRAGMA wal_checkpoint(TRUNCATE)")
+        .map_err(failed)
+}
+
+/// Copies a database into a file that appears whole or not at all, and checks it.
+fn copy(from: &Path, to: &Path) -> Outcome<CheckReport> {
+    let folder = match to.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let source = open_existing(from)?;
+    let new = NamedTempFile::new_in(folder).map_err(file_error(folder))?;
+    {
+        let failed = database_error(new.path());
+        let mut copy = Connection::open(new.path()).map_err(&failed)?;
+        let all_at_once = i32::MAX;
+        Backup::new(&source, &mut copy)
+            .and_then(|backup| backup.run_to_completion(all_at_once, Duration::ZERO, None))
+            .map_err(database_error(from))?;
+        // One file, without a log beside it.
+        copy.query_row("PRAGMA journal_mode = DELETE", [], |_| Ok(()))
+            .map_err(&failed)?;
+    }
+    let report = check(new.path())?;
+    if !report.structure.is_empty() {
+        return Err(MaintenanceError::Damaged(from.to_owned()));
+    }
+    new.as_file().sync_all().map_err(file_error(to))?;
+    new.persist_noclobber(to)
+        .map_err(|error| file_error(to)(error.error))?;
+    sync_folder(folder).map_err(file_error(folder))?;
+    Ok(report)
+}
+
+/// Moves what a data folder has of a database into a folder beside it.
+fn set_aside(folder: &Path, database: &Path, overwrite: bool) -> Outcome<Option<PathBuf>> {
+    let mut names = vec![FILE_NAME.to_owned(), MARKER_NAME.to_owned()];
+    names.extend(BESIDE.map(|suffix| format!("{FILE_NAME}{suffix}")));
+    let present: Vec<_> = names
+        .into_iter()
+        .filter(|name| folder.join(name).exists())
+        .collect();
+    if present.is_empty() {
+        return Ok(None);
+    }
+    if !overwrite {
+        return Err(MaintenanceError::NotEmpty(folder.to_owned()));
+    }
+    if size(database).map_err(file_error(database))? > 0
+        && let Ok(connection) = open_existing(database)
+        && let Err(error @ MaintenanceError::InUse(_)) = must_be_alone(&connection, database)
+    {
+        return Err(error);
+    }
+    let aside = (0..)
+        .map(|number: u32| folder.join(format!("replaced-{number}")))
+        .find(|aside| !aside.exists())
+        .unwrap_or_else(|| folder.join("replaced"));
+    fs::create_dir(&aside).map_err(file_error(&aside))?;
+    for name in present {
+        let from = folder.join(&name);
+        // Closing the connection above may have removed the log.
+        match fs::rename(&from, aside.join(&name)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(file_error(&from)(error));
+            }
+            _ => {}
+        }
+    }
+    sync_folder(&aside).map_err(file_error(&aside))?;
+    sync_folder(folder).map_err(file_error(folder))?;
+    Ok(Some(aside))
+}
+
+fn must_be_ours(database: &Path) -> Outcome<()> {
+    let foreign = || MaintenanceError::Foreign(database.to_owned());
+    let connection = open_existing(database)?;
+    let version = schema::version(&connection).map_err(|_| foreign())?;
+    let ours = (1..=schema::NEWEST).contains(&version)
+        && connection
+            .table_exists(None, "dead_letters")
+            .map_err(|_| foreign())?;
+    if ours { Ok(()) } else { Err(foreign()) }
+}
+
+/// Fails if any other connection has the database open.
+fn must_be_alone(connection: &Connection, database: &Path) -> Outcome<()> {
+    connection
+        .busy_timeout(Duration::from_millis(100))
+        .map_err(database_error(database))?;
+    connection
+        .execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; COMMIT")
+        .map_err(|error| match error.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::DatabaseBusy) => MaintenanceError::InUse(database.to_owned()),
+            _ => database_error(database)(error),
+        })
+}
+
+fn open_existing(database: &Path) -> Outcome<Connection> {
+    if size(database).map_err(file_error(database))? == 0 {
+        return Err(MaintenanceError::NoDatabase(database.to_owned()));
+    }
+    // Also to read: the log that a killed host left behind is folded in by the first who opens the database.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    Connection::open_with_flags(database, flags).map_err(database_error(database))
+}
