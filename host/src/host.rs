@@ -16,7 +16,8 @@ use crate::{
     peers::PeerSender,
     providers::{
         Health, Stores,
-        local::{Local, LocalError},
+        local::{Local, LocalError, LocalSettings},
+        system_clock,
     },
     runtime::{Runtime, RuntimeError, RuntimeSettings, Sandbox, Time},
     telemetry::metrics,
@@ -74,8 +75,17 @@ impl Host {
         config: Config,
         listener: TcpListener,
     ) -> Result<Self, HostError> {
-        let stores = Local::open(&config.storage.data_dir, &config.twin)?.stores();
-        Self::start_with(sandbox, config, stores, listener).await
+        let settings = LocalSettings {
+            cloud: Some(config.cloud),
+            max_bytes: config.storage.max_bytes,
+            record_age: config.storage.record_age,
+            letter_age: config.storage.letter_age,
+            reserve: true,
+        };
+        let folder = &config.storage.data_dir;
+        let local = Local::open_with(folder, &config.twin, settings, system_clock())?;
+        tokio::spawn(local.retention());
+        Self::start_with(sandbox, config, local.stores(), listener).await
     }
 
     /// Starts everything over stores that are open already: a benchmark's in memory, or a provider's.

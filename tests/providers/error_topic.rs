@@ -14,6 +14,7 @@ every_provider!(
     an_error_waits_as_it_was_published,
     events_come_in_the_order_of_publishing,
     an_event_is_handed_to_one_at_a_time,
+    a_lease_does_not_outlast_its_length_when_the_clock_is_set_back,
     a_settled_event_is_gone,
     a_released_event_is_free,
     events_belong_to_a_twin,
@@ -93,6 +94,18 @@ async fn an_event_is_handed_to_one_at_a_time(house: House) {
     assert_eq!(codes(&forever), ["B"]);
     house.turn(i64::from(u32::MAX) * 1_000_000);
     assert_eq!(codes(&pending(&stores, 2).await), ["A"]);
+}
+
+async fn a_lease_does_not_outlast_its_length_when_the_clock_is_set_back(house: House) {
+    const DAY: i64 = 86_400_000_000;
+    house.turn(DAY);
+    let stores = house.open();
+    publish(&stores, "A").await;
+    assert_eq!(pending(&stores, 10).await.len(), 1);
+    assert_eq!(pending(&stores, 10).await.len(), 0);
+    house.turn(-DAY);
+    assert_eq!(pending(&house.open(), 10).await.len(), 1);
+    assert_eq!(pending(&stores, 10).await.len(), 0);
 }
 
 async fn a_settled_event_is_gone(house: House) {

@@ -9,7 +9,12 @@ use std::{
 };
 
 use tempfile::TempDir;
-use twin_host::providers::{Clock, Stores, local::Local, memory::Memory};
+use twin_contract::Cloud;
+use twin_host::providers::{
+    Clock, Stores,
+    local::{Local, LocalSettings},
+    memory::Memory,
+};
 
 /// When every house is built: 2026-01-01T00:00:00Z, in microseconds.
 const BUILT: i64 = 1_767_225_600_000_000;
@@ -52,9 +57,14 @@ impl House {
     /// Opens the house for a twin of that name.
     pub(crate) fn open_for(&self, twin: &str) -> Stores {
         match &self.place {
-            Place::Folder(folder) => Local::open_with_clock(folder.path(), twin, self.clock())
-                .unwrap()
-                .stores(),
+            Place::Folder(folder) => {
+                let settings = LocalSettings {
+                    cloud: Some(Cloud::Aws),
+                    ..LocalSettings::default()
+                };
+                let local = Local::open_with(folder.path(), twin, settings, self.clock());
+                local.unwrap().stores()
+            }
             Place::Memory(twins) => twins
                 .lock()
                 .unwrap()

@@ -20,6 +20,7 @@ every_provider!(
     the_oldest_free_letters_are_taken,
     one_letter_can_be_taken_by_name,
     a_lease_ends_by_the_stores_clock,
+    a_lease_does_not_outlast_its_length_when_the_clock_is_set_back,
     a_receipt_is_good_until_the_letter_is_taken_anew,
     a_settled_letter_is_gone,
     a_released_letter_is_free,
@@ -124,6 +125,19 @@ async fn a_lease_ends_by_the_stores_clock(house: House) {
     house.turn(1);
     assert_eq!(leased_until(&stores, "a").await, None);
     assert!(take_one(&house.open(), "a").await.is_some());
+}
+
+async fn a_lease_does_not_outlast_its_length_when_the_clock_is_set_back(house: House) {
+    const DAY: i64 = 86_400 * SECOND;
+    house.turn(DAY);
+    let stores = holding(&house, &["a", "b"]).await;
+    let slow = take(&stores, 2).await;
+    house.turn(-DAY);
+
+    assert_eq!(leased_until(&stores, "a").await, None);
+    assert!(take_one(&house.open(), "a").await.is_some());
+    assert!(!settle(&stores, &slow[0]).await);
+    assert!(settle(&stores, &slow[1]).await, "its receipt stays good");
 }
 
 async fn a_receipt_is_good_until_the_letter_is_taken_anew(house: House) {

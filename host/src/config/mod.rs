@@ -167,6 +167,9 @@ impl Config {
             },
             storage: Storage {
                 data_dir: PathBuf::new(),
+                max_bytes: None,
+                record_age: None,
+                letter_age: None,
                 ephemeral: false,
                 platform: None,
             },

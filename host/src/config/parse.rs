@@ -37,6 +37,10 @@ pub(super) fn seconds(text: &str, range: RangeInclusive<u64>) -> Parsed<Duration
     number(text, range).map(Duration::from_secs)
 }
 
+pub(super) fn days(text: &str, range: RangeInclusive<u64>) -> Parsed<Duration> {
+    number(text, range).map(|days| Duration::from_secs(days * 86_400))
+}
+
 pub(super) fn switch(text: &str) -> Parsed<bool> {
     match text {
         "true" | "1" => Ok(true),

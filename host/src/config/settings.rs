@@ -22,6 +22,12 @@ pub struct Listen {
 pub struct Storage {
     /// Of the local store.
     pub data_dir: PathBuf,
+    /// The most bytes that data and log may use; no limit without it.
+    pub max_bytes: Option<u64>,
+    /// How long records are kept; for ever without it.
+    pub record_age: Option<Duration>,
+    /// How long dead letters are kept; for ever without it.
+    pub letter_age: Option<Duration>,
     /// Whether a disk that does not last will do.
     pub ephemeral: bool,
     /// The variable by which a platform with such a disk gave itself away.

@@ -4,7 +4,7 @@
 use super::{
     Peer,
     parse::{
-        address, cloud, functions, log_filter, log_format, millis, name, number, path, proxy,
+        address, cloud, days, functions, log_filter, log_format, millis, name, number, path, proxy,
         route_prefix, seconds, secret, secrets, switch, url,
     },
     variable::{
@@ -136,6 +136,24 @@ const FILES: &[Variable] = &[
             Ok(())
         },
         "folder of the local store, on a real local disk",
+    ),
+    Variable::new(
+        "TWIN_DATA_MAX_BYTES",
+        Otherwise("no limit"),
+        set!(storage.max_bytes = number(33_554_432..=u64::MAX)),
+        "bytes of data in the local store, its log of up to 16 MiB included; beyond them writes get 503 STORE_FULL",
+    ),
+    Variable::new(
+        "RECORD_DAYS",
+        Otherwise("for ever"),
+        set!(storage.record_age = days(1..=36_500)),
+        "how many days the local store keeps records; their ids are known for as long",
+    ),
+    Variable::new(
+        "LETTER_DAYS",
+        Otherwise("for ever"),
+        set!(storage.letter_age = days(1..=36_500)),
+        "how many days the local store keeps dead letters; each that is removed is a system error LETTER_EXPIRED",
     ),
     Variable::new(
         "TWIN_CACHE_DIR",

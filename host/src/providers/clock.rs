@@ -30,6 +30,11 @@ pub(super) fn age(now: Instant, stored_at: Option<Instant>) -> Duration {
     Duration::from_micros(u64::try_from(micros).unwrap_or(0))
 }
 
+/// The instant `age` before another one; the beginning of time, if that is later.
+pub(super) fn earlier(instant: Instant, age: Duration) -> Instant {
+    instant.saturating_sub(micros(age.as_micros()))
+}
+
 /// An instant in milliseconds since 1970, which is as early as it gets.
 pub(super) fn millis(instant: Instant) -> u64 {
     u64::try_from(instant / 1000).unwrap_or(0)

@@ -36,7 +36,7 @@ impl Circuits for Store {
     ) -> Result<Circuit, SwapFailure> {
         let (swapped, circuit) = self
             .writer
-            .run(move |session| {
+            .mark(move |session| {
                 let swapped = swap(session, &name, expected_version, &state)?;
                 Ok((swapped, load(session, &name)?))
             })

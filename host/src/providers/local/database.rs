@@ -1,35 +1,56 @@
 //! Where the database is, and how a connection to it is opened.
 
 use std::{
-    fs::{DirBuilder, File},
+    fs::{DirBuilder, File, TryLockError},
     io,
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
+
+#[cfg(test)]
+use std::sync::atomic::AtomicI64;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::{LocalError, schema};
+use super::{
+    LocalError, LocalSettings,
+    files::{FILE_NAME, Files, Marker, beside, size},
+    schema,
+    session::{Slot, lock},
+};
 use crate::providers::Clock;
-
-const FILE_NAME: &str = "twin.db";
 
 /// How long to wait for another process that writes, and how often to look whether it is done. SQLite's own way to wait
 /// looks less and less often, and comes away empty-handed for seconds beside a process that writes without a break.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const BUSY_PAUSE: Duration = Duration::from_millis(1);
 
+/// How long to wait for another process that has locked the folder, and how often to look.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
+
 /// More than there are statements: each is compiled once a connection.
 const STATEMENTS: usize = 64;
 
+/// The size that the write-ahead log is brought back to, in bytes: the 4000 pages after which it is folded into the
+/// database, with what SQLite writes around each.
+pub(super) const LOG_LIMIT: u64 = 4000 * (4096 + 24) + 32;
+
 /// A commit is on the disk when it returns, and readers do not wait for it. The log grows to 16 MiB before it is folded
-/// into the database: a page that changes often is then copied once, which is worth a fifth of the throughput.
+/// into the database: a page that changes often is then copied once, which is worth a fifth of the throughput. A new
+/// database can give pages back to the disk; an old one learns it when it is rewritten.
 const DURABLE: &str = "
+    PRAGMA auto_vacuum = INCREMENTAL;
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = FULL;
     PRAGMA wal_autocheckpoint = 4000; -- pages of 4 KiB
+    PRAGMA journal_size_limit = 16480032; -- bytes: LOG_LIMIT
     PRAGMA cache_size = -16000;       -- KiB";
 
 /// Where the database is and whose part of it is used: all it takes to open a connection, again if need be.
@@ -38,6 +59,16 @@ pub(super) struct Database {
     folder: PathBuf,
     pub(super) twin: String,
     pub(super) clock: Clock,
+    pub(super) settings: LocalSettings,
+    /// Which database it is, once a connection was opened for writing. Every later one must find the same.
+    id: Arc<OnceLock<String>>,
+    /// The connections of all threads of this process, the one that writes first.
+    slots: Arc<Mutex<Vec<Weak<Slot>>>>,
+    /// The files that were opened last.
+    opened: Arc<Mutex<Option<Files>>>,
+    /// The most pages that the database may have: to SQLite, the disk is full then. 0 is no limit.
+    #[cfg(test)]
+    pub(super) page_limit: Arc<AtomicI64>,
 }
 
 /// What a connection may do.
@@ -47,13 +78,32 @@ pub(super) enum Access {
     Write,
 }
 
+/// An open connection, and the files that it has open.
+pub(super) struct Connected {
+    pub(super) connection: Connection,
+    pub(super) files: Files,
+    /// Whether the connection gives up at once where it must wait for others.
+    pub(super) hasty: Arc<AtomicBool>,
+}
+
 impl Database {
     /// The database of a folder, which is made if there is none.
-    pub(super) fn new(folder: &Path, twin: &str, clock: Clock) -> Result<Self, LocalError> {
+    pub(super) fn new(
+        folder: &Path,
+        twin: &str,
+        settings: LocalSettings,
+        clock: Clock,
+    ) -> Result<Self, LocalError> {
         let database = Self {
             folder: folder.to_owned(),
             twin: twin.to_owned(),
             clock,
+            settings,
+            id: Arc::default(),
+            slots: Arc::default(),
+            opened: Arc::default(),
+            #[cfg(test)]
+            page_limit: Arc::default(),
         };
         DirBuilder::new()
             .recursive(true)
@@ -63,53 +113,201 @@ impl Database {
         Ok(database)
     }
 
+    /// The data folder.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The size of the write-ahead log in bytes; 0 if it cannot be told.
+    pub(super) fn log_size(&self) -> u64 {
+        size(&beside(&self.path(), "-wal")).unwrap_or(0)
+    }
+
     /// The database file.
     pub(super) fn path(&self) -> PathBuf {
         self.folder.join(FILE_NAME)
     }
 
     /// Opens a connection. Opened for writing, the database becomes what it should be.
-    pub(super) fn connect(&self, access: Access) -> Result<Connection, LocalError> {
-        let unusable = |source| self.unusable(source);
-        let flags = match access {
-            Access::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
-            Access::Write => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
+    pub(super) fn connect(&self, access: Access) -> Result<Connected, LocalError> {
+        self.must_not_mix()?;
+        let mut connection = match access {
+            Access::Read => self.open(OpenFlags::SQLITE_OPEN_READ_ONLY)?,
+            Access::Write => self.prepare()?,
         };
+        let hasty = Arc::new(AtomicBool::new(false));
+        connection
+            .busy_handler(Some({
+                let hasty = Arc::clone(&hasty);
+                move |times| !hasty.load(Ordering::SeqCst) && wait(times)
+            }))
+            .map_err(|source| self.unusable(source))?;
+        if self.id.get().is_some() {
+            // Reading it opens the log, too: from here on all the files are known.
+            let id = schema::id(&connection).map_err(|source| self.unusable(source))?;
+            self.must_be_the_same(id.as_deref())?;
+        }
+        let files = Files::at(&self.path()).map_err(|source| self.folder_unusable(source))?;
+        *self.opened.lock().unwrap_or_else(PoisonError::into_inner) = Some(files.clone());
+        Ok(Connected {
+            connection,
+            files,
+            hasty,
+        })
+    }
+
+    /// Keeps a connection where [`Self::close_stale`] finds it.
+    pub(super) fn register(&self, connected: Connected) -> Arc<Slot> {
+        let slot = Arc::new(Mutex::new(Some(connected)));
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        slots.push(Arc::downgrade(&slot));
+        slot
+    }
+
+    /// Closes all connections of this process whose files are no longer at the database's path.
+    ///
+    /// A new connection must not be opened beside them: they share what SQLite keeps in memory, and a log that was
+    /// removed would be taken for the new one. Closed last, the one that writes still folds its log into the database, so
+    /// that nothing is lost if only the log was removed.
+    pub(super) fn close_stale(&self) -> Result<(), LocalError> {
+        let slots: Vec<_> = {
+            let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+            slots.iter().filter_map(Weak::upgrade).collect()
+        };
+        let mut closed = false;
+        for slot in slots.iter().rev() {
+            let mut slot = lock(slot);
+            let stale = |connected: &Connected| self.still_has(&connected.files).is_err();
+            if slot.as_ref().is_some_and(stale) {
+                *slot = None;
+                closed = true;
+            }
+        }
+        if closed { self.settle() } else { Ok(()) }
+    }
+
+    /// Makes sure that no other process still uses a log or an index that is no longer there, if the database is.
+    fn settle(&self) -> Result<(), LocalError> {
+        let now = Files::at(&self.path()).map_err(|source| self.folder_unusable(source))?;
+        let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        if !opened
+            .as_ref()
+            .is_some_and(|opened| now.have_database_of(opened))
+        {
+            return Ok(());
+        }
+        let alone = "PRAGMA locking_mode = EXCLUSIVE; SELECT count(*) FROM store;
+            PRAGMA wal_checkpoint(TRUNCATE)";
+        let connection = self.open(OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        connection
+            .execute_batch(alone)
+            .map_err(|source| self.unusable(source))
+    }
+
+    /// Refuses another database beside the log of the one that was open.
+    fn must_not_mix(&self) -> Result<(), LocalError> {
+        let now = Files::at(&self.path()).map_err(|source| self.folder_unusable(source))?;
+        let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        if opened.as_ref().is_some_and(|opened| now.mix_with(opened)) {
+            return Err(LocalError::DatabaseReplaced { path: self.path() });
+        }
+        Ok(())
+    }
+
+    /// Whether these are still the files at the database's path.
+    pub(super) fn still_has(&self, files: &Files) -> Result<(), LocalError> {
+        let path = self.path();
+        match Files::at(&path) {
+            Ok(found) if found == *files => Ok(()),
+            Ok(_) => Err(LocalError::DatabaseReplaced { path }),
+            Err(source) => Err(self.folder_unusable(source)),
+        }
+    }
+
+    fn open(&self, flags: OpenFlags) -> Result<Connection, LocalError> {
+        let unusable = |source| self.unusable(source);
         let mut connection =
             Connection::open_with_flags(self.path(), flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
                 .map_err(unusable)?;
         connection.busy_handler(Some(wait)).map_err(unusable)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
-        if let Access::Write = access {
-            self.prepare(&mut connection)?;
+        Ok(connection)
+    }
+
+    /// Opens the database for writing, makes it durable and gives it its tables. A new one is made only in a folder that
+    /// never had one.
+    fn prepare(&self) -> Result<Connection, LocalError> {
+        let unusable = |source| self.unusable(source);
+        let _turn = self.turn()?;
+        let marker = Marker::of(&self.folder);
+        let expected = marker.expected(&self.path())?;
+        let mut connection =
+            self.open(OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+        let found = schema::version(&connection).map_err(unusable)?;
+        if found > schema::NEWEST {
+            return Err(LocalError::SchemaTooNew {
+                path: self.path(),
+                found,
+                known: schema::NEWEST,
+            });
+        }
+        if let Some(expected) = &expected {
+            let found = schema::id(&connection).map_err(unusable)?;
+            marker.must_be(&self.path(), expected, found.as_deref())?;
+        }
+        connection
+            .execute_batch(DURABLE)
+            .and_then(|()| schema::upgrade(&mut connection))
+            .map_err(unusable)?;
+        let id = schema::id(&connection).map_err(unusable)?;
+        let id = self.must_be_the_same(id.as_deref())?;
+        #[cfg(test)]
+        match self.page_limit.load(Ordering::SeqCst) {
+            0 => {}
+            limit => connection
+                .pragma_update(None, "max_page_count", limit)
+                .map_err(unusable)?,
+        }
+        if expected.is_none() {
+            marker
+                .write(id)
+                .map_err(|source| self.folder_unusable(source))?;
         }
         Ok(connection)
     }
 
-    /// Makes the database durable and gives it its tables.
-    fn prepare(&self, connection: &mut Connection) -> Result<(), LocalError> {
-        let _turn = self.turn().map_err(|source| self.folder_unusable(source))?;
-        let version = connection
-            .execute_batch(DURABLE)
-            .and_then(|()| schema::upgrade(connection))
-            .map_err(|source| self.unusable(source))?;
-        if version > schema::NEWEST {
-            return Err(LocalError::SchemaTooNew {
-                path: self.path(),
-                found: version,
-                known: schema::NEWEST,
-            });
+    /// The first database that is opened for writing is ours; from then on no other will do.
+    fn must_be_the_same(&self, found: Option<&str>) -> Result<&str, LocalError> {
+        let ours = self.id.get_or_init(|| found.unwrap_or_default().to_owned());
+        if found == Some(ours) {
+            Ok(ours)
+        } else {
+            Err(LocalError::DatabaseReplaced { path: self.path() })
         }
-        Ok(())
     }
 
     /// Waits until no other process prepares this database; the turn ends when the file is dropped.
     ///
     /// SQLite itself does not wait when it switches a new database to its write-ahead log.
-    fn turn(&self) -> io::Result<File> {
-        let folder = File::open(&self.folder)?;
-        folder.lock()?;
-        Ok(folder)
+    pub(super) fn turn(&self) -> Result<File, LocalError> {
+        let unusable = |source| self.folder_unusable(source);
+        let folder = File::open(&self.folder).map_err(unusable)?;
+        let started = Instant::now();
+        loop {
+            match folder.try_lock() {
+                Ok(()) => return Ok(folder),
+                Err(TryLockError::Error(source)) => return Err(unusable(source)),
+                Err(TryLockError::WouldBlock) if started.elapsed() < LOCK_TIMEOUT => {
+                    thread::sleep(LOCK_PAUSE);
+                }
+                Err(TryLockError::WouldBlock) => {
+                    return Err(LocalError::FolderLocked {
+                        folder: self.folder.clone(),
+                        waited: LOCK_TIMEOUT,
+                    });
+                }
+            }
+        }
     }
 
     /// The error that something is wrong with the database file.
@@ -120,7 +318,7 @@ impl Database {
         }
     }
 
-    fn folder_unusable(&self, source: io::Error) -> LocalError {
+    pub(super) fn folder_unusable(&self, source: io::Error) -> LocalError {
         LocalError::FolderUnusable {
             folder: self.folder.clone(),
             source,

@@ -5,7 +5,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use rusqlite::{Params, Row, named_params};
 
-use super::{Store, columns::Attempts, session::Session};
+use super::{
+    Store,
+    columns::Attempts,
+    damage::Kind,
+    seal::{Checked, check, holds, seal, whole},
+    session::Session,
+    writer::Need,
+};
 use crate::{
     bindings::{
         dead_letter_replay::{
@@ -20,10 +27,10 @@ use crate::{
 const PUSH: &str = "
     INSERT INTO dead_letters
         (twin, letter_id, id, peer, trace_id, envelope, attempts,
-         first_failure_us, last_failure_us, stored_at_us, turn)
+         first_failure_us, last_failure_us, stored_at_us, seal, turn)
     VALUES
         (:twin, :letter_id, :id, :peer, :trace_id, :envelope, :attempts,
-         :first_failure, :last_failure, :now,
+         :first_failure, :last_failure, :now, :seal,
          (SELECT coalesce(max(turn), 0) + 1 FROM dead_letters WHERE twin = :twin))
     ON CONFLICT (twin, letter_id) DO NOTHING";
 
@@ -38,7 +45,9 @@ macro_rules! select_free {
             "SELECT ",
             $columns,
             " FROM dead_letters
-             WHERE twin = :twin AND (leased_until_us IS NULL OR leased_until_us <= :now)
+             WHERE twin = :twin
+                AND (leased_until_us IS NULL OR leased_until_us <= :now OR leased_at_us > :now)
+                AND seq NOT IN (SELECT item FROM damage WHERE twin = :twin AND kind = 'letter')
                 AND (:letter_id IS NULL OR letter_id = :letter_id)
                 AND (:peer IS NULL OR peer = :peer)
                 AND (:before IS NULL OR stored_at_us < :before) ",
@@ -49,7 +58,7 @@ macro_rules! select_free {
 }
 
 const PREVIEW: &str = select_free!(
-    "letter_id, id, peer, stored_at_us, turn",
+    "seq, letter_id, id, peer, stored_at_us, turn",
     "AND (turn, letter_id) > (:after, :after_letter)"
 );
 
@@ -61,7 +70,8 @@ const FREE_ONE: &str = select_free!("*", "AND turn <= :round AND letter_id = :le
 const LAST_TURN: &str = "SELECT coalesce(max(turn), 0) FROM dead_letters WHERE twin = :twin";
 
 const LEASE: &str = "
-    UPDATE dead_letters SET receipt = :receipt, leased_until_us = :until, turn = :turn
+    UPDATE dead_letters
+    SET receipt = :receipt, leased_at_us = :now, leased_until_us = :until, turn = :turn
     WHERE seq = :seq";
 
 const SETTLE: &str = "
@@ -75,27 +85,42 @@ const RELEASE: &str = "
 #[async_trait]
 impl DeadLetters for Store {
     async fn push(&self, letter: Letter) -> Result<(), Failure> {
-        self.writer.run(move |session| push(session, letter)).await
+        self.writer
+            .run(Need::Room, move |session| push(session, letter))
+            .await
     }
 
     async fn list(&self, after: Option<Place>, limit: u32) -> Result<Page, Failure> {
         let after = after.map_or(0, |place| place.number);
-        self.readers
+        let (page, damaged) = self
+            .readers
             .run(move |session| list(session, after, limit))
-            .await
+            .await?;
+        self.report(Kind::Letter, damaged).await;
+        Ok(page)
     }
 
     async fn get(&self, letter_id: String) -> Result<Option<StoredLetter>, Failure> {
-        self.readers
+        let found = self
+            .readers
             .run(move |session| {
                 let now = session.now();
-                session.find(
+                let found = session.find(
                     GET,
                     named_params! { ":twin": session.twin(), ":letter_id": letter_id },
-                    |row| Ok(Kept::read(row)?.stored(now)),
-                )
+                    check_row,
+                )?;
+                Ok(found.map(|found| found.map(|kept| kept.stored(now))))
             })
-            .await
+            .await?;
+        match found {
+            None => Ok(None),
+            Some(Checked::Whole(letter)) => Ok(Some(letter)),
+            Some(Checked::Damaged(number)) => {
+                self.report(Kind::Letter, vec![number]).await;
+                Err(Failure::Other("the letter is damaged".to_owned()))
+            }
+        }
     }
 
     async fn preview(
@@ -104,9 +129,15 @@ impl DeadLetters for Store {
         after: Option<Place>,
         limit: u32,
     ) -> Result<PreviewPage, Failure> {
-        self.readers
-            .run(move |session| preview(session, &selection, after, limit))
-            .await
+        let after = after.map_or((0, String::new()), |place| {
+            (signed(place.number), place.letter_id)
+        });
+        let (page, damaged) = self
+            .readers
+            .run(move |session| preview(session, &selection, &after, limit))
+            .await?;
+        self.report(Kind::Letter, damaged).await;
+        Ok(page)
     }
 
     async fn take(
@@ -117,14 +148,17 @@ impl DeadLetters for Store {
         lease_ms: u32,
     ) -> Result<Taken, Failure> {
         let duration = Duration::from_millis(lease_ms.into());
-        self.writer
-            .run(move |session| take(session, &selection, round, limit, duration))
-            .await
+        let (taken, damaged) = self
+            .writer
+            .mark(move |session| take(session, &selection, round, limit, duration))
+            .await?;
+        self.report(Kind::Letter, damaged).await;
+        Ok(taken)
     }
 
     async fn settle(&self, letter_id: String, receipt: String) -> Result<bool, Failure> {
         self.writer
-            .run(move |session| {
+            .mark(move |session| {
                 let settled = session.execute(
                     SETTLE,
                     named_params! {
@@ -143,7 +177,7 @@ impl DeadLetters for Store {
         turn: Option<u64>,
     ) -> Result<bool, Failure> {
         self.writer
-            .run(move |session| {
+            .mark(move |session| {
                 let released = session.execute(
                     RELEASE,
                     named_params! {
@@ -160,6 +194,7 @@ impl DeadLetters for Store {
 }
 
 fn push(session: &Session<'_>, letter: Letter) -> rusqlite::Result<()> {
+    let seal = seal(parts(&letter));
     session.execute(
         PUSH,
         named_params! {
@@ -173,14 +208,19 @@ fn push(session: &Session<'_>, letter: Letter) -> rusqlite::Result<()> {
             ":first_failure": letter.first_failure_at,
             ":last_failure": letter.last_failure_at,
             ":now": session.now(),
+            ":seal": seal,
         },
     )?;
     Ok(())
 }
 
-fn list(session: &Session<'_>, after: u64, limit: u32) -> rusqlite::Result<Page> {
+fn list(
+    session: &Session<'_>,
+    after: u64,
+    limit: u32,
+) -> rusqlite::Result<(Page, Vec<i64>)> {
     let now = session.now();
-    let (kept, more) = session.letters(
+    let (kept, more, damaged) = session.letters(
         LIST,
         named_params! { ":twin": session.twin(), ":after": signed(after) },
         limit.max(1),
@@ -190,18 +230,15 @@ fn list(session: &Session<'_>, after: u64, limit: u32) -> rusqlite::Result<Page>
         letter_id: last.letter.letter_id.clone(),
     });
     let letters = kept.into_iter().map(|kept| kept.stored(now)).collect();
-    Ok(Page { letters, next })
+    Ok((Page { letters, next }, damaged))
 }
 
 fn preview(
     session: &Session<'_>,
     selection: &Selection,
-    after: Option<Place>,
+    (after, after_letter): &(i64, String),
     limit: u32,
-) -> rusqlite::Result<PreviewPage> {
-    let (after, after_letter) = after.map_or((0, String::new()), |place| {
-        (signed(place.number), place.letter_id)
-    });
+) -> rusqlite::Result<(PreviewPage, Vec<i64>)> {
     let mut statement = session.connection.prepare_cached(PREVIEW)?;
     let rows = statement.query_map(
         named_params! {
@@ -213,23 +250,28 @@ fn preview(
             ":after": after,
             ":after_letter": after_letter,
         },
-        |row| {
-            let summary = Summary {
-                letter_id: row.get("letter_id")?,
-                id: row.get("id")?,
-                peer: row.get("peer")?,
-                stored_at: row.get("stored_at_us")?,
-            };
-            Ok((row.get::<_, i64>("turn")?, summary))
-        },
+        // Without its envelope nothing but the form of a row can be checked.
+        |row| check(row.get("seq")?, || summary(row).map(Some)),
     )?;
-    let (page, more) = fill(rows, limit.max(1), |_| 0)?;
+    let mut damaged = Vec::new();
+    let (page, more) = fill(whole(rows, &mut damaged), limit.max(1), |_| 0)?;
     let next = page.last().filter(|_| more).map(|(turn, last)| Place {
         number: turn.unsigned_abs(),
         letter_id: last.letter_id.clone(),
     });
     let letters = page.into_iter().map(|(_, summary)| summary).collect();
-    Ok(PreviewPage { letters, next })
+    Ok((PreviewPage { letters, next }, damaged))
+}
+
+/// A letter's turn, and what there is to know of it without its content.
+fn summary(row: &Row<'_>) -> rusqlite::Result<(i64, Summary)> {
+    let summary = Summary {
+        letter_id: row.get("letter_id")?,
+        id: row.get("id")?,
+        peer: row.get("peer")?,
+        stored_at: row.get("stored_at_us")?,
+    };
+    Ok((row.get("turn")?, summary))
 }
 
 fn take(
@@ -238,7 +280,7 @@ fn take(
     round: Option<u64>,
     limit: u32,
     duration: Duration,
-) -> rusqlite::Result<Taken> {
+) -> rusqlite::Result<(Taken, Vec<i64>)> {
     let (twin, now) = (session.twin(), session.now());
     let last = session.row(LAST_TURN, named_params! { ":twin": twin }, |row| row.get(0))?;
     let round = round.map_or(last, signed);
@@ -248,7 +290,7 @@ fn take(
         Some(_) => FREE_ONE,
         None => FREE,
     };
-    let (free, more) = session.letters(
+    let (free, more, damaged) = session.letters(
         free,
         named_params! {
             ":twin": twin,
@@ -268,6 +310,7 @@ fn take(
             LEASE,
             named_params! {
                 ":receipt": receipt,
+                ":now": now,
                 ":until": later(now, duration),
                 ":turn": turn,
                 ":seq": kept.seq,
@@ -279,11 +322,12 @@ fn take(
             turn: kept.turn.unsigned_abs(),
         });
     }
-    Ok(Taken {
+    let taken = Taken {
         leases,
         round: round.unsigned_abs(),
         more,
-    })
+    };
+    Ok((taken, damaged))
 }
 
 /// A number as SQLite has it. Larger ones stand behind all that it gives.
@@ -292,25 +336,49 @@ fn signed(number: u64) -> i64 {
 }
 
 impl Session<'_> {
-    /// A page of the letters that a query finds, and whether more follow.
+    /// A page of the letters that a query finds, and whether more follow; and the rows that are damaged.
     fn letters(
         &self,
         sql: &str,
         parameters: impl Params,
         limit: u32,
-    ) -> rusqlite::Result<(Vec<Kept>, bool)> {
+    ) -> rusqlite::Result<(Vec<Kept>, bool, Vec<i64>)> {
         let mut statement = self.connection.prepare_cached(sql)?;
-        let rows = statement.query_map(parameters, Kept::read)?;
-        fill(rows, limit, |kept| kept.letter.envelope.len())
+        let rows = statement.query_map(parameters, check_row)?;
+        let mut damaged = Vec::new();
+        let (kept, more) = fill(whole(rows, &mut damaged), limit, |kept| {
+            kept.letter.envelope.len()
+        })?;
+        Ok((kept, more, damaged))
     }
 }
 
+/// A row as a letter, if it is as it was stored.
+pub(super) fn check_row(row: &Row<'_>) -> rusqlite::Result<Checked<Kept>> {
+    check(row.get("seq")?, || {
+        let kept = Kept::read(row)?;
+        Ok(holds(row, parts(&kept.letter))?.then_some(kept))
+    })
+}
+
+/// What a letter's seal is of: what it is found and sent by.
+fn parts(letter: &Letter) -> [&[u8]; 5] {
+    [
+        letter.letter_id.as_bytes(),
+        letter.id.as_bytes(),
+        letter.peer.as_bytes(),
+        letter.trace_id.as_deref().unwrap_or_default().as_bytes(),
+        &letter.envelope,
+    ]
+}
+
 /// A row of the table.
-struct Kept {
+pub(super) struct Kept {
     seq: i64,
     turn: i64,
     letter: Letter,
     stored_at: Instant,
+    leased_at: Option<Instant>,
     leased_until: Option<Instant>,
 }
 
@@ -330,16 +398,19 @@ impl Kept {
                 last_failure_at: row.get("last_failure_us")?,
             },
             stored_at: row.get("stored_at_us")?,
+            leased_at: row.get("leased_at_us")?,
             leased_until: row.get("leased_until_us")?,
         })
     }
 
     /// The letter as others may see it at this time.
     fn stored(self, now: Instant) -> StoredLetter {
+        // The clock was set back behind its beginning, or it is over.
+        let ended = |until: Instant| until <= now || self.leased_at.is_some_and(|at| at > now);
         StoredLetter {
+            leased_until: self.leased_until.filter(|until| !ended(*until)),
             letter: self.letter,
             stored_at: self.stored_at,
-            leased_until: self.leased_until.filter(|until| *until > now),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What can go wrong with a data folder, and which failure of the WIT that is.
 
-use std::{error::Error, io, path::PathBuf};
+use std::{error::Error, io, path::PathBuf, time::Duration};
 
 use rusqlite::ErrorCode;
 
@@ -9,7 +9,7 @@ use crate::bindings::types::Failure;
 /// Why a data folder could not be opened or used.
 #[derive(Debug, thiserror::Error)]
 pub enum LocalError {
-    /// The folder cannot be made, entered or locked.
+    /// The folder cannot be made, entered or written.
     #[error("the data folder {} cannot be used", .folder.display())]
     FolderUnusable {
         /// The folder as it was given.
@@ -17,13 +17,52 @@ pub enum LocalError {
         /// Why.
         source: io::Error,
     },
+    /// Another process holds the lock under which a database is prepared, and does not let go of it.
+    #[error(
+        "another process has locked the data folder {} (flock) and kept the lock for {} s: `lsof {}` shows it",
+        .folder.display(), .waited.as_secs(), .folder.display()
+    )]
+    FolderLocked {
+        /// The folder.
+        folder: PathBuf,
+        /// How long the lock was waited for.
+        waited: Duration,
+    },
     /// The database cannot be opened, read or written.
-    #[error("the database {} cannot be used", .path.display())]
+    #[error("the database {} cannot be used{}", .path.display(), advice(.source))]
     DatabaseUnusable {
         /// The database file.
         path: PathBuf,
         /// Why.
         source: rusqlite::Error,
+    },
+    /// There was a database, and it is gone or empty.
+    #[error(
+        "the database {} is missing or empty, and {} shows that there was one: restore it (`twin data restore`), or remove {} to begin with an empty twin",
+        .path.display(), .witness.display(), .witness.display()
+    )]
+    DatabaseGone {
+        /// The database file.
+        path: PathBuf,
+        /// The file that a database left behind.
+        witness: PathBuf,
+    },
+    /// The database is not the one that was made in this folder, nor a copy of it.
+    #[error(
+        "the database {} is not the one that belongs into its folder: put that one back, or remove {} to go on with this one",
+        .path.display(), .marker.display()
+    )]
+    DatabaseForeign {
+        /// The database file.
+        path: PathBuf,
+        /// The file that says which database belongs there.
+        marker: PathBuf,
+    },
+    /// The files of the database were removed, moved or replaced while they were open.
+    #[error("the files of the database {} were removed or replaced while it was in use", .path.display())]
+    DatabaseReplaced {
+        /// The database file.
+        path: PathBuf,
     },
     /// A newer version of this program has been here. This one would not understand what it finds.
     #[error("the database {} has schema {found}, this program knows {known}: use a newer one", .path.display())]
@@ -41,15 +80,75 @@ pub enum LocalError {
 }
 
 impl LocalError {
+    /// Whether the disk had no room.
+    pub(super) fn is_full(&self) -> bool {
+        match self {
+            Self::DatabaseUnusable { source, .. } => is_full(source),
+            Self::FolderUnusable { source, .. } => matches!(
+                source.kind(),
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+            ),
+            _ => false,
+        }
+    }
+
+    /// Whether what is in the database's files cannot be right.
+    pub(super) fn is_damage(&self) -> bool {
+        matches!(self, Self::DatabaseUnusable { source, .. } if is_damage(source))
+    }
+
     /// The failure for those who may try again, with the cause in words. It may travel, so it does not name the folder.
     pub(super) fn unavailable(&self) -> Failure {
-        let cause = self.source().map(ToString::to_string);
-        Failure::Unavailable(cause.unwrap_or_else(|| "the data folder cannot be used".to_owned()))
+        if self.is_full() {
+            return Failure::Full;
+        }
+        let cause = match self {
+            Self::DatabaseGone { .. } => "the database file is gone".to_owned(),
+            Self::DatabaseForeign { .. } | Self::DatabaseReplaced { .. } => {
+                "the database file was removed or replaced".to_owned()
+            }
+            Self::FolderLocked { .. } => "another process has locked the data folder".to_owned(),
+            _ => self.source().map_or_else(
+                || "the data folder cannot be used".to_owned(),
+                ToString::to_string,
+            ),
+        };
+        Failure::Unavailable(cause)
+    }
+}
+
+/// Whether the disk had no room. The index of the log says so with a code of its own.
+pub(super) fn is_full(error: &rusqlite::Error) -> bool {
+    error.sqlite_error().is_some_and(|error| {
+        error.code == ErrorCode::DiskFull
+            || error.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE
+    })
+}
+
+/// Whether what is in the database's files cannot be right.
+fn is_damage(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
+    )
+}
+
+/// What to do about a database that cannot be used.
+fn advice(error: &rusqlite::Error) -> &'static str {
+    if is_full(error) {
+        ", because its disk is full: free some space"
+    } else if is_damage(error) {
+        ", because it is damaged: `twin data check` tells where, `twin data restore` puts a backup in its place"
+    } else {
+        ""
     }
 }
 
 impl From<rusqlite::Error> for Failure {
     fn from(error: rusqlite::Error) -> Self {
+        if is_full(&error) {
+            return Self::Full;
+        }
         match error.sqlite_error_code() {
             Some(ErrorCode::TooBig) => Self::TooLarge,
             Some(
@@ -60,7 +159,6 @@ impl From<rusqlite::Error> for Failure {
             Some(
                 ErrorCode::DatabaseBusy
                 | ErrorCode::DatabaseLocked
-                | ErrorCode::DiskFull
                 | ErrorCode::SystemIoFailure
                 | ErrorCode::CannotOpen
                 | ErrorCode::OutOfMemory

@@ -7,7 +7,7 @@ use rusqlite::{Row, named_params};
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::{Store, columns::SpelledSeverity, session::Session};
+use super::{Store, columns::SpelledSeverity, session::Session, writer::Need};
 use crate::{
     bindings::{error_topic::SystemError, types::Failure},
     providers::{ErrorTopic, Event, PUBLISH_LIMIT, clock::later},
@@ -22,10 +22,11 @@ const PUBLISH: &str = "
          :timestamp, :raw_data)";
 
 const LEASE: &str = "
-    UPDATE error_events SET leased_until_us = :until, attempts = attempts + 1
+    UPDATE error_events SET leased_at_us = :now, leased_until_us = :until, attempts = attempts + 1
     WHERE seq IN (
         SELECT seq FROM error_events
-        WHERE twin = :twin AND (leased_until_us IS NULL OR leased_until_us <= :now)
+        WHERE twin = :twin
+            AND (leased_until_us IS NULL OR leased_until_us <= :now OR leased_at_us > :now)
         ORDER BY seq LIMIT :limit)
     RETURNING *";
 
@@ -37,7 +38,9 @@ const RELEASE: &str = "
 #[async_trait]
 impl ErrorTopic for Store {
     async fn publish(&self, error: SystemError) -> Result<(), Failure> {
-        let published = self.writer.run(move |session| publish(session, &error));
+        let published = self
+            .writer
+            .run(Need::Little, move |session| publish(session, &error));
         timeout(PUBLISH_LIMIT, published)
             .await
             .unwrap_or_else(|_| Err(Failure::Unavailable("the store is busy".to_owned())))
@@ -45,24 +48,25 @@ impl ErrorTopic for Store {
 
     async fn pending(&self, limit: u32, lease: Duration) -> Result<Vec<Event>, Failure> {
         self.writer
-            .run(move |session| pending(session, limit, lease))
+            .mark(move |session| pending(session, limit, lease))
             .await
     }
 
     async fn settle(&self, event_id: String) -> Result<(), Failure> {
         self.writer
-            .run(move |session| give_up(session, SETTLE, &event_id))
+            .mark(move |session| give_up(session, SETTLE, &event_id))
             .await
     }
 
     async fn release(&self, event_id: String) -> Result<(), Failure> {
         self.writer
-            .run(move |session| give_up(session, RELEASE, &event_id))
+            .mark(move |session| give_up(session, RELEASE, &event_id))
             .await
     }
 }
 
-fn publish(session: &Session<'_>, error: &SystemError) -> rusqlite::Result<()> {
+/// Puts an error into the outbox.
+pub(super) fn publish(session: &Session<'_>, error: &SystemError) -> rusqlite::Result<()> {
     session.execute(
         PUBLISH,
         named_params! {

@@ -1,38 +1,46 @@
-//! Whether the data folder can be written.
-
-use std::path::Path;
+//! Whether the data folder can be written and read.
 
 use async_trait::async_trait;
 use rusqlite::named_params;
 
-use super::Store;
+use super::{Store, writer::Need};
 use crate::{bindings::types::Failure, providers::Health};
 
 const CHECK: &str = "
-    INSERT INTO health (twin, checked_at_us) VALUES (:twin, :now)
-    ON CONFLICT (twin) DO UPDATE SET checked_at_us = excluded.checked_at_us";
+    INSERT INTO health (twin, checked_at_us, ballast) VALUES (:twin, :now, zeroblob(:ballast))
+    ON CONFLICT (twin) DO UPDATE SET checked_at_us = excluded.checked_at_us, ballast = excluded.ballast";
+
+/// A row of each table that requests read.
+const LOOK: &str = "
+    SELECT (SELECT max(length(id)) FROM (SELECT id FROM records ORDER BY rowid DESC LIMIT 1)),
+        (SELECT max(length(id)) FROM (SELECT id FROM dead_letters ORDER BY seq DESC LIMIT 1)),
+        (SELECT count(*) FROM circuits)";
+
+/// What is written to see whether there is room again, in bytes: as much as the largest message.
+const BALLAST: u32 = 256 * 1024;
 
 #[async_trait]
 impl Health for Store {
     async fn check(&self) -> Result<(), Failure> {
-        let there = self
-            .writer
-            .run(|session| {
+        // A little is written even on a disk that has no room for a message.
+        let ballast = if self.writer.is_short_of_room() {
+            BALLAST
+        } else {
+            0
+        };
+        self.writer
+            .run(Need::Room, move |session| {
                 session.execute(
                     CHECK,
-                    named_params! { ":twin": session.twin(), ":now": session.now() },
-                )?;
-                // SQLite goes on writing to a file that was removed under its hands.
-                Ok(session
-                    .connection
-                    .path()
-                    .is_some_and(|path| Path::new(path).exists()))
+                    named_params! {
+                        ":twin": session.twin(), ":now": session.now(), ":ballast": ballast,
+                    },
+                )
             })
             .await?;
-        if there {
-            Ok(())
-        } else {
-            Err(Failure::Unavailable("the database file is gone".to_owned()))
-        }
+        self.readers
+            .run(|session| session.row(LOOK, [], |_| Ok(())))
+            .await?;
+        self.readers.healthy()
     }
 }

@@ -6,23 +6,31 @@
 
 mod circuits;
 mod columns;
+mod damage;
 mod database;
 mod dead_letters;
 mod error;
 mod error_topic;
+mod files;
 mod health;
+pub mod maintenance;
 mod queue;
 mod readers;
 mod records;
+mod retention;
 mod schema;
+mod seal;
 mod session;
+mod space;
 mod statistics;
 #[cfg(test)]
 mod tests;
 mod twins;
 mod writer;
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
+
+use twin_contract::Cloud;
 
 use super::{Clock, Stores, system_clock};
 use {
@@ -32,6 +40,22 @@ use {
 };
 
 pub use error::LocalError;
+pub use retention::Expired;
+
+/// What a data folder is used for, and how much of it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LocalSettings {
+    /// The cloud whose data it is, named in the system errors about it. Without it damage is logged and not reported.
+    pub cloud: Option<Cloud>,
+    /// The most bytes that data and log may use; no limit without it.
+    pub max_bytes: Option<u64>,
+    /// How long records are kept; for ever without it.
+    pub record_age: Option<Duration>,
+    /// How long dead letters are kept; for ever without it.
+    pub letter_age: Option<Duration>,
+    /// Whether 8 MiB of the disk are kept for leasing and removing letters when it is full. A host does, a command need not.
+    pub reserve: bool,
+}
 
 /// A data folder, opened for one twin.
 ///
@@ -44,6 +68,7 @@ struct Store {
     // Readers go first: the last connection to close folds the log into the database, and it must be one that writes.
     readers: Readers,
     writer: Writer,
+    settings: LocalSettings,
 }
 
 impl Local {
@@ -51,16 +76,25 @@ impl Local {
     ///
     /// Blocks until the database is ready: up to 5 s, if another process is busy with it.
     pub fn open(folder: &Path, twin: &str) -> Result<Self, LocalError> {
-        Self::open_with_clock(folder, twin, system_clock())
+        Self::open_with(folder, twin, LocalSettings::default(), system_clock())
     }
 
-    /// As [`Local::open`], with a clock of the caller's for time stamps and leases.
-    pub fn open_with_clock(folder: &Path, twin: &str, clock: Clock) -> Result<Self, LocalError> {
-        let database = Database::new(folder, twin, clock)?;
+    /// As [`Local::open`], with settings, and with a clock of the caller's for time stamps and leases.
+    pub fn open_with(
+        folder: &Path,
+        twin: &str,
+        settings: LocalSettings,
+        clock: Clock,
+    ) -> Result<Self, LocalError> {
+        let database = Database::new(folder, twin, settings, clock)?;
         // The writer first: it makes the database, if there is none.
         let writer = Writer::start(&database)?;
         let readers = Readers::start(&database)?;
-        Ok(Self(Arc::new(Store { readers, writer })))
+        Ok(Self(Arc::new(Store {
+            readers,
+            writer,
+            settings,
+        })))
     }
 
     /// The twins that have data in a folder.
@@ -68,9 +102,9 @@ impl Local {
     /// # Errors
     /// If there is no database in it, or it cannot be read.
     pub fn twins(folder: &Path) -> Result<Vec<String>, LocalError> {
-        let database = Database::new(folder, "", system_clock())?;
-        let connection = database.connect(Access::Read)?;
-        twins::list(&connection).map_err(|source| database.unusable(source))
+        let database = Database::new(folder, "", LocalSettings::default(), system_clock())?;
+        let connected = database.connect(Access::Read)?;
+        twins::list(&connected.connection).map_err(|source| database.unusable(source))
     }
 
     /// The stores in this folder.

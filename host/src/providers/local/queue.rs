@@ -3,9 +3,10 @@
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
-        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
     },
     thread::{self, JoinHandle},
+    time::Duration,
 };
 
 use super::LocalError;
@@ -21,6 +22,16 @@ impl<J> Queue<J> {
     /// Waits for a job. None when there will be no more.
     pub(super) fn next(&self) -> Option<J> {
         self.jobs(|jobs| jobs.recv().ok())
+    }
+
+    /// Waits for a job for some time. `Err` when there will be no more, none if there was none in time.
+    pub(super) fn next_within(&self, patience: Duration) -> Result<Option<J>, RecvTimeoutError> {
+        let jobs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match jobs.recv_timeout(patience) {
+            Ok(job) => Ok(Some(job)),
+            Err(RecvTimeoutError::Timeout) => Ok(None),
+            Err(closed) => Err(closed),
+        }
     }
 
     /// A job that waits already, if one does.

@@ -1,9 +1,15 @@
 //! `records` in a data folder: one table, appended to; identity and order are indices.
 
 use async_trait::async_trait;
-use rusqlite::named_params;
+use rusqlite::{Row, named_params};
 
-use super::{Store, session::Session};
+use super::{
+    Store,
+    damage::Kind,
+    seal::{Checked, check, holds, seal, whole},
+    session::Session,
+    writer::Need,
+};
 use crate::{
     bindings::{
         records::{Entry, Order, Outcome, Page, Selection, StoredEntry},
@@ -17,9 +23,9 @@ use crate::{
 
 const INSERT: &str = "
     INSERT INTO records
-        (twin, collection, device_id, id, time_us, message_type, digest, body, stored_at_us)
+        (twin, collection, device_id, id, time_us, message_type, digest, body, stored_at_us, seal)
     VALUES
-        (:twin, :collection, :device_id, :id, :time, :message_type, :digest, :body, :now)
+        (:twin, :collection, :device_id, :id, :time, :message_type, :digest, :body, :now, :seal)
     ON CONFLICT (twin, collection, device_id, id) DO NOTHING";
 
 const FIND: &str = "
@@ -27,13 +33,13 @@ const FIND: &str = "
     WHERE twin = :twin AND collection = :collection AND device_id = :device_id AND id = :id";
 
 const OLDEST_FIRST: &str = "
-    SELECT time_us, id, body, stored_at_us FROM records
+    SELECT rowid, time_us, id, body, stored_at_us, seal FROM records
     WHERE twin = :twin AND collection = :collection AND device_id = :device_id
       AND (time_us, id) >= (:from_time, :from_id) AND (time_us, id) < (:to_time, :to_id)
     ORDER BY time_us, id";
 
 const NEWEST_FIRST: &str = "
-    SELECT time_us, id, body, stored_at_us FROM records
+    SELECT rowid, time_us, id, body, stored_at_us, seal FROM records
     WHERE twin = :twin AND collection = :collection AND device_id = :device_id
       AND (time_us, id) >= (:from_time, :from_id) AND (time_us, id) < (:to_time, :to_id)
     ORDER BY time_us DESC, id DESC";
@@ -41,11 +47,14 @@ const NEWEST_FIRST: &str = "
 #[async_trait]
 impl Records for Store {
     async fn put(&self, collection: String, entries: Vec<Entry>) -> Result<Vec<Outcome>, Failure> {
+        // Here and not in the thread that writes, which is one for all.
+        let seal = |entry: &Entry| seal(parts(&entry.time.to_le_bytes(), &entry.id, &entry.body));
+        let seals: Vec<_> = entries.iter().map(seal).collect();
         self.writer
-            .run(move |session| {
-                entries
-                    .iter()
-                    .map(|entry| put(session, &collection, entry))
+            .run(Need::Room, move |session| {
+                let sealed = entries.iter().zip(&seals);
+                sealed
+                    .map(|(entry, seal)| put(session, &collection, entry, seal))
                     .collect()
             })
             .await
@@ -58,13 +67,26 @@ impl Records for Store {
                 more: false,
             });
         };
-        self.readers
+        let (page, damaged) = self
+            .readers
             .run(move |session| query(session, &collection, &selection, &span))
-            .await
+            .await?;
+        self.report(Kind::Record, damaged).await;
+        Ok(page)
     }
 }
 
-fn put(session: &Session<'_>, collection: &str, entry: &Entry) -> rusqlite::Result<Outcome> {
+/// What a record's seal is of: what it is found and served by.
+const fn parts<'a>(time: &'a [u8], id: &'a str, body: &'a [u8]) -> [&'a [u8]; 3] {
+    [time, id.as_bytes(), body]
+}
+
+fn put(
+    session: &Session<'_>,
+    collection: &str,
+    entry: &Entry,
+    seal: &[u8],
+) -> rusqlite::Result<Outcome> {
     let now = session.now();
     let inserted = session.execute(
         INSERT,
@@ -78,6 +100,7 @@ fn put(session: &Session<'_>, collection: &str, entry: &Entry) -> rusqlite::Resu
             ":digest": entry.digest,
             ":body": entry.body,
             ":now": now,
+            ":seal": seal,
         },
     )?;
     if inserted > 0 {
@@ -106,7 +129,7 @@ fn query(
     collection: &str,
     selection: &Selection,
     span: &Span,
-) -> rusqlite::Result<Page> {
+) -> rusqlite::Result<(Page, Vec<i64>)> {
     let mut statement = session.connection.prepare_cached(match selection.order {
         Order::OldestFirst => OLDEST_FIRST,
         Order::NewestFirst => NEWEST_FIRST,
@@ -123,16 +146,28 @@ fn query(
             ":to_time": to_time,
             ":to_id": to_id,
         },
-        |row| {
-            Ok(StoredEntry {
-                time: row.get("time_us")?,
-                id: row.get("id")?,
-                body: row.get("body")?,
-                stored_at: row.get("stored_at_us")?,
-            })
-        },
+        check_row,
     )?;
     let limit = selection.limit.clamp(1, MAX_RECORDS);
-    let (entries, more) = fill(rows, limit, |entry| entry.body.len())?;
-    Ok(Page { entries, more })
+    let mut damaged = Vec::new();
+    let (entries, more) = fill(whole(rows, &mut damaged), limit, |entry| entry.body.len())?;
+    Ok((Page { entries, more }, damaged))
+}
+
+/// A row as a record, if it is as it was stored.
+pub(super) fn check_row(row: &Row<'_>) -> rusqlite::Result<Checked<StoredEntry>> {
+    check(row.get("rowid")?, || read(row))
+}
+
+/// A record; none if it is not as it was stored.
+fn read(row: &Row<'_>) -> rusqlite::Result<Option<StoredEntry>> {
+    let entry = StoredEntry {
+        time: row.get("time_us")?,
+        id: row.get("id")?,
+        body: row.get("body")?,
+        stored_at: row.get("stored_at_us")?,
+    };
+    let time = entry.time.to_le_bytes();
+    let whole = holds(row, parts(&time, &entry.id, &entry.body))?;
+    Ok(whole.then_some(entry))
 }

@@ -1,6 +1,6 @@
 //! The tables, and how a database gets those of the newest version.
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 /// What it takes to get to each version from the one before; the first step starts from nothing.
 const STEPS: [&str; 2] = [include_str!("schema_1.sql"), include_str!("schema_2.sql")];
@@ -8,16 +8,34 @@ const STEPS: [&str; 2] = [include_str!("schema_1.sql"), include_str!("schema_2.s
 /// The newest schema version: the number of steps.
 pub(super) const NEWEST: u32 = STEPS.len() as u32;
 
-/// Brings a database to the newest version, and returns the version that it then has: a higher one, if it had that.
-pub(super) fn upgrade(connection: &mut Connection) -> rusqlite::Result<u32> {
-    let found = connection.pragma_query_value(None, "user_version", |row| row.get::<_, u32>(0))?;
-    if found < NEWEST {
-        let upgrade = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        for step in STEPS.iter().skip(found as usize) {
-            upgrade.execute_batch(step)?;
-        }
-        upgrade.pragma_update(None, "user_version", NEWEST)?;
-        upgrade.commit()?;
+/// The first version in which a database knows which one it is.
+const WITH_ID: u32 = 2;
+
+/// Brings a database of an older version to the newest one.
+pub(super) fn upgrade(connection: &mut Connection) -> rusqlite::Result<()> {
+    let found = version(connection)?;
+    if found >= NEWEST {
+        return Ok(());
     }
-    Ok(found.max(NEWEST))
+    let upgrade = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for step in STEPS.iter().skip(found as usize) {
+        upgrade.execute_batch(step)?;
+    }
+    upgrade.pragma_update(None, "user_version", NEWEST)?;
+    upgrade.commit()
+}
+
+/// The version of a database; 0 if it has no tables yet.
+pub(super) fn version(connection: &Connection) -> rusqlite::Result<u32> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+/// Which database it is: made with its tables, kept by its copies. None before version 2.
+pub(super) fn id(connection: &Connection) -> rusqlite::Result<Option<String>> {
+    if version(connection)? < WITH_ID {
+        return Ok(None);
+    }
+    connection
+        .query_row("SELECT id FROM store", [], |row| row.get(0))
+        .optional()
 }

@@ -1,10 +1,15 @@
 //! A thread's connection to the database, and what a piece of work sees of it.
 
+use std::sync::{
+    Arc, Mutex, MutexGuard,
+    atomic::{AtomicBool, Ordering},
+};
+
 use rusqlite::{Connection, OptionalExtension, Params, Row};
 
 use super::{
     LocalError,
-    database::{Access, Database},
+    database::{Access, Connected, Database},
 };
 use crate::bindings::types::Instant;
 
@@ -12,42 +17,72 @@ use crate::bindings::types::Instant;
 pub(super) struct Link {
     database: Database,
     access: Access,
-    connection: Option<Connection>,
+    slot: Arc<Slot>,
+}
+
+/// Where a thread keeps its connection. It is locked while the thread works.
+pub(super) type Slot = Mutex<Option<Connected>>;
+
+/// The content of a slot.
+pub(super) fn lock(slot: &Slot) -> MutexGuard<'_, Option<Connected>> {
+    // After a panic the connection may be in the middle of a transaction.
+    slot.lock().unwrap_or_else(|poisoned| {
+        let mut content = poisoned.into_inner();
+        *content = None;
+        slot.clear_poison();
+        content
+    })
 }
 
 impl Link {
     /// A link that is connected already.
     pub(super) fn open(database: &Database, access: Access) -> Result<Self, LocalError> {
+        let connected = database.connect(access)?;
         Ok(Self {
             database: database.clone(),
             access,
-            connection: Some(database.connect(access)?),
+            slot: database.register(connected),
         })
     }
 
     /// Runs some work. If it fails, the next work gets a new connection.
+    ///
+    /// What this returns was read from, or is stored in, the files that are at the database's path: it fails if they were
+    /// removed or replaced during the work.
     pub(super) fn run<T>(
-        &mut self,
+        &self,
         work: impl FnOnce(&Session<'_>) -> rusqlite::Result<T>,
     ) -> Result<T, LocalError> {
-        let connection = match self.connection.take() {
-            Some(connection) => connection,
+        let mut slot = lock(&self.slot);
+        let is_current = |connected: &Connected| self.database.still_has(&connected.files).is_ok();
+        if !slot.as_ref().is_some_and(is_current) {
+            drop(slot);
+            // Before a new connection is opened: see there.
+            self.database.close_stale()?;
+            slot = lock(&self.slot);
+        }
+        let connected = match slot.take() {
+            Some(connected) => connected,
             None => self.database.connect(self.access)?,
         };
         let session = Session {
-            connection: &connection,
+            connection: &connected.connection,
             database: &self.database,
+            hasty: &connected.hasty,
         };
         let result = work(&session).map_err(|source| self.database.unusable(source))?;
-        self.connection = Some(connection);
-        Ok(result)
+        let still = self.database.still_has(&connected.files);
+        // Back into its place in any case: what is stale is closed in the right order.
+        *slot = Some(connected);
+        still.map(|()| result)
     }
 }
 
 /// What a piece of work sees: the database, the twin whose data it is, the time.
 pub(super) struct Session<'link> {
     pub(super) connection: &'link Connection,
-    database: &'link Database,
+    pub(super) database: &'link Database,
+    hasty: &'link AtomicBool,
 }
 
 impl Session<'_> {
@@ -59,6 +94,17 @@ impl Session<'_> {
     /// The time by the store's clock.
     pub(super) fn now(&self) -> Instant {
         (self.database.clock)()
+    }
+
+    /// Does something that is not worth waiting for others.
+    pub(super) fn without_waiting<T>(
+        &self,
+        work: impl FnOnce() -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<T> {
+        self.hasty.store(true, Ordering::SeqCst);
+        let result = work();
+        self.hasty.store(false, Ordering::SeqCst);
+        result
     }
 
     /// Runs a statement and returns how many rows it changed.

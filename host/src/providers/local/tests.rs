@@ -1,26 +1,44 @@
 //! What the writer does when a job or a whole batch fails: nothing is lost that was acknowledged, and it goes on.
 
-use std::sync::mpsc::{Sender, channel};
+use std::{
+    path::PathBuf,
+    sync::{
+        atomic::Ordering,
+        mpsc::{Sender, channel},
+    },
+};
 
 use futures_util::{FutureExt, join};
 use tempfile::{TempDir, tempdir};
 
-use super::{database::Database, readers::Readers, session::Session, writer::Writer};
+use super::{
+    LocalSettings,
+    database::Database,
+    readers::Readers,
+    session::Session,
+    writer::{Need, Writer},
+};
 use crate::{bindings::types::Failure, providers::system_clock};
 
 struct Bench {
     readers: Readers,
     writer: Writer,
-    _folder: TempDir,
+    database: Database,
+    folder: TempDir,
 }
 
 fn bench() -> Bench {
+    let settings = LocalSettings {
+        reserve: true,
+        ..LocalSettings::default()
+    };
     let folder = tempdir().unwrap();
-    let database = Database::new(folder.path(), "twin", system_clock()).unwrap();
+    let database = Database::new(folder.path(), "twin", settings, system_clock()).unwrap();
     Bench {
         writer: Writer::start(&database).unwrap(),
         readers: Readers::start(&database).unwrap(),
-        _folder: folder,
+        database,
+        folder,
     }
 }
 
@@ -30,6 +48,10 @@ fn insert(session: &Session<'_>, name: &str) -> rusqlite::Result<()> {
 }
 
 impl Bench {
+    fn reserve(&self) -> PathBuf {
+        self.folder.path().join("twin.reserve")
+    }
+
     async fn names(&self) -> Vec<String> {
         let names = self.readers.run(|session| {
             let select = "SELECT name FROM circuits ORDER BY name";
@@ -44,7 +66,7 @@ impl Bench {
     fn occupy(&self) -> Sender<()> {
         let (release, released) = channel();
         let (begin, begun) = channel();
-        let occupied = self.writer.run(move |_| {
+        let occupied = self.writer.run(Need::Room, move |_| {
             begin.send(()).unwrap();
             released.recv().unwrap_or_default();
             Ok(())
@@ -96,12 +118,16 @@ async fn a_job_that_fails_is_undone_and_fails_alone() {
     let bench = bench();
     let occupied = bench.occupy();
     let (before, failing, after, ()) = join!(
-        bench.writer.run(|session| insert(session, "before")),
-        bench.writer.run(|session| {
+        bench
+            .writer
+            .run(Need::Room, |session| insert(session, "before")),
+        bench.writer.run(Need::Room, |session| {
             insert(session, "half")?;
             insert(session, "before")
         }),
-        bench.writer.run(|session| insert(session, "after")),
+        bench
+            .writer
+            .run(Need::Room, |session| insert(session, "after")),
         async { drop(occupied) },
     );
 
@@ -116,46 +142,119 @@ async fn a_lost_batch_acknowledges_nothing_and_the_next_is_stored() {
     let bench = bench();
     let occupied = bench.occupy();
     let (before, losing, after, ()) = join!(
-        bench.writer.run(|session| insert(session, "before")),
+        bench
+            .writer
+            .run(Need::Room, |session| insert(session, "before")),
         // SQLite itself does this after some errors of the disk.
-        bench.writer.run(|session| session.execute("ROLLBACK", [])),
-        bench.writer.run(|session| insert(session, "after")),
+        bench
+            .writer
+            .run(Need::Room, |session| session.execute("ROLLBACK", [])),
+        bench
+            .writer
+            .run(Need::Room, |session| insert(session, "after")),
         async { drop(occupied) },
     );
 
     assert!(matches!(before, Err(Failure::Unavailable(_))));
     assert!(matches!(losing, Err(Failure::Unavailable(_))));
     assert!(matches!(after, Err(Failure::Unavailable(_))));
-    let next = bench.writer.run(|session| insert(session, "next"));
+    let next = bench
+        .writer
+        .run(Need::Room, |session| insert(session, "next"));
     assert_eq!(next.await, Ok(()));
     assert_eq!(bench.names().await, ["next"]);
 }
 
+/// To SQLite, the disk is full from now on; or has room again.
+async fn set_full(bench: &Bench, full: bool) {
+    let limit = i64::from(full);
+    bench.database.page_limit.store(limit, Ordering::SeqCst);
+    // What breaks a connection brings a new one.
+    let broken = bench
+        .writer
+        .mark(|session| session.execute("ROLLBACK", []))
+        .await;
+    broken.unwrap_err();
+}
+
+fn insert_large(session: &Session<'_>) -> rusqlite::Result<()> {
+    let insert = "INSERT INTO circuits (twin, name, version, state)
+        VALUES ('twin', 'large', 1, hex(zeroblob(1000000)))";
+    session.execute(insert, []).map(drop)
+}
+
+/// A bench whose disk is full, and whose writer knows it.
+async fn full_bench() -> Bench {
+    let bench = bench();
+    let before = bench
+        .writer
+        .run(Need::Room, |session| insert(session, "before"));
+    before.await.unwrap();
+    set_full(&bench, true).await;
+    bench
+}
+
 #[tokio::test]
 async fn a_full_disk_is_reported_and_survived() {
-    let bench = bench();
-    let fill = |session: &Session<'_>| {
-        let insert = "INSERT INTO circuits (twin, name, version, state)
-            VALUES ('twin', 'large', 1, hex(zeroblob(1000000)))";
-        session.execute(insert, []).map(drop)
-    };
-    // No page more than there are: to SQLite, the disk is full.
-    let full = bench
-        .writer
-        .run(|session| session.connection.pragma_update(None, "max_page_count", 1));
-    full.await.unwrap();
-    assert!(matches!(
-        bench.writer.run(fill).await,
-        Err(Failure::Unavailable(_))
-    ));
-    assert!(bench.names().await.is_empty());
+    let bench = full_bench().await;
+    let large = bench.writer.run(Need::Room, insert_large).await;
+    assert_eq!(large, Err(Failure::Full));
+    assert!(bench.writer.is_short_of_room());
+    assert_eq!(bench.names().await, ["before"]);
 
-    let free = bench.writer.run(|session| {
-        session
-            .connection
-            .pragma_update(None, "max_page_count", 1_000_000)
-    });
-    free.await.unwrap();
-    assert_eq!(bench.writer.run(fill).await, Ok(()));
-    assert_eq!(bench.names().await, ["large"]);
+    set_full(&bench, false).await;
+    assert_eq!(bench.writer.run(Need::Room, insert_large).await, Ok(()));
+    assert!(!bench.writer.is_short_of_room());
+    assert_eq!(bench.names().await, ["before", "large"]);
+}
+
+#[tokio::test]
+async fn on_a_full_disk_what_needs_no_room_goes_on_in_the_same_batch() {
+    let bench = full_bench().await;
+    assert!(bench.reserve().exists());
+    let occupied = bench.occupy();
+    let (large, marked, small, ()) = join!(
+        bench.writer.run(Need::Room, insert_large),
+        bench.writer.mark(|session| {
+            let rename = "UPDATE circuits SET name = 'after' WHERE name = 'before'";
+            session.execute(rename, [])
+        }),
+        bench
+            .writer
+            .run(Need::Little, |session| insert(session, "small")),
+        async { drop(occupied) },
+    );
+    assert_eq!(large, Err(Failure::Full));
+    assert_eq!(marked, Ok(1));
+    assert_eq!(small, Err(Failure::Full));
+    assert_eq!(bench.names().await, ["after"]);
+    assert!(!bench.reserve().exists(), "its room was given back");
+
+    set_full(&bench, false).await;
+    assert_eq!(bench.writer.run(Need::Room, insert_large).await, Ok(()));
+    assert!(
+        bench.reserve().exists(),
+        "it is made again when there is room"
+    );
+}
+
+#[tokio::test]
+async fn what_needs_room_does_not_use_up_the_reserve() {
+    let bench = full_bench().await;
+    bench
+        .writer
+        .run(Need::Room, insert_large)
+        .await
+        .unwrap_err();
+    // There is no room for the reserve.
+    std::fs::remove_file(bench.reserve()).unwrap();
+    std::fs::create_dir(bench.reserve()).unwrap();
+    set_full(&bench, false).await;
+    for need in [Need::Room, Need::Little] {
+        let refused = bench.writer.run(need, |session| insert(session, "x")).await;
+        assert_eq!(refused, Err(Failure::Full));
+    }
+    let marked = bench.writer.mark(|session| insert(session, "marked")).await;
+    assert_eq!(marked, Ok(()));
+    assert_eq!(bench.names().await, ["before", "marked"]);
 }

@@ -39,6 +39,7 @@ struct Kept {
 
 struct Held {
     receipt: String,
+    since: Instant,
     until: Instant,
 }
 
@@ -135,7 +136,7 @@ impl DeadLetters for Store {
             .into_iter()
             .map(|kept| {
                 last_turn = last_turn.saturating_add(1);
-                kept.lease(until, last_turn)
+                kept.lease(now, until, last_turn)
             })
             .collect();
         letters.last_turn = last_turn;
@@ -225,7 +226,9 @@ impl Kept {
 
     fn leased_until(&self, now: Instant) -> Option<Instant> {
         let held = self.lease.as_ref()?;
-        (held.until > now).then_some(held.until)
+        (held.since..held.until)
+            .contains(&now)
+            .then_some(held.until)
     }
 
     fn stored(&self, now: Instant) -> StoredLetter {
@@ -237,10 +240,11 @@ impl Kept {
     }
 
     /// Gives the letter away, and puts it behind all others.
-    fn lease(&mut self, until: Instant, last_turn: u64) -> Lease {
+    fn lease(&mut self, now: Instant, until: Instant, last_turn: u64) -> Lease {
         let receipt = receipt();
         self.lease = Some(Held {
             receipt: receipt.clone(),
+            since: now,
             until,
         });
         Lease {

@@ -1,6 +1,6 @@
 //! `error-topic` in memory: the outbox that the host forwards system errors from.
 
-use std::time::Duration;
+use std::{ops::Range, time::Duration};
 
 use async_trait::async_trait;
 use uuid::Uuid;
@@ -17,10 +17,18 @@ use crate::{
 /// Events in the order they were published.
 pub(super) type Outbox = Vec<Kept>;
 
-/// An event, and until when it is leased.
+/// An event, and since when and until when it is leased.
 pub(super) struct Kept {
     event: Event,
-    leased_until: Option<Instant>,
+    leased: Option<Range<Instant>>,
+}
+
+impl Kept {
+    fn is_leased(&self, now: Instant) -> bool {
+        self.leased
+            .as_ref()
+            .is_some_and(|leased| leased.contains(&now))
+    }
 }
 
 #[async_trait]
@@ -32,7 +40,7 @@ impl ErrorTopic for Store {
                 error,
                 attempts: 0,
             },
-            leased_until: None,
+            leased: None,
         });
         Ok(())
     }
@@ -42,10 +50,10 @@ impl ErrorTopic for Store {
         let now = (self.clock)();
         Ok(outbox
             .iter_mut()
-            .filter(|kept| kept.leased_until.is_none_or(|until| until <= now))
+            .filter(|kept| !kept.is_leased(now))
             .take(usize::try_from(limit).unwrap_or(usize::MAX))
             .map(|kept| {
-                kept.leased_until = Some(later(now, lease));
+                kept.leased = Some(now..later(now, lease));
                 kept.event.attempts += 1;
                 kept.event.clone()
             })
@@ -62,7 +70,7 @@ impl ErrorTopic for Store {
     async fn release(&self, event_id: String) -> Result<(), Failure> {
         let mut outbox = self.error_topic.open()?;
         if let Some(kept) = outbox.iter_mut().find(|kept| kept.event.id == event_id) {
-            kept.leased_until = None;
+            kept.leased = None;
         }
         Ok(())
     }

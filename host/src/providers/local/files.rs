@@ -1,0 +1,159 @@
+//! The files of a data folder: which they are, and how a folder remembers that it had a database.
+
+use std::{
+    fs, io,
+    io::Write as _,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+};
+
+use tempfile::NamedTempFile;
+
+use super::LocalError;
+
+/// The database.
+pub(super) const FILE_NAME: &str = "twin.db";
+/// Says which database belongs into the folder, from the moment there is one.
+pub(super) const MARKER_NAME: &str = "twin.id";
+/// What SQLite keeps beside a database while it is open: the write-ahead log and its index.
+pub(super) const BESIDE: [&str; 2] = ["-wal", "-shm"];
+
+/// Which files are at the path of a database and beside it: device and inode of each that is there. A file that was
+/// removed, moved or replaced can still be written by those who have it open, and what they write is lost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Files([Option<(u64, u64)>; 3]);
+
+impl Files {
+    /// What is there now.
+    pub(super) fn at(database: &Path) -> io::Result<Self> {
+        let [log, index] = BESIDE.map(|suffix| beside(database, suffix));
+        Ok(Self([
+            identity(database)?,
+            identity(&log)?,
+            identity(&index)?,
+        ]))
+    }
+}
+
+impl Files {
+    /// Whether the database is still the one that was opened.
+    pub(super) fn have_database_of(&self, opened: &Self) -> bool {
+        self.0.first() == opened.0.first()
+    }
+
+    /// Whether there is another database in the place of the one that was opened, beside what is left of that one. SQLite
+    /// would take a log for this database's that is not.
+    pub(super) fn mix_with(&self, opened: &Self) -> bool {
+        let [database, beside @ ..] = &self.0;
+        let [_, opened_beside @ ..] = &opened.0;
+        let left = |(now, then): (&Option<_>, &Option<_>)| now.is_some() && now == then;
+        database.is_some()
+            && !self.have_database_of(opened)
+            && beside.iter().zip(opened_beside).any(left)
+    }
+}
+
+fn identity(path: &Path) -> io::Result<Option<(u64, u64)>> {
+    let found = metadata(path)?;
+    Ok(found.map(|metadata| (metadata.dev(), metadata.ino())))
+}
+
+/// The metadata of a file; none if there is no such file.
+fn metadata(path: &Path) -> io::Result<Option<fs::Metadata>> {
+    match fs::metadata(path) {
+        Ok(metadata) => Ok(Some(metadata)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The size of a file in bytes, 0 if there is none.
+pub(super) fn size(path: &Path) -> io::Result<u64> {
+    Ok(metadata(path)?.map_or(0, |metadata| metadata.len()))
+}
+
+/// A file that SQLite keeps beside a database.
+pub(super) fn beside(database: &Path, suffix: &str) -> PathBuf {
+    let mut name = database.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// The file that outlives a database which is removed or cut to nothing: without it, a twin that lost everything would
+/// look like a new one.
+pub(super) struct Marker<'a> {
+    folder: &'a Path,
+}
+
+impl<'a> Marker<'a> {
+    /// The marker of a folder.
+    pub(super) const fn of(folder: &'a Path) -> Self {
+        Self { folder }
+    }
+
+    /// The marker's file.
+    pub(super) fn path(&self) -> PathBuf {
+        self.folder.join(MARKER_NAME)
+    }
+
+    /// Which database must be found at a path; none if any will do, or a new one may be made.
+    ///
+    /// # Errors
+    /// If there was a database and it is gone or empty, or a log is left of it.
+    pub(super) fn expected(&self, database: &Path) -> Result<Option<String>, LocalError> {
+        let unusable = |source| LocalError::FolderUnusable {
+            folder: self.folder.to_owned(),
+            source,
+        };
+        let marker = match fs::read_to_string(self.path()) {
+            Ok(text) => Some(text.trim().to_owned()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(unusable(error)),
+        };
+        if size(database).map_err(unusable)? > 0 {
+            return Ok(marker);
+        }
+        let log = beside(database, "-wal");
+        let path = database.to_owned();
+        if marker.is_some() {
+            Err(LocalError::DatabaseGone {
+                path,
+                witness: self.path(),
+            })
+        } else if size(&log).map_err(unusable)? > 0 {
+            Err(LocalError::DatabaseGone { path, witness: log })
+        } else {
+            Ok(None)
+        }
+    }
+
+    /// Refuses a database that is not the expected one.
+    pub(super) fn must_be(
+        &self,
+        database: &Path,
+        expected: &str,
+        found: Option<&str>,
+    ) -> Result<(), LocalError> {
+        if found == Some(expected) {
+            return Ok(());
+        }
+        Err(LocalError::DatabaseForeign {
+            path: database.to_owned(),
+            marker: self.path(),
+        })
+    }
+
+    /// Remembers the database, durably.
+    pub(super) fn write(&self, id: &str) -> io::Result<()> {
+        let mut file = NamedTempFile::new_in(self.folder)?;
+        writeln!(file, "{id}")?;
+        file.as_file().sync_all()?;
+        file.persist(self.path())?;
+        sync_folder(self.folder)
+    }
+}
+
+/// Makes the names in a folder durable.
+pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
+    fs::File::open(folder)?.sync_all()
+}

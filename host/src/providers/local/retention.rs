@@ -1,0 +1,261 @@
+//! What is too old is removed, in small batches and in the background; the file then gives the room back to the disk.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use rusqlite::named_params;
+use serde_json::json;
+use tokio::time::sleep;
+use twin_contract::Timestamp;
+
+use super::{Local, Store, damage::connector_before, error_topic, session::Session};
+use crate::{
+    bindings::{
+        error_topic::{Severity, SystemError},
+        types::{Failure, Instant},
+    },
+    providers::clock::earlier,
+};
+
+/// Between two looks at what is too old.
+const PAUSE: Duration = Duration::from_secs(600);
+
+/// Between two batches: others write, too.
+const BREATH: Duration = Duration::from_millis(20);
+
+/// Rows looked at in one batch. Of letters it is also what one system error can name.
+const RECORDS: u32 = 500;
+const LETTERS: u32 = 100;
+
+/// Free pages that the database keeps for what comes next, and how many it gives back at once.
+const KEPT_PAGES: u32 = 1024;
+const GIVEN_PAGES: u32 = 256;
+
+/// Oldest first: rows are numbered in the order in which they were stored.
+const OLDEST_RECORDS: &str = "
+    SELECT rowid, twin = :twin AND stored_at_us < :cutoff FROM records
+    WHERE rowid > :after ORDER BY rowid LIMIT :limit";
+
+const REMOVE_RECORD: &str = "DELETE FROM records WHERE rowid = :item";
+
+/// Damaged letters, too: their values are read as bytes, since nothing in them need be what it was.
+const OLDEST_LETTERS: &str = "
+    SELECT seq, CAST(letter_id AS BLOB), CAST(id AS BLOB), CAST(peer AS BLOB),
+        stored_at_us < :cutoff
+            AND (leased_until_us IS NULL OR leased_until_us <= :now OR leased_at_us > :now)
+    FROM dead_letters WHERE twin = :twin AND seq > :after ORDER BY seq LIMIT :limit";
+
+const REMOVE_LETTER: &str = "DELETE FROM dead_letters WHERE seq = :item";
+
+const FORGET_DAMAGE: &str =
+    "DELETE FROM damage WHERE twin = :twin AND kind = :kind AND item = :item";
+
+/// How many were removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Expired {
+    /// Records.
+    pub records: u64,
+    /// Dead letters; each is named in a system error.
+    pub letters: u64,
+}
+
+/// What came of a batch.
+struct Batch {
+    /// The last row that was looked at; none if there are no more, or the next ones are too young.
+    after: Option<i64>,
+    removed: u64,
+}
+
+impl Local {
+    /// Removes what is too old, again and again, until the folder is closed.
+    pub fn retention(&self) -> impl Future<Output = ()> + Send + use<> {
+        let store = Arc::downgrade(&self.0);
+        async move {
+            loop {
+                let Some(store) = store.upgrade() else {
+                    return;
+                };
+                match store.expire().await {
+                    Ok(expired) if expired == Expired::default() => {}
+                    Ok(Expired { records, letters }) => {
+                        tracing::info!(records, letters, "removed what was too old");
+                    }
+                    Err(failure) => tracing::error!(?failure, "what is too old was not removed"),
+                }
+                drop(store);
+                sleep(PAUSE).await;
+            }
+        }
+    }
+
+    /// Removes what is too old now.
+    ///
+    /// # Errors
+    /// If the store cannot be written; what was removed until then is removed.
+    pub async fn expire(&self) -> Result<Expired, Failure> {
+        self.0.expire().await
+    }
+}
+
+impl Store {
+    async fn expire(&self) -> Result<Expired, Failure> {
+        let settings = self.settings;
+        let mut expired = Expired::default();
+        if let Some(age) = settings.record_age {
+            expired.records = self
+                .each_batch(move |session, after| records(session, after, age))
+                .await?;
+        }
+        if let Some(age) = settings.letter_age {
+            expired.letters = self
+                .each_batch(move |session, after| letters(session, after, age))
+                .await?;
+        }
+        while self.writer.mark(give_back).await? {
+            sleep(BREATH).await;
+        }
+        Ok(expired)
+    }
+
+    async fn each_batch(
+        &self,
+        batch: impl Fn(&Session<'_>, i64) -> rusqlite::Result<Batch> + Copy + Send + 'static,
+    ) -> Result<u64, Failure> {
+        let (mut after, mut removed) = (i64::MIN, 0);
+        loop {
+            let done = self
+                .writer
+                .mark(move |session| batch(session, after))
+                .await?;
+            removed += done.removed;
+            match done.after {
+                Some(last) => after = last,
+                None => return Ok(removed),
+            }
+            sleep(BREATH).await;
+        }
+    }
+}
+
+fn cutoff(session: &Session<'_>, age: Duration) -> Instant {
+    earlier(session.now(), age)
+}
+
+fn records(session: &Session<'_>, after: i64, age: Duration) -> rusqlite::Result<Batch> {
+    let rows: Vec<(i64, bool)> = {
+        let mut statement = session.connection.prepare_cached(OLDEST_RECORDS)?;
+        let rows = statement.query_map(
+            named_params! {
+                ":twin": session.twin(),
+                ":cutoff": cutoff(session, age),
+                ":after": after,
+                ":limit": RECORDS,
+            },
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
+        rows.collect::<Result<_, _>>()?
+    };
+    for (item, _) in rows.iter().filter(|(_, old)| *old) {
+        remove(session, REMOVE_RECORD, "record", *item)?;
+    }
+    Ok(Batch::of(&rows, RECORDS))
+}
+
+fn letters(session: &Session<'_>, after: i64, age: Duration) -> rusqlite::Result<Batch> {
+    let mut rows = Vec::new();
+    let mut named: BTreeMap<String, Vec<serde_json::Value>> = BTreeMap::new();
+    {
+        let mut statement = session.connection.prepare_cached(OLDEST_LETTERS)?;
+        let mut found = statement.query(named_params! {
+            ":twin": session.twin(),
+            ":now": session.now(),
+            ":cutoff": cutoff(session, age),
+            ":after": after,
+            ":limit": LETTERS,
+        })?;
+        while let Some(row) = found.next()? {
+            let text = |column| -> rusqlite::Result<String> {
+                let bytes: Vec<u8> = row.get(column)?;
+                Ok(String::from_utf8_lossy(&bytes).into_owned())
+            };
+            let old = row.get(4)?;
+            if old {
+                let letter = json!({"letter_id": text(1)?, "id": text(2)?});
+                named.entry(text(3)?).or_default().push(letter);
+            }
+            rows.push((row.get(0)?, old));
+        }
+    }
+    for (item, _) in rows.iter().filter(|(_, old)| *old) {
+        remove(session, REMOVE_LETTER, "letter", *item)?;
+    }
+    // In the same transaction: no letter goes without a word.
+    for (peer, letters) in named {
+        error_topic::publish(session, &expired(session, &peer, &letters, age))?;
+    }
+    Ok(Batch::of(&rows, LETTERS))
+}
+
+fn remove(session: &Session<'_>, how: &str, kind: &str, item: i64) -> rusqlite::Result<()> {
+    session.execute(how, named_params! { ":item": item })?;
+    session.execute(
+        FORGET_DAMAGE,
+        named_params! { ":twin": session.twin(), ":kind": kind, ":item": item },
+    )?;
+    Ok(())
+}
+
+fn expired(
+    session: &Session<'_>,
+    peer: &str,
+    letters: &[serde_json::Value],
+    age: Duration,
+) -> SystemError {
+    let (count, days) = (letters.len(), age.as_secs() / 86_400);
+    let cloud = session.database.settings.cloud;
+    let list = serde_json::Value::from(letters).to_string();
+    SystemError {
+        twin_id: session.twin().to_owned(),
+        cloud_provider: cloud.map_or("", |cloud| cloud.as_str()).to_owned(),
+        severity: Severity::Critical,
+        component: connector_before(peer).to_owned(),
+        error_code: "LETTER_EXPIRED".to_owned(),
+        message: format!(
+            "{count} dead letters for {peer} were older than {days} days and were removed: raw_data names them"
+        ),
+        timestamp: Timestamp::from_micros(session.now()).to_string(),
+        raw_data: Some(list),
+    }
+}
+
+impl Batch {
+    /// Of the rows that were looked at, and whether each was removed. Rows are in the order of their age: behind a batch
+    /// of which none is too old there are only younger ones.
+    fn of(rows: &[(i64, bool)], limit: u32) -> Self {
+        let removed = rows.iter().filter(|(_, old)| *old).count();
+        let last = rows.last().map(|(item, _)| *item);
+        let more = removed > 0 && rows.len() == limit as usize;
+        Self {
+            after: last.filter(|_| more),
+            removed: removed as u64,
+        }
+    }
+}
+
+/// Gives some of the free pages back to the disk. True if there is more to give.
+fn give_back(session: &Session<'_>) -> rusqlite::Result<bool> {
+    let pages = |name: &str| -> rusqlite::Result<u32> {
+        session
+            .connection
+            .pragma_query_value(None, name, |row| row.get(0))
+    };
+    let free = pages("freelist_count")?;
+    if free <= KEPT_PAGES {
+        return Ok(false);
+    }
+    let vacuum = format!("PRAGMA incremental_vacuum({GIVEN_PAGES})");
+    let mut statement = session.connection.prepare_cached(&vacuum)?;
+    let mut steps = statement.query([])?;
+    while steps.next()?.is_some() {}
+    // A database of an earlier version keeps its pages, until `twin data compact` has rewritten it.
+    Ok(pages("freelist_count")? < free)
+}

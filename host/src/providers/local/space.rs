@@ -1,0 +1,99 @@
+//! Room on the disk: the reserve that is kept for giving room back, and the limit that data must not exceed.
+
+use std::{
+    cell::Cell,
+    fs,
+    io::{self, Write as _},
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use tempfile::NamedTempFile;
+
+use super::{
+    database::Database,
+    files::{size, sync_folder},
+    session::Session,
+};
+
+/// The file that holds the reserve.
+const FILE_NAME: &str = "twin.reserve";
+
+/// The size of the reserve in bytes: several times what leasing and removing a megabyte of letters writes.
+const SIZE: usize = 8 * 1024 * 1024;
+
+/// How often to look whether there is room for the reserve again.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// A file of zeros that is given back to the disk when that is full, so that letters can still be leased, settled and
+/// discarded: these make room, but they must be written, too.
+pub(super) struct Reserve {
+    folder: PathBuf,
+    /// Whether this process makes it. If not, it only gives it back.
+    made: bool,
+    tried_at: Cell<Option<Instant>>,
+}
+
+impl Reserve {
+    /// The reserve in a database's folder.
+    pub(super) fn of(database: &Database) -> Self {
+        Self {
+            folder: database.folder().to_owned(),
+            made: database.settings.reserve,
+            tried_at: Cell::new(None),
+        }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.join(FILE_NAME)
+    }
+
+    /// Whether it is there, as far as it should be.
+    pub(super) fn is_there(&self) -> bool {
+        !self.made || size(&self.path()).is_ok_and(|size| size >= SIZE as u64)
+    }
+
+    /// Gives its room back. True if there was any.
+    pub(super) fn release(&self) -> bool {
+        fs::remove_file(self.path()).is_ok()
+    }
+
+    /// Makes it, if it is not there.
+    pub(super) fn fill(&self) -> io::Result<()> {
+        if self.is_there() {
+            return Ok(());
+        }
+        // Written, not only allocated: some file systems promise room that they do not have.
+        let mut file = NamedTempFile::new_in(&self.folder)?;
+        file.write_all(&vec![0; SIZE])?;
+        file.as_file().sync_all()?;
+        file.persist(self.path())?;
+        sync_folder(&self.folder)
+    }
+
+    /// Makes it again, if that was not tried just now. True if it is there then.
+    pub(super) fn fill_again(&self) -> bool {
+        let soon = |at: Instant| at.elapsed() < PAUSE;
+        if self.tried_at.get().is_some_and(soon) {
+            return false;
+        }
+        self.tried_at.set(Some(Instant::now()));
+        self.fill().is_ok()
+    }
+}
+
+/// The bytes that a database uses, within the current transaction: its pages without those that are free.
+const USED: &str = "
+    SELECT (page_count - freelist_count) * page_size
+    FROM pragma_page_count, pragma_freelist_count, pragma_page_size";
+
+impl Session<'_> {
+    /// Whether more may be stored: the data and the log are smaller than the configured limit.
+    pub(super) fn has_room(&self) -> rusqlite::Result<bool> {
+        let Some(limit) = self.database.settings.max_bytes else {
+            return Ok(true);
+        };
+        let used: i64 = self.row(USED, [], |row| row.get(0))?;
+        Ok(used.unsigned_abs().saturating_add(self.database.log_size()) < limit)
+    }
+}

@@ -1,0 +1,222 @@
+//! What a data folder does about bytes that are not as they were stored: it serves the rest, and says so.
+
+use std::{
+    fs,
+    io::{Seek, SeekFrom, Write},
+    path::Path,
+    time::Duration,
+};
+
+use rusqlite::Connection;
+use tempfile::tempdir;
+use twin_contract::Cloud;
+use twin_host::{
+    bindings::{
+        error_topic::{Severity, SystemError},
+        records::Order,
+        types::Failure,
+    },
+    providers::{
+        Stores,
+        local::{Local, LocalSettings},
+        system_clock,
+    },
+};
+
+use crate::samples::{TELEMETRY, entry, everything, letter};
+
+fn open(folder: &Path) -> Stores {
+    let settings = LocalSettings {
+        cloud: Some(Cloud::Gcp),
+        ..LocalSettings::default()
+    };
+    let local = Local::open_with(folder, "factory-01", settings, system_clock());
+    local.unwrap().stores()
+}
+
+/// As a disk might: no file is replaced, no lock is taken into account.
+fn change(folder: &Path, sql: &str) {
+    let database = Connection::open(folder.join("twin.db")).unwrap();
+    assert_eq!(database.execute(sql, []).unwrap(), 1, "{sql}");
+}
+
+async fn events(stores: &Stores) -> Vec<SystemError> {
+    let pending = stores
+        .error_topic
+        .pending(100, Duration::ZERO)
+        .await
+        .unwrap();
+    pending.into_iter().map(|event| event.error).collect()
+}
+
+#[tokio::test]
+async fn a_damaged_record_is_reported_once_and_the_rest_is_served() {
+    for sql in [
+        "UPDATE records SET body = CAST('bodY' AS BLOB) WHERE id = 'b'",
+        "UPDATE records SET body = CAST('bod' AS BLOB) WHERE id = 'b'",
+        "UPDATE records SET time_us = 7 WHERE id = 'b'",
+        "UPDATE records SET id = 'x' WHERE id = 'b'",
+        "UPDATE records SET id = CAST(X'62FF' AS TEXT) WHERE id = 'b'",
+        "UPDATE records SET seal = X'00' WHERE id = 'b'",
+    ] {
+        let folder = tempdir().unwrap();
+        let stores = open(folder.path());
+        let entries = ["a", "b", "c"].into_iter().enumerate();
+        let entries = entries
+            .map(|(time, id)| entry(time as i64, id, "body"))
+            .collect();
+        stores
+            .records
+            .put(TELEMETRY.to_owned(), entries)
+            .await
+            .unwrap();
+        change(folder.path(), sql);
+
+        for order in [Order::OldestFirst, Order::NewestFirst, Order::OldestFirst] {
+            let page = stores
+                .records
+                .query(TELEMETRY.to_owned(), everything(order))
+                .await
+                .unwrap();
+            let mut ids: Vec<_> = page.entries.iter().map(|entry| entry.id.as_str()).collect();
+            ids.sort_unstable();
+            assert_eq!((ids, page.more), (vec!["a", "c"], false), "{sql}");
+        }
+
+        let events = events(&stores).await;
+        assert_eq!(events.len(), 1, "{sql}: {events:?}");
+        let event = &events[0];
+        assert_eq!(event.error_code, "RECORD_DAMAGED");
+        assert_eq!(
+            (event.severity, event.cloud_provider.as_str()),
+            (Severity::Critical, "gcp")
+        );
+        assert_eq!(
+            (event.twin_id.as_str(), event.component.as_str()),
+            ("factory-01", "L3-Reader")
+        );
+        assert!(event.message.contains("device-1"), "{}", event.message);
+        assert!(
+            event
+                .raw_data
+                .as_deref()
+                .is_some_and(|raw| raw.starts_with("bod"))
+        );
+        assert_eq!(
+            stores.health.check().await,
+            Ok(()),
+            "a row is not the store"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_page_of_damaged_records_is_no_end() {
+    let folder = tempdir().unwrap();
+    let stores = open(folder.path());
+    for number in 0..20 {
+        let entries = vec![entry(number, &format!("{number:02}"), "body")];
+        stores
+            .records
+            .put(TELEMETRY.to_owned(), entries)
+            .await
+            .unwrap();
+        if number < 15 {
+            change(
+                folder.path(),
+                &format!("UPDATE records SET body = CAST('x' AS BLOB) WHERE id = '{number:02}'"),
+            );
+        }
+    }
+    let mut selection = everything(Order::OldestFirst);
+    selection.limit = 3;
+    let page = stores
+        .records
+        .query(TELEMETRY.to_owned(), selection)
+        .await
+        .unwrap();
+    let ids: Vec<_> = page.entries.iter().map(|entry| entry.id.as_str()).collect();
+    assert_eq!((ids, page.more), (vec!["15", "16", "17"], true));
+    assert_eq!(
+        events(&stores).await.len(),
+        15,
+        "no damage goes without a word"
+    );
+}
+
+#[tokio::test]
+async fn a_damaged_letter_is_reported_once_and_neither_shown_nor_sent() {
+    for sql in [
+        "UPDATE dead_letters SET envelope = CAST('{}' AS BLOB) WHERE letter_id = 'b'",
+        "UPDATE dead_letters SET id = 'another' WHERE letter_id = 'b'",
+        "UPDATE dead_letters SET peer = 'ingestion' WHERE letter_id = 'b'",
+        "UPDATE dead_letters SET attempts = '[' WHERE letter_id = 'b'",
+    ] {
+        let folder = tempdir().unwrap();
+        let stores = open(folder.path());
+        for id in ["a", "b", "c"] {
+            stores.dead_letters.push(letter(id)).await.unwrap();
+        }
+        change(folder.path(), sql);
+
+        let list = stores.dead_letters.list(None, 10).await.unwrap();
+        let ids: Vec<_> = list
+            .letters
+            .iter()
+            .map(|stored| stored.letter.letter_id.as_str())
+            .collect();
+        assert_eq!(ids, ["a", "c"], "{sql}");
+        let shown = stores.dead_letters.get("b".to_owned()).await;
+        assert!(matches!(shown, Err(Failure::Other(_))), "{shown:?}");
+        let taken = stores.dead_letters.take(None, 10, 60_000).await.unwrap();
+        assert_eq!(taken.len(), 2, "{sql}");
+        assert!(taken.iter().all(|lease| lease.letter.letter_id != "b"));
+
+        let events = events(&stores).await;
+        assert_eq!(events.len(), 1, "{sql}: {events:?}");
+        assert_eq!(events[0].error_code, "LETTER_DAMAGED");
+        assert_eq!(events[0].severity, Severity::Critical);
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_be_read_is_not_healthy() {
+    let folder = tempdir().unwrap();
+    let stores = open(folder.path());
+    for number in 0..100 {
+        let entries = vec![entry(number, &format!("{number}"), vec![b'x'; 4000])];
+        stores
+            .records
+            .put(TELEMETRY.to_owned(), entries)
+            .await
+            .unwrap();
+    }
+    assert_eq!(stores.health.check().await, Ok(()));
+    // Everything is in the database file now.
+    let database = Connection::open(folder.path().join("twin.db")).unwrap();
+    database
+        .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+        .unwrap();
+    // Of the file as SQLite sees it only the pages in the middle are lost.
+    let path = folder.path().join("twin.db");
+    let size = fs::metadata(&path).unwrap().len();
+    let mut file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+    let from = size / 4 / 4096 * 4096;
+    file.seek(SeekFrom::Start(from)).unwrap();
+    file.write_all(&vec![0xA5; usize::try_from(size / 2).unwrap()])
+        .unwrap();
+
+    let read = stores
+        .records
+        .query(TELEMETRY.to_owned(), everything(Order::OldestFirst))
+        .await;
+    assert!(read.is_err());
+    let check = stores.health.check().await;
+    assert!(
+        matches!(check, Err(Failure::Unavailable(_) | Failure::Other(_))),
+        "{check:?}"
+    );
+    // Closing a file of one's own ends the locks of all others on it, so this one is closed last.
+    drop(stores);
+    drop(file);
+}
