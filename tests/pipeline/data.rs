@@ -83,7 +83,7 @@ async fn a_limit_on_the_size_of_files_is_a_failed_write() {
     assert_eq!(ready(&host).await, 503);
     host.get("/read?device_id=d0").await.assert_status(200);
     host.kill();
-    // Whatever was acknowledged is there.
+    // All that was acknowledged is there.
     host.restart().await;
     for number in stored {
         let found = host.items(&format!("/read?device_id=d{number}")).await;

@@ -86,7 +86,7 @@ async fn all_instances_together_report_once_in_10_seconds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_report_from_a_time_that_has_not_come_keeps_nobody_silent() {
+async fn a_report_from_a_time_that_has_not_come_does_not_hold_back_the_next() {
     const DAY_MS: u64 = 86_400_000;
     let stage = connector_refused().await;
     let circuits = stage.stores.stores().circuits;

@@ -135,7 +135,7 @@ async fn a_store_that_does_not_answer_is_a_503_in_time_whichever_function_asks()
         );
         assert_eq!(told.header("retry-after"), Some("1"));
         assert!(took <= 6_000, "{function}: {took} ms");
-        // What everybody knows by now nobody waits for.
+        // Known by now, so it is not waited for again.
         let (told, took) = timed(&stage, request).await;
         assert_eq!(told.code(), "STORE_UNAVAILABLE");
         assert!(took <= 600, "{function}: {took} ms");

@@ -58,7 +58,7 @@ impl Store {
 }
 
 fn report(session: &Session<'_>, kind: Kind, item: i64) -> rusqlite::Result<()> {
-    // Whoever only looks at the data does not know whose cloud it is: the host reports it, when it meets it.
+    // A command that only looks at the data does not know the cloud: the host reports the row when it meets it.
     let Some(cloud) = session.database.settings.cloud else {
         tracing::error!(kind = kind.name(), item, "a damaged row was met");
         return Ok(());

@@ -69,6 +69,9 @@ pub(super) struct Database {
     /// The most pages that the database may have: to SQLite, the disk is full then. 0 is no limit.
     #[cfg(test)]
     pub(super) page_limit: Arc<AtomicI64>,
+    /// Lets the disk count as nearly full.
+    #[cfg(test)]
+    pub(super) nearly_full: Arc<AtomicBool>,
 }
 
 /// What a connection may do.
@@ -104,6 +107,8 @@ impl Database {
             opened: Arc::default(),
             #[cfg(test)]
             page_limit: Arc::default(),
+            #[cfg(test)]
+            nearly_full: Arc::default(),
         };
         DirBuilder::new()
             .recursive(true)

@@ -188,7 +188,7 @@ fn letters(session: &Session<'_>, after: i64, age: Duration) -> rusqlite::Result
     for (item, _) in rows.iter().filter(|(_, old)| *old) {
         remove(session, REMOVE_LETTER, "letter", *item)?;
     }
-    // In the same transaction: no letter goes without a word.
+    // In the same transaction: no letter is removed unreported.
     for (peer, letters) in named {
         error_topic::publish(session, &expired(session, &peer, &letters, age))?;
     }
@@ -242,7 +242,7 @@ impl Batch {
 }
 
 /// Gives some of the free pages back to the disk. True if there is more to give.
-fn give_back(session: &Session<'_>) -> rusqlite::Result<bool> {
+pub(super) fn give_back(session: &Session<'_>) -> rusqlite::Result<bool> {
     let pages = |name: &str| -> rusqlite::Result<u32> {
         session
             .connection

@@ -25,6 +25,14 @@ const SIZE: usize = 8 * 1024 * 1024;
 /// How often to look whether there is room for the reserve again.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// With less room than this on the disk, in bytes, the log is kept so short that the reserve suffices to fold it into the
+/// database. It is more than the longest log and the largest batch take.
+const NEARLY_FULL: u64 = 160 * 1024 * 1024;
+
+/// Then so many jobs are done at once, each of a message of at most 256 KiB, and the log is folded when it is so long.
+pub(super) const SMALL_BATCH: usize = 16;
+pub(super) const SHORT_LOG: u64 = 3 * 1024 * 1024;
+
 /// A file of zeros that is given back to the disk when that is full, so that letters can still be leased, settled and
 /// discarded: these make room, but they must be written, too.
 pub(super) struct Reserve {
@@ -71,14 +79,14 @@ impl Reserve {
         sync_folder(&self.folder)
     }
 
-    /// Makes it again, if that was not tried just now. True if it is there then.
-    pub(super) fn fill_again(&self) -> bool {
+    /// Whether it is time to try again to make it.
+    pub(super) fn is_due(&self) -> bool {
         let soon = |at: Instant| at.elapsed() < PAUSE;
-        if self.tried_at.get().is_some_and(soon) {
-            return false;
+        let due = !self.tried_at.get().is_some_and(soon);
+        if due {
+            self.tried_at.set(Some(Instant::now()));
         }
-        self.tried_at.set(Some(Instant::now()));
-        self.fill().is_ok()
+        due
     }
 }
 
@@ -86,6 +94,18 @@ impl Reserve {
 const USED: &str = "
     SELECT (page_count - freelist_count) * page_size
     FROM pragma_page_count, pragma_freelist_count, pragma_page_size";
+
+impl Database {
+    /// Whether the disk is nearly full. No, if that cannot be told: then only a write that fails tells.
+    pub(super) fn is_disk_nearly_full(&self) -> bool {
+        #[cfg(test)]
+        if self.nearly_full.load(std::sync::atomic::Ordering::SeqCst) {
+            return true;
+        }
+        rustix::fs::statvfs(self.folder())
+            .is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) < NEARLY_FULL)
+    }
+}
 
 impl Session<'_> {
     /// Whether more may be stored: the data and the log are smaller than the configured limit.

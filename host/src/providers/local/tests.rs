@@ -258,3 +258,31 @@ async fn what_needs_room_does_not_use_up_the_reserve() {
     assert_eq!(marked, Ok(()));
     assert_eq!(bench.names().await, ["before", "marked"]);
 }
+
+#[tokio::test]
+async fn near_a_full_disk_the_log_stays_shorter_than_the_reserve() {
+    const RESERVE: u64 = 8 << 20;
+    let bench = bench();
+    for nearly_full in [true, false] {
+        bench
+            .database
+            .nearly_full
+            .store(nearly_full, Ordering::SeqCst);
+        let mut longest = 0;
+        for number in 0..40 {
+            let occupied = bench.occupy();
+            let large = |part| {
+                bench.writer.run(Need::Room, move |session| {
+                    let insert = "INSERT INTO circuits (twin, name, version, state)
+                        VALUES ('twin', ?1, 1, hex(zeroblob(100000)))";
+                    let name = format!("{nearly_full}-{number}-{part}");
+                    session.execute(insert, [name]).map(drop)
+                })
+            };
+            let (one, other, ()) = join!(large(0), large(1), async { drop(occupied) });
+            assert_eq!((one, other), (Ok(()), Ok(())));
+            longest = longest.max(bench.database.log_size());
+        }
+        assert_eq!(longest < RESERVE, nearly_full, "{longest} bytes");
+    }
+}

@@ -24,13 +24,17 @@ use super::{
     database::{Access, Database, LOG_LIMIT},
     error::is_full,
     queue::{Crew, Queue},
+    retention::give_back,
     session::{Link, Session},
-    space::Reserve,
+    space::{Reserve, SHORT_LOG, SMALL_BATCH},
 };
 use crate::{bindings::types::Failure, telemetry::metrics};
 
 /// The most jobs in a batch.
 const BATCH: usize = 512;
+
+/// How often the database is asked to give a megabyte back at a time, when there is no room for the reserve.
+const GIVE_BACKS: usize = 16;
 
 /// How often to look whether a log that grew too long can be cut.
 const TIDY_PAUSE: Duration = Duration::from_secs(1);
@@ -140,8 +144,14 @@ fn write(desk: &mut Desk, queue: &Queue<Box<dyn Job>>) {
         let Some(first) = first else {
             return;
         };
+        let nearly_full = desk.database.is_disk_nearly_full();
+        let most = if nearly_full { SMALL_BATCH } else { BATCH };
         let more = iter::from_fn(|| queue.next_waiting());
-        desk.write(iter::once(first).chain(more).take(BATCH).collect());
+        let batch = iter::once(first).chain(more).take(most).collect();
+        if nearly_full && desk.database.log_size() > SHORT_LOG {
+            desk.cut_log();
+        }
+        desk.write(batch);
     }
 }
 
@@ -212,11 +222,30 @@ impl Desk {
     fn split_while_short(&mut self, batch: Batch) -> (Batch, Batch) {
         let needs_room = batch.iter().any(|job| job.need() != Need::Nothing);
         let short = self.short.load(Ordering::SeqCst);
-        if !(short && needs_room) || self.reserve.is_there() || self.reserve.fill_again() {
+        if !(short && needs_room) || self.reserve.is_there() || self.fill_reserve_again() {
             return (batch, Vec::new());
         }
         let (refused, marks) = partition(batch);
         (marks, refused)
+    }
+
+    /// Makes the reserve again, if there is room for it by now: also the room that removed data has left in the database.
+    fn fill_reserve_again(&mut self) -> bool {
+        if !self.reserve.is_due() {
+            return false;
+        }
+        for _ in 0..GIVE_BACKS {
+            match self.link.run(give_back) {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(error) => {
+                    tracing::debug!(%error, "the database gave no room back");
+                    break;
+                }
+            }
+        }
+        self.cut_log();
+        self.reserve.fill().is_ok()
     }
 
     /// Empties the log, if that may bring the data below the configured limit.
@@ -260,7 +289,7 @@ impl Desk {
     /// Folds the log into the database and empties it, as far as the readers let it.
     fn cut_log(&mut self) {
         let cut = self.link.run(|session| {
-            // If somebody reads from it, it is tried again later.
+            // While a reader is in the way, it is tried again later.
             session.without_waiting(|| {
                 let cut = "PRAGMA wal_checkpoint(TRUNCATE)";
                 session.connection.query_row(cut, [], |_| Ok(()))
