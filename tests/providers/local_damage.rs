@@ -23,7 +23,7 @@ use twin_host::{
     },
 };
 
-use crate::samples::{TELEMETRY, entry, everything, letter};
+use crate::samples::{TELEMETRY, any_letter, entry, everything, letter};
 
 fn open(folder: &Path) -> Stores {
     let settings = LocalSettings {
@@ -164,9 +164,16 @@ async fn a_damaged_letter_is_reported_once_and_neither_shown_nor_sent() {
         assert_eq!(ids, ["a", "c"], "{sql}");
         let shown = stores.dead_letters.get("b".to_owned()).await;
         assert!(matches!(shown, Err(Failure::Other(_))), "{shown:?}");
-        let taken = stores.dead_letters.take(None, 10, 60_000).await.unwrap();
+        let taken = stores
+            .dead_letters
+            .take(any_letter(), None, 10, 60_000)
+            .await
+            .unwrap();
+        let taken = taken.leases;
         assert_eq!(taken.len(), 2, "{sql}");
         assert!(taken.iter().all(|lease| lease.letter.letter_id != "b"));
+        let preview = stores.dead_letters.preview(any_letter(), None, 10).await;
+        assert_eq!(preview.unwrap().letters, [], "{sql}");
 
         let events = events(&stores).await;
         assert_eq!(events.len(), 1, "{sql}: {events:?}");

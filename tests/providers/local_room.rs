@@ -26,7 +26,7 @@ use twin_host::{
     },
 };
 
-use crate::samples::{TELEMETRY, entry, everything, letter, system_error};
+use crate::samples::{TELEMETRY, any_letter, entry, everything, letter, system_error};
 
 const MIB: u64 = 1 << 20;
 const DAY: Duration = Duration::from_secs(86_400);
@@ -95,10 +95,14 @@ async fn at_its_limit_a_store_takes_no_more_and_deletes_nothing() {
     assert_eq!(stores.health.check().await, Err(Failure::Full));
     // What tells of it, and what makes room, goes on.
     stores.error_topic.publish(system_error("A")).await.unwrap();
-    let leases = stores.dead_letters.take(None, 1, 60_000).await.unwrap();
+    let taken = stores
+        .dead_letters
+        .take(any_letter(), None, 1, 60_000)
+        .await
+        .unwrap();
     let settle = stores
         .dead_letters
-        .settle("a".to_owned(), leases[0].receipt.clone());
+        .settle("a".to_owned(), taken.leases[0].receipt.clone());
     assert_eq!(settle.await, Ok(true));
     let mut found = 0;
     let mut selection = everything(Order::OldestFirst);
@@ -257,9 +261,13 @@ async fn a_letter_under_replay_does_not_expire() {
         i64::try_from((2 * DAY).as_micros()).unwrap(),
         Ordering::SeqCst,
     );
-    let leases = stores.dead_letters.take(None, 1, 1_000).await.unwrap();
+    let taken = stores
+        .dead_letters
+        .take(any_letter(), None, 1, 1_000)
+        .await
+        .unwrap();
     assert_eq!(local.expire().await, Ok(Expired::default()));
-    let receipt = leases[0].receipt.clone();
+    let receipt = taken.leases[0].receipt.clone();
     assert_eq!(
         stores.dead_letters.settle("a".to_owned(), receipt).await,
         Ok(true)

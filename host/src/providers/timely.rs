@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use super::{Circuits, DeadLetters, ErrorTopic, Event, PUBLISH_LIMIT, Records, Stores};
 use crate::bindings::{
     circuits::{Circuit, SwapFailure},
-    dead_letter_replay::{self, Lease, StoredLetter},
+    dead_letter_replay::{self, Place, PreviewPage, StoredLetter, Taken},
     dead_letters::Letter,
     error_topic::SystemError,
     records::{self, Entry, Outcome, Selection},
@@ -156,12 +156,12 @@ impl DeadLetters for Timely {
 
     async fn list(
         &self,
-        cursor: Option<String>,
+        after: Option<Place>,
         limit: u32,
     ) -> Result<dead_letter_replay::Page, Failure> {
         let store = Arc::clone(&self.stores.dead_letters);
         self.reading
-            .pass(async move { store.list(cursor, limit).await })
+            .pass(async move { store.list(after, limit).await })
             .await
     }
 
@@ -172,14 +172,26 @@ impl DeadLetters for Timely {
             .await
     }
 
+    async fn preview(
+        &self,
+        selection: dead_letter_replay::Selection,
+        after: Option<Place>,
+        limit: u32,
+    ) -> Result<PreviewPage, Failure> {
+        let store = Arc::clone(&self.stores.dead_letters);
+        let call = async move { store.preview(selection, after, limit).await };
+        self.reading.pass(call).await
+    }
+
     async fn take(
         &self,
-        letter_id: Option<String>,
+        selection: dead_letter_replay::Selection,
+        round: Option<u64>,
         limit: u32,
         lease_ms: u32,
-    ) -> Result<Vec<Lease>, Failure> {
+    ) -> Result<Taken, Failure> {
         let store = Arc::clone(&self.stores.dead_letters);
-        let call = async move { store.take(letter_id, limit, lease_ms).await };
+        let call = async move { store.take(selection, round, limit, lease_ms).await };
         self.writing.pass(call).await
     }
 
@@ -189,9 +201,14 @@ impl DeadLetters for Timely {
         self.writing.pass(call).await
     }
 
-    async fn release(&self, letter_id: String, receipt: String) -> Result<bool, Failure> {
+    async fn release(
+        &self,
+        letter_id: String,
+        receipt: String,
+        turn: Option<u64>,
+    ) -> Result<bool, Failure> {
         let store = Arc::clone(&self.stores.dead_letters);
-        let call = async move { store.release(letter_id, receipt).await };
+        let call = async move { store.release(letter_id, receipt, turn).await };
         self.writing.pass(call).await
     }
 }

@@ -1,6 +1,6 @@
 //! Time and chance, and futures that end in time.
 
-use std::pin::pin;
+use std::{ops::Range, pin::pin};
 
 use futures_util::future::{Either, select};
 use twin_contract::MessageId;
@@ -28,6 +28,12 @@ pub fn millis(instant: Instant) -> u64 {
 /// The instant so many milliseconds after another one.
 pub fn later(instant: Instant, ms: u32) -> Instant {
     instant.saturating_add(Instant::from(ms) * 1000)
+}
+
+/// When a lease ends; none if there is none, or if it is over: also because the clock was set back behind its beginning.
+pub fn lease_end(lease: Option<Range<Instant>>) -> Option<Instant> {
+    let lease = lease.filter(|lease| lease.contains(&now()))?;
+    Some(lease.end)
 }
 
 /// By a clock that never jumps, in milliseconds.

@@ -26,7 +26,7 @@ const TABLES: [&str; 9] = [
         id TEXT NOT NULL, peer TEXT NOT NULL, trace_id TEXT, envelope BLOB NOT NULL,
         attempts TEXT NOT NULL, first_failure_us INTEGER NOT NULL,
         last_failure_us INTEGER NOT NULL, stored_at_us INTEGER NOT NULL,
-        receipt TEXT, leased_until_us INTEGER, turn INTEGER NOT NULL DEFAULT 0) STRICT",
+        receipt TEXT, leased_at_us INTEGER, leased_until_us INTEGER, turn INTEGER NOT NULL DEFAULT 0) STRICT",
     "CREATE UNIQUE INDEX IF NOT EXISTS dead_letters_by_id ON dead_letters (twin, letter_id)",
     "CREATE INDEX IF NOT EXISTS dead_letters_by_age ON dead_letters (twin, seq)",
     // What the native host keeps in columns is one document here: this outbox is read by nobody else.
@@ -41,6 +41,9 @@ const TABLES: [&str; 9] = [
 
 /// What databases of an earlier version lack: a column. Letters that are there keep their order. The index needs the column, so
 /// it comes last.
+const HAS_LEASED_AT: &str =
+    "SELECT 1 FROM pragma_table_info('dead_letters') WHERE name = 'leased_at_us'";
+const ADD_LEASED_AT: &str = "ALTER TABLE dead_letters ADD COLUMN leased_at_us INTEGER";
 const HAS_TURN: &str = "SELECT 1 FROM pragma_table_info('dead_letters') WHERE name = 'turn'";
 const ADD_TURN: &str = "ALTER TABLE dead_letters ADD COLUMN turn INTEGER NOT NULL DEFAULT 0";
 const FILL_TURN: &str = "UPDATE dead_letters SET turn = seq WHERE turn = 0";
@@ -111,15 +114,24 @@ impl Database {
 
 /// Brings the tables of an earlier version to this one.
 async fn upgrade(connection: &Connection) -> Result<(), Failure> {
-    if !has_turn(connection).await? {
-        let added = done(connection, ADD_TURN).await;
-        // Another instance may have been faster: what counts is that the column is there.
-        if added.is_err() && !has_turn(connection).await? {
-            return added;
-        }
+    add_column(connection, HAS_LEASED_AT, ADD_LEASED_AT).await?;
+    if add_column(connection, HAS_TURN, ADD_TURN).await? {
         done(connection, FILL_TURN).await?;
     }
     done(connection, INDEX_TURN).await
+}
+
+/// Adds a column that is not there. True if it was not.
+async fn add_column(connection: &Connection, has: &str, add: &str) -> Result<bool, Failure> {
+    if is_there(connection, has).await? {
+        return Ok(false);
+    }
+    let added = done(connection, add).await;
+    // Another instance may have been faster: what counts is that the column is there.
+    if added.is_err() && !is_there(connection, has).await? {
+        return added.map(|()| true);
+    }
+    Ok(true)
 }
 
 /// Runs a statement that finds nothing, to its end.
@@ -128,8 +140,9 @@ async fn done(connection: &Connection, statement: &str) -> Result<(), Failure> {
     running.result().await.map_err(failure)
 }
 
-async fn has_turn(connection: &Connection) -> Result<bool, Failure> {
-    let found = connection.execute(HAS_TURN, []).await.map_err(failure)?;
+/// Whether a statement finds anything.
+async fn is_there(connection: &Connection, statement: &str) -> Result<bool, Failure> {
+    let found = connection.execute(statement, []).await.map_err(failure)?;
     let rows = found.collect().await.map_err(failure)?;
     Ok(!rows.is_empty())
 }

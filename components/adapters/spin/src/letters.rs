@@ -29,7 +29,7 @@ macro_rules! select_letters {
     ($rest:literal) => {
         concat!(
             "SELECT seq, letter_id, id, peer, trace_id, envelope, attempts, first_failure_us,
-                last_failure_us, stored_at_us, leased_until_us, turn
+                last_failure_us, stored_at_us, leased_until_us, turn, leased_at_us
              FROM dead_letters WHERE twin = ?1 ",
             $rest
         )
@@ -93,6 +93,8 @@ pub(crate) fn read(row: &Row) -> Result<Kept, Failure> {
         cause: attempt.cause,
     });
     let leased_until: Option<Instant> = row.optional(10, |row, index| row.get(index))?;
+    let leased_at: Option<Instant> = row.optional(12, |row, index| row.get(index))?;
+    let leased = leased_until.map(|until| leased_at.unwrap_or(Instant::MIN)..until);
     let stored = StoredLetter {
         letter: Letter {
             letter_id: row.text(1)?,
@@ -105,7 +107,7 @@ pub(crate) fn read(row: &Row) -> Result<Kept, Failure> {
             last_failure_at: row.get(8)?,
         },
         stored_at: row.get(9)?,
-        leased_until: leased_until.filter(|until| *until > clock::now()),
+        leased_until: clock::lease_end(leased),
     };
     Ok(Kept {
         seq: row.get(0)?,

@@ -24,7 +24,7 @@ const GET: &str = select_letters!("AND letter_id = ?2");
 macro_rules! free {
     ($conditions:literal) => {
         concat!(
-            "AND (leased_until_us IS NULL OR leased_until_us <= ?2)
+            "AND (leased_until_us IS NULL OR leased_until_us <= ?2 OR leased_at_us > ?2)
              AND (?3 IS NULL OR letter_id = ?3)
              AND (?4 IS NULL OR peer = ?4)
              AND (?5 IS NULL OR stored_at_us < ?5) ",
@@ -44,9 +44,10 @@ const FREE: &str = concat!(select_letters!(""), free!("AND turn <= ?7"));
 const LAST_TURN: &str = "SELECT coalesce(max(turn), 0) FROM dead_letters WHERE twin = ?1";
 
 const LEASE: &str = "
-    UPDATE dead_letters SET receipt = ?3, leased_until_us = ?4,
+    UPDATE dead_letters SET receipt = ?3, leased_at_us = ?5, leased_until_us = ?4,
         turn = (SELECT max(max(turn), ?6) + 1 FROM dead_letters WHERE twin = ?1)
-    WHERE twin = ?1 AND seq = ?2 AND (leased_until_us IS NULL OR leased_until_us <= ?5)
+    WHERE twin = ?1 AND seq = ?2
+        AND (leased_until_us IS NULL OR leased_until_us <= ?5 OR leased_at_us > ?5)
     RETURNING seq";
 
 const SETTLE: &str = "

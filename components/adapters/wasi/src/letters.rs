@@ -45,6 +45,9 @@ struct WrittenAttempt {
 pub(crate) struct Hold {
     /// The holder's receipt; none if it was given back.
     pub(crate) receipt: Option<String>,
+    /// Since when: files of an earlier version do not say.
+    #[serde(default = "always")]
+    pub(crate) since_us: Instant,
     /// Until when.
     pub(crate) until_us: Instant,
     /// Delivered: all that is left to do is to remove it.
@@ -52,6 +55,10 @@ pub(crate) struct Hold {
     /// Its place in the queue, once it was taken; before that it has the one that follows from when it was stored.
     #[serde(default)]
     pub(crate) turn: Option<u64>,
+}
+
+const fn always() -> Instant {
+    Instant::MIN
 }
 
 impl Guest for Adapter {
@@ -138,7 +145,7 @@ impl Letters {
                 self.remove(name, letter.stored_at).await?;
                 return Ok(None);
             }
-            let leased_until = Some(hold.until_us).filter(|until| *until > clock::now());
+            let leased_until = clock::lease_end(Some(hold.since_us..hold.until_us));
             let letter = StoredLetter {
                 leased_until,
                 ..letter

@@ -139,9 +139,11 @@ impl Guest for Adapter {
             }
             let receipt = clock::unique();
             last_turn = last_turn.saturating_add(1);
+            let now = clock::now();
             let hold = Hold {
                 receipt: Some(receipt.clone()),
-                until_us: clock::later(clock::now(), lease_ms),
+                since_us: now,
+                until_us: clock::later(now, lease_ms),
                 settled: false,
                 turn: Some(last_turn),
             };

@@ -214,11 +214,7 @@ fn push(session: &Session<'_>, letter: Letter) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn list(
-    session: &Session<'_>,
-    after: u64,
-    limit: u32,
-) -> rusqlite::Result<(Page, Vec<i64>)> {
+fn list(session: &Session<'_>, after: u64, limit: u32) -> rusqlite::Result<(Page, Vec<i64>)> {
     let now = session.now();
     let (kept, more, damaged) = session.letters(
         LIST,
