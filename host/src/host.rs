@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
 use crate::{
+    bindings::types::Failure,
     config::{Config, ConfigError},
     credentials::Credentials,
     function::{FunctionName, Functions},
@@ -211,6 +212,12 @@ impl Readiness for Answering {
     async fn ready(&self) -> Result<(), String> {
         let (functions, store) = tokio::join!(self.runtime.ready(), self.store.check());
         functions.map_err(|why| why.to_string())?;
-        store.map_err(|failure| format!("the store cannot be written: {failure:?}"))
+        store.map_err(|failure| match failure {
+            Failure::Unavailable(cause) | Failure::Other(cause) => {
+                format!("the store cannot be used: {cause}")
+            }
+            Failure::Full => "the store has no room".to_owned(),
+            failure => format!("the store cannot be used: {failure:?}"),
+        })
     }
 }

@@ -49,6 +49,7 @@ impl Stores {
             error_topic: timely.clone(),
             circuits: timely,
             health: self.health,
+            statistics: self.statistics,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::{
     cell::Cell,
     fs,
     io::{self, Write as _},
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
@@ -102,9 +102,14 @@ impl Database {
         if self.nearly_full.load(std::sync::atomic::Ordering::SeqCst) {
             return true;
         }
-        rustix::fs::statvfs(self.folder())
-            .is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) < NEARLY_FULL)
+        disk_free(self.folder()).is_some_and(|free| free < NEARLY_FULL)
     }
+}
+
+/// Bytes that this process may still write on the disk of a folder; none if that cannot be known.
+pub(super) fn disk_free(folder: &Path) -> Option<u64> {
+    let disk = rustix::fs::statvfs(folder).ok()?;
+    disk.f_bavail.checked_mul(disk.f_frsize)
 }
 
 impl Session<'_> {

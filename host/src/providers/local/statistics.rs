@@ -1,11 +1,9 @@
 //! How much there is in a data folder.
 
-use std::path::Path;
-
 use async_trait::async_trait;
 use rusqlite::named_params;
 
-use super::{Store, session::Session};
+use super::{Store, session::Session, space::disk_free};
 use crate::{
     bindings::types::{Failure, Instant},
     providers::{COUNTED, Numbers, Statistics, clock::age},
@@ -46,12 +44,6 @@ fn numbers(session: &Session<'_>) -> rusqlite::Result<Numbers> {
         oldest_letter: Some(age(session.now(), oldest)),
         outbox: Some(count(OUTBOX)?),
         circuits: circuits.collect::<Result<_, _>>()?,
-        disk_free: session.connection.path().and_then(disk_free),
+        disk_free: disk_free(session.database.folder()),
     })
-}
-
-/// Bytes that this process may still write on the disk of a file; none if that cannot be known.
-fn disk_free(file: &str) -> Option<u64> {
-    let disk = rustix::fs::statvfs(Path::new(file)).ok()?;
-    disk.f_bavail.checked_mul(disk.f_frsize)
 }

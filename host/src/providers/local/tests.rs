@@ -88,8 +88,10 @@ async fn a_job_that_panics_is_undone_and_fails_alone_and_ends_no_thread() {
         let release = bench.occupy();
         let good = format!("good-{round:02}");
         let (panicked, stored, read) = join!(
-            bench.writer.run(panics),
-            bench.writer.run(move |session| insert(session, &good)),
+            bench.writer.run(Need::Room, panics),
+            bench
+                .writer
+                .run(Need::Room, move |session| insert(session, &good)),
             async {
                 release.send(()).unwrap();
                 bench
