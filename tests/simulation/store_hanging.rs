@@ -7,12 +7,17 @@ use tokio::sync::watch;
 use twin_host::{
     bindings::{
         circuits::{Circuit, SwapFailure},
+        dead_letter_replay::{
+            Page as LetterPage, Place, PreviewPage, Selection as LetterSelection, StoredLetter,
+            Taken,
+        },
+        dead_letters::Letter,
         error_topic::SystemError,
         records::{Entry, Outcome, Page, Selection},
         types::Failure,
     },
     function::{FunctionName, Request},
-    providers::{Circuits, ErrorTopic, Event, Records, Stores},
+    providers::{Circuits, DeadLetters, ErrorTopic, Event, Records, Stores},
 };
 use twin_tests::{
     Stage, StageBuilder, Told, bodies::ENVELOPE_L3, connector, failing, get, post, received,
@@ -42,6 +47,63 @@ impl Records for Hanging {
     async fn query(&self, collection: String, selection: Selection) -> Result<Page, Failure> {
         self.answered().await;
         self.inner.records.query(collection, selection).await
+    }
+}
+
+#[async_trait]
+impl DeadLetters for Hanging {
+    async fn push(&self, letter: Letter) -> Result<(), Failure> {
+        self.answered().await;
+        self.inner.dead_letters.push(letter).await
+    }
+
+    async fn list(&self, after: Option<Place>, limit: u32) -> Result<LetterPage, Failure> {
+        self.answered().await;
+        self.inner.dead_letters.list(after, limit).await
+    }
+
+    async fn get(&self, letter_id: String) -> Result<Option<StoredLetter>, Failure> {
+        self.answered().await;
+        self.inner.dead_letters.get(letter_id).await
+    }
+
+    async fn preview(
+        &self,
+        selection: LetterSelection,
+        after: Option<Place>,
+        limit: u32,
+    ) -> Result<PreviewPage, Failure> {
+        self.answered().await;
+        let letters = &self.inner.dead_letters;
+        letters.preview(selection, after, limit).await
+    }
+
+    async fn take(
+        &self,
+        selection: LetterSelection,
+        round: Option<u64>,
+        limit: u32,
+        lease_ms: u32,
+    ) -> Result<Taken, Failure> {
+        self.answered().await;
+        let letters = &self.inner.dead_letters;
+        letters.take(selection, round, limit, lease_ms).await
+    }
+
+    async fn settle(&self, letter_id: String, receipt: String) -> Result<bool, Failure> {
+        self.answered().await;
+        self.inner.dead_letters.settle(letter_id, receipt).await
+    }
+
+    async fn release(
+        &self,
+        letter_id: String,
+        receipt: String,
+        turn: Option<u64>,
+    ) -> Result<bool, Failure> {
+        self.answered().await;
+        let letters = &self.inner.dead_letters;
+        letters.release(letter_id, receipt, turn).await
     }
 }
 
@@ -97,6 +159,7 @@ async fn hanging(stage: StageBuilder) -> (Stage, watch::Sender<bool>) {
         });
         Stores {
             records: stores.clone(),
+            dead_letters: stores.clone(),
             error_topic: stores.clone(),
             circuits: stores,
             ..inner
@@ -125,6 +188,9 @@ async fn a_store_that_does_not_answer_is_a_503_in_time_whichever_function_asks()
         (FunctionName::Reader, get("/read?device_id=d1")),
         (FunctionName::ErrorReporter, system_error()),
         (FunctionName::ErrorReporter, get("/errors")),
+        (FunctionName::Connector, get("/dead-letters")),
+        (FunctionName::Connector, get("/dead-letters/a")),
+        (FunctionName::Connector, post("/dead-letters/replay", "")),
     ] {
         let (stage, _hang) = hanging(Stage::of(function)).await;
         let (told, took) = timed(&stage, request.clone()).await;
@@ -177,8 +243,7 @@ async fn a_connector_that_cannot_deliver_either_answers_before_its_deadline() {
     let (stage, _hang) = hanging(connector()).await;
     stage.peers.answer("ingestion", |_, _| failing());
     let (told, took) = timed(&stage, stage_reading()).await;
-    // The letters of this stage can be stored.
-    assert_eq!(told.status, 202, "{told:?}");
+    assert_eq!((told.status, told.code()), (503, "DELIVERY_FAILED"));
     assert!(took <= 25_000, "{took} ms");
 }
 
