@@ -6,6 +6,8 @@ use anyhow::Context;
 use clap::{Args, Subcommand};
 use twin_host::providers::local::maintenance::{self, CheckReport, RestoreOptions, RowsReport};
 
+use super::out::say;
+
 /// What to do with a data folder.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -66,13 +68,13 @@ pub(super) fn run(command: Command) -> anyhow::Result<()> {
         Command::Check(check) => {
             let database = maintenance::database_of(&check.data);
             let report = maintenance::check(&database)?;
-            print(&report);
+            print(&report)?;
             anyhow::ensure!(report.is_good(), "{} is damaged", database.display());
         }
         Command::Backup(backup) => {
             let report = maintenance::backup(&backup.data, &backup.to)?;
-            print(&report);
-            println!("copied to {}", backup.to.display());
+            print(&report)?;
+            say!("copied to {}", backup.to.display())?;
             anyhow::ensure!(report.is_good(), "there are damaged rows in the copy");
         }
         Command::Restore(restore) => {
@@ -81,9 +83,9 @@ pub(super) fn run(command: Command) -> anyhow::Result<()> {
                 accept_damaged: restore.accept_damaged,
             };
             let kept = maintenance::restore(&restore.from, &restore.data, options)?;
-            println!("restored into {}", restore.data.display());
+            say!("restored into {}", restore.data.display())?;
             if let Some(kept) = kept {
-                println!("what was there is in {}", kept.display());
+                say!("what was there is in {}", kept.display())?;
             }
         }
         Command::Compact(compact) => {
@@ -91,26 +93,28 @@ pub(super) fn run(command: Command) -> anyhow::Result<()> {
             let size = || std::fs::metadata(&database).map(|metadata| metadata.len());
             let before = size().context("the data folder has no database")?;
             maintenance::compact(&compact.data)?;
-            println!("{before} bytes before, {} bytes now", size()?);
+            say!("{before} bytes before, {} bytes now", size()?)?;
         }
     }
     Ok(())
 }
 
-fn print(report: &CheckReport) {
+fn print(report: &CheckReport) -> anyhow::Result<()> {
     for line in &report.structure {
-        println!("structure: {line}");
+        say!("structure: {line}")?;
     }
-    rows("records", &report.records);
-    rows("dead letters", &report.letters);
+    rows("records", &report.records)?;
+    rows("dead letters", &report.letters)
 }
 
-fn rows(what: &str, report: &RowsReport) {
-    println!(
+fn rows(what: &str, report: &RowsReport) -> anyhow::Result<()> {
+    say!(
         "{what}: {} whole, {} damaged",
-        report.whole, report.damaged_count
-    );
+        report.whole,
+        report.damaged_count
+    )?;
     for number in &report.damaged {
-        println!("  damaged: row {number}");
+        say!("  damaged: row {number}")?;
     }
+    Ok(())
 }
