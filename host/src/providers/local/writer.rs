@@ -222,7 +222,7 @@ impl Desk {
     fn split_while_short(&mut self, batch: Batch) -> (Batch, Batch) {
         let needs_room = batch.iter().any(|job| job.need() != Need::Nothing);
         let short = self.short.load(Ordering::SeqCst);
-        if !(short && needs_room) || self.reserve.is_there() || self.fill_reserve_again() {
+        if !needs_room || self.reserve.is_there() || self.fill_reserve_again() || !short {
             return (batch, Vec::new());
         }
         let (refused, marks) = partition(batch);
