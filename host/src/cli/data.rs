@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context;
 use clap::{Args, Subcommand};
 use twin_host::providers::local::maintenance::{self, CheckReport, RestoreOptions, RowsReport};
 
@@ -89,11 +88,8 @@ pub(super) fn run(command: Command) -> anyhow::Result<()> {
             }
         }
         Command::Compact(compact) => {
-            let database = maintenance::database_of(&compact.data);
-            let size = || std::fs::metadata(&database).map(|metadata| metadata.len());
-            let before = size().context("the data folder has no database")?;
-            maintenance::compact(&compact.data)?;
-            say!("{before} bytes before, {} bytes now", size()?)?;
+            let (before, now) = maintenance::compact(&compact.data)?;
+            say!("{before} bytes before, {now} bytes now")?;
         }
     }
     Ok(())

@@ -251,18 +251,21 @@ pub fn restore(from: &Path, folder: &Path, options: RestoreOptions) -> Outcome<O
 }
 
 /// Rewrites the database of a data folder without the room that is free in it, and lets it give room back by itself from
-/// then on. No host may run on it.
+/// then on. No host may run on it. Returns the size of the database in bytes before and now.
 ///
 /// # Errors
 /// If a host runs on it, or there is no room for a second copy.
-pub fn compact(folder: &Path) -> Outcome<()> {
+pub fn compact(folder: &Path) -> Outcome<(u64, u64)> {
     let database = folder.join(FILE_NAME);
     let failed = database_error(&database);
     let connection = open_existing(&database)?;
     must_be_alone(&connection, &database)?;
+    let before = size(&database).map_err(file_error(&database))?;
     connection
         .execute_batch("PRAGMA auto_vacuum = INCREMENTAL; VACUUM; PRAGMA wal_checkpoint(TRUNCATE)")
-        .map_err(failed)
+        .map_err(failed)?;
+    let now = size(&database).map_err(file_error(&database))?;
+    Ok((before, now))
 }
 
 /// Copies a database into a file that appears whole or not at all, and checks it.
