@@ -15,7 +15,7 @@ pub(super) const WINDOW: Duration = Duration::from_secs(10);
 /// The most kinds that are told apart at once; all beyond them are one kind. It bounds the memory.
 const MAX_KINDS: usize = 512;
 /// What makes a kind, beside level and message: where, and why. Ids, traces and request ids never do.
-const SUBJECT_AND_CAUSE: [&str; 12] = [
+const SUBJECT_AND_CAUSE: [&str; 13] = [
     "function",
     "peer",
     "source",
@@ -24,6 +24,7 @@ const SUBJECT_AND_CAUSE: [&str; 12] = [
     "failure",
     "status",
     "error_code",
+    "kind",
     "setting",
     "name",
     "path",
