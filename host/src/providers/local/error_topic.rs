@@ -38,9 +38,16 @@ const RELEASE: &str = "
 #[async_trait]
 impl ErrorTopic for Store {
     async fn publish(&self, error: SystemError) -> Result<(), Failure> {
-        let published = self
-            .writer
-            .run(Need::Little, move |session| publish(session, &error));
+        // Without a payload it is small, and may be what a letter must not be removed without: it goes on on a full disk.
+        let small = error.raw_data.is_none();
+        let publish = move |session: &Session<'_>| publish(session, &error);
+        let published = async {
+            if small {
+                self.writer.mark(publish).await
+            } else {
+                self.writer.run(Need::Little, publish).await
+            }
+        };
         timeout(PUBLISH_LIMIT, published)
             .await
             .unwrap_or_else(|_| Err(Failure::Unavailable("the store is busy".to_owned())))

@@ -6,19 +6,26 @@ use std::{
         atomic::Ordering,
         mpsc::{Sender, channel},
     },
+    time::Duration,
 };
 
 use futures_util::{FutureExt, join};
 use tempfile::{TempDir, tempdir};
 
 use super::{
-    LocalSettings,
+    LocalSettings, Store,
     database::Database,
     readers::Readers,
     session::Session,
     writer::{Need, Writer},
 };
-use crate::{bindings::types::Failure, providers::system_clock};
+use crate::{
+    bindings::{
+        error_topic::{Severity, SystemError},
+        types::Failure,
+    },
+    providers::{ErrorTopic, system_clock},
+};
 
 struct Bench {
     readers: Readers,
@@ -287,4 +294,29 @@ async fn near_a_full_disk_the_log_stays_shorter_than_the_reserve() {
         }
         assert_eq!(longest < RESERVE, nearly_full, "{longest} bytes");
     }
+}
+
+#[tokio::test]
+async fn on_a_full_disk_a_system_error_without_a_payload_is_stored() {
+    let bench = full_bench().await;
+    let store = Store {
+        readers: bench.readers,
+        writer: bench.writer,
+        settings: LocalSettings::default(),
+    };
+    let error = |raw_data: Option<String>| SystemError {
+        twin_id: "twin".to_owned(),
+        cloud_provider: "aws".to_owned(),
+        severity: Severity::Info,
+        component: "L1-Connector".to_owned(),
+        error_code: "LETTER_DISCARDED".to_owned(),
+        message: "an operator discarded a dead letter".to_owned(),
+        timestamp: "2026-01-01T00:00:00Z".to_owned(),
+        raw_data,
+    };
+    let large = error(Some("x".repeat(64 * 1024)));
+    assert_eq!(store.publish(large).await, Err(Failure::Full));
+    assert_eq!(store.publish(error(None)).await, Ok(()));
+    let pending = store.pending(10, Duration::ZERO).await.unwrap();
+    assert_eq!(pending.len(), 1);
 }

@@ -55,7 +55,7 @@ pub(super) enum Need {
     Room,
     /// It stores what tells of trouble. Refused while the disk is full.
     Little,
-    /// It marks or removes what is there. It goes on while the disk is full.
+    /// It marks or removes what is there, or adds next to nothing. It goes on while the disk is full.
     Nothing,
 }
 
