@@ -188,7 +188,7 @@ async fn start_runtime(
         function,
         settings: {
             let config = Arc::clone(config);
-            Arc::new(move |name| config.setting(name))
+            Arc::new(move |name| Ok(config.setting(name)))
         },
         credentials: Arc::clone(&credentials),
         peers: peers.clone(),

@@ -1,6 +1,9 @@
 //! `twin inspect` and `twin demo`, as they are run by hand.
 
+use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
+
 use twin_contract::digest;
+use twin_host::providers::local::Local;
 
 use crate::process::{built, run, twin};
 
@@ -46,6 +49,28 @@ fn inspect_passes_for_all_five_and_shows_what_they_may_do() {
             (sends, stores),
             "{name}: {told:?}"
         );
+    }
+}
+
+#[test]
+fn a_variable_that_is_no_utf_8_is_named_and_not_taken_for_one_that_is_not_set() {
+    let data = tempfile::tempdir().unwrap();
+    let folder = data.path().to_str().unwrap();
+    let foreign = OsStr::from_bytes(b"/components-\xff");
+    for arguments in [
+        vec!["up", "--base-port", "0", "--data", folder],
+        vec!["dead-letters", "list", "--data", folder],
+        vec!["errors", "list", "--data", folder],
+    ] {
+        for name in ["TWIN_COMPONENTS_DIR", "TWIN_CACHE_DIR"] {
+            // A database, so that there is something to look at.
+            Local::open(data.path(), "my-twin").unwrap();
+            let told = run(twin(arguments.clone()).env(name, foreign));
+            assert_eq!(told.code, Some(2), "{arguments:?}: {told:?}");
+            assert_eq!(told.stderr.lines().count(), 1, "{told:?}");
+            assert!(told.stderr.contains(name), "{told:?}");
+            assert!(told.stderr.contains("UTF-8"), "{told:?}");
+        }
     }
 }
 

@@ -29,6 +29,9 @@ pub(crate) struct Case {
     /// Runtimes that do not even start this way.
     #[serde(default, rename = "not-on")]
     not_on: Vec<String>,
+    /// The only runtimes on which it can be brought about, where that is not all.
+    #[serde(default, rename = "only-on")]
+    only_on: Vec<String>,
     /// Variables beyond those that all cases share; `{writer}` in a value is where the writer is.
     #[serde(default)]
     settings: Variables,
@@ -44,6 +47,8 @@ struct Step {
     /// Variables that are other ones from here on, for what is started.
     #[serde(default)]
     set: Variables,
+    /// From here on these variables cannot be read, and no others, as if a vault failed for them: by what runs, too.
+    failing: Option<Vec<String>>,
     /// A request: method and target. `{next}` in it or in the body is the cursor of the last reply that had one.
     send: Option<String>,
     /// Beside the key.
@@ -88,34 +93,24 @@ impl Case {
 
     /// Whether the case can be played there.
     pub(crate) fn is_for(&self, runtime: &str) -> bool {
-        self.not_on.iter().all(|other| other != runtime)
+        let among = |names: &[String]| names.iter().any(|name| name == runtime);
+        !among(&self.not_on) && (self.only_on.is_empty() || among(&self.only_on))
     }
 
     /// Plays the case and returns what was not as it should be.
     pub(crate) async fn play(&self, runtime: &impl Runtime) -> Vec<String> {
-        let shared = [
-            ("TWIN_NAME", "test-twin"),
-            ("TWIN_CLOUD", "aws"),
-            ("INTER_CLOUD_TOKEN", "the-key,the-key-after-it"),
-            ("RETRY_JITTER_PERCENT", "0"),
-        ];
-        let mut settings: Variables = shared
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .into();
+        let mut settings = shared_settings();
         settings.extend(self.settings.clone());
         let mut twin = Twin::new(runtime, settings);
-        // An error says that there is one already.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            // A function that was started anew is not at the other end of an old connection.
-            .pool_max_idle_per_host(0)
-            .build()
-            .expect("a client");
+        let client = client();
         let mut wrong = Vec::new();
         let mut next = String::new();
         for (number, step) in (1..).zip(&self.step) {
             twin.set(&step.set);
+            if let Some(names) = &step.failing {
+                let names: Vec<_> = names.iter().map(|name| name.to_lowercase()).collect();
+                twin.vault().fail(&names);
+            }
             if let Some(functions) = &step.run {
                 twin.run(functions);
             }
@@ -145,6 +140,30 @@ impl Case {
         }
         wrong
     }
+}
+
+/// The variables that all cases share.
+pub(crate) fn shared_settings() -> Variables {
+    [
+        ("TWIN_NAME", "test-twin"),
+        ("TWIN_CLOUD", "aws"),
+        ("INTER_CLOUD_TOKEN", "the-key,the-key-after-it"),
+        ("RETRY_JITTER_PERCENT", "0"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into()
+}
+
+/// A client for functions that come and go.
+pub(crate) fn client() -> reqwest::Client {
+    // An error says that there is one already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder()
+        .no_proxy()
+        // A function that was started anew is not at the other end of an old connection.
+        .pool_max_idle_per_host(0)
+        .build()
+        .expect("a client")
 }
 
 impl Step {

@@ -8,6 +8,7 @@ mod case;
 mod process;
 mod runtime;
 mod upgrade;
+mod variables;
 
 use std::{fs, path::Path};
 
@@ -58,5 +59,5 @@ async fn all_cases_on_spin() {
 /// Where there is no Spin, its adapter runs all the same.
 #[tokio::test]
 async fn all_cases_on_the_stand_in_for_spin() {
-    all_cases_on(Ok(Spin::stand_in()), "spin").await;
+    all_cases_on(Ok(Spin::stand_in()), "stand-in").await;
 }

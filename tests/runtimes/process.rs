@@ -12,6 +12,7 @@ use std::{
 };
 
 use tempfile::TempDir;
+use twin_tests::Vault;
 
 use crate::runtime::{Runtime, Variables};
 
@@ -97,6 +98,11 @@ impl<'a, R: Runtime> Twin<'a, R> {
         for function in functions {
             self.wait_for(function);
         }
+    }
+
+    /// What makes variables fail, on a runtime that takes them from a vault.
+    pub(crate) fn vault(&self) -> Vault {
+        Vault::of(&self.folder())
     }
 
     /// The address of the function whose route this is.

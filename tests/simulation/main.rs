@@ -39,6 +39,7 @@ mod reader_pages;
 mod readiness;
 mod remote_reader;
 mod runtime;
+mod settings;
 mod store_failures;
 mod store_hanging;
 mod writer;

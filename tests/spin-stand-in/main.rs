@@ -8,7 +8,7 @@ mod network;
 mod platform;
 mod variables;
 
-use std::{convert::Infallible, net::SocketAddr, path::PathBuf};
+use std::{convert::Infallible, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use clap::Parser;
 use http_body_util::{BodyExt, Empty};
@@ -53,29 +53,38 @@ async fn main() -> Result<()> {
         state_dir,
         component_id,
     } = Command::parse();
-    let app = App::read(&from, &component_id, &state_dir);
-    let handler = ProxyHandler::new(Instances::new(app)?);
+    let app = App::read(&from, &component_id, listen, &state_dir);
+    let app = Arc::new(app);
+    let handler = ProxyHandler::new(Instances::new(Arc::clone(&app))?);
     let listener = TcpListener::bind(listen).await?;
     loop {
         let (connection, _) = listener.accept().await?;
-        let handler = handler.clone();
-        let service = service_fn(move |request| answer(handler.clone(), request));
+        let (app, handler) = (Arc::clone(&app), handler.clone());
+        let service = service_fn(move |request| answer(Arc::clone(&app), handler.clone(), request));
         let connection = http1::Builder::new().serve_connection(TokioIo::new(connection), service);
         tokio::spawn(connection);
     }
 }
 
-/// The component's answer; 500 where its instance has ended before there was one.
+/// The component's answer; 500 where its instance has ended before there was one, 404 where the app has no such route.
 async fn answer(
+    app: Arc<App>,
     handler: ProxyHandler<Instances>,
     request: Request<Incoming>,
 ) -> Result<Response<WasiBody>, Infallible> {
+    if !app.takes(request.uri().path()) {
+        return Ok(bare(StatusCode::NOT_FOUND));
+    }
     let request = request.map(|body| body.map_err(Error::from).boxed_unsync());
     Ok(handler.handle((), request).await.unwrap_or_else(|error| {
         eprintln!("no answer: {error:?}");
-        let nothing = Empty::new().map_err(Error::from).boxed_unsync();
-        let mut response = Response::new(nothing);
-        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-        response
+        bare(StatusCode::INTERNAL_SERVER_ERROR)
     }))
+}
+
+fn bare(status: StatusCode) -> Response<WasiBody> {
+    let nothing = Empty::new().map_err(Error::from).boxed_unsync();
+    let mut response = Response::new(nothing);
+    *response.status_mut() = status;
+    response
 }

@@ -3,18 +3,27 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     env, fs,
+    net::SocketAddr,
     path::{Path, PathBuf},
 };
 
 use toml::{Table, Value};
-use twin_tests::{components, composition::compose};
+use twin_tests::{Vault, components, composition::compose};
 
 /// A component of the manifest, ready to be run. A manifest that is none ends the start.
 pub(crate) struct App {
+    /// Its name in the manifest. No other component runs.
+    pub(crate) id: String,
+    /// Where it serves.
+    pub(crate) address: SocketAddr,
+    /// Its routes; one that ends in `/...` takes everything below, too.
+    routes: Vec<String>,
     /// The component, composed with its dependency.
     pub(crate) composition: Vec<u8>,
     /// Its variables.
     pub(crate) variables: BTreeMap<String, String>,
+    /// Where a test makes them fail.
+    pub(crate) vault: Vault,
     /// The file of the database `default`, if it may open that.
     pub(crate) database: Option<PathBuf>,
     /// Scheme, host and port of what it may call.
@@ -23,7 +32,7 @@ pub(crate) struct App {
 
 impl App {
     /// Reads a component's part of the manifest.
-    pub(crate) fn read(manifest: &Path, id: &str, state_dir: &Path) -> Self {
+    pub(crate) fn read(manifest: &Path, id: &str, address: SocketAddr, state_dir: &Path) -> Self {
         let text = fs::read_to_string(manifest).expect("the manifest is there");
         let manifest: Table = text.parse().expect("a manifest");
         let component = &manifest["component"][id];
@@ -47,21 +56,40 @@ impl App {
         let hosts = texts(&component["allowed_outbound_hosts"])
             .filter(|_| inherited.contains("allowed_outbound_hosts"))
             .map(|template| resolve(&manifest, template));
+        let triggers = manifest["trigger"]["http"].as_array().expect("triggers");
+        let own = triggers
+            .iter()
+            .filter(|trigger| text_of(&trigger["component"]) == id);
         Self {
+            id: id.to_owned(),
+            address,
+            routes: own.map(|own| text_of(&own["route"]).to_owned()).collect(),
+            vault: Vault::of(state_dir),
             composition: composition.bytes,
             variables: variables.collect(),
             database: database.map(|_| state_dir.join("sqlite_db.db")),
             hosts: hosts.collect(),
         }
     }
+
+    /// Whether a path is one of the component's.
+    pub(crate) fn takes(&self, path: &str) -> bool {
+        self.routes.iter().any(|route| {
+            let above = route.strip_suffix("/...");
+            let below = above.and_then(|above| path.strip_prefix(above));
+            path == route || below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        })
+    }
 }
 
-/// The template with the value in place of its `{{ variable }}`, which is all that there is in ours.
+/// The template with the value in place of its `{{ variable }}`: each of ours is that and nothing else, or a text.
 fn resolve(manifest: &Table, template: &str) -> String {
     let name = template
         .strip_prefix("{{")
         .and_then(|rest| rest.strip_suffix("}}"));
-    let name = name.expect("a variable in braces").trim();
+    let Some(name) = name.map(str::trim) else {
+        return template.to_owned();
+    };
     let declaration = &manifest["variables"][name];
     env::var(format!("SPIN_VARIABLE_{}", name.to_ascii_uppercase())).unwrap_or_else(|_| {
         let default = declaration.get("default");

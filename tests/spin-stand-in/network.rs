@@ -1,4 +1,7 @@
 //! Requests out: to whom the manifest permits, over plain HTTP on a connection of its own each.
+//!
+//! As Spin does it, `self.alt` is this app, and `X.spin.internal` is its component X. Of that no other runs here, and a
+//! request to one that does not run ends the instance that sent it.
 
 use std::{mem, sync::Arc};
 
@@ -23,25 +26,38 @@ impl WasiHttpHooks for Network {
     ) -> Box<dyn Future<Output = Result<(Response<WasiBody>, Ending)>> + Send> {
         let uri = request.uri();
         let host = uri.scheme_str().zip(uri.authority());
-        let host = host.map(|(scheme, authority)| format!("{scheme}://{authority}"));
+        let host = host.map(|(scheme, authority)| match authority.host() {
+            "self.alt" => format!("{scheme}://self"),
+            _ => format!("{scheme}://{authority}"),
+        });
         let permitted = host.is_some_and(|host| self.0.hosts.contains(&host));
+        let app = Arc::clone(&self.0);
         Box::new(async move {
             if !permitted {
                 return Err(Error::HttpRequestDenied);
             }
+            let authority = match request.uri().host() {
+                Some("self.alt") => app.address.to_string(),
+                Some(host) if host.ends_with(".spin.internal") => {
+                    // A panic ends an instance as Spin's trap does.
+                    panic!("unknown routing destination: {host}");
+                }
+                _ => request
+                    .uri()
+                    .authority()
+                    .map(ToString::to_string)
+                    .ok_or(Error::HttpRequestUriInvalid)?,
+            };
             let nothing_follows: Ending = Box::new(async { Ok(()) });
-            Ok((exchange(request).await?, nothing_follows))
+            Ok((exchange(&authority, request).await?, nothing_follows))
         })
     }
 }
 
-async fn exchange(mut request: Request<WasiBody>) -> Result<Response<WasiBody>> {
-    let parts = mem::take(request.uri_mut()).into_parts();
-    let (Some(authority), Some(path)) = (parts.authority, parts.path_and_query) else {
-        return Err(Error::HttpRequestUriInvalid);
-    };
-    *request.uri_mut() = Uri::from(path);
-    let stream = TcpStream::connect(authority.as_str()).await;
+async fn exchange(authority: &str, mut request: Request<WasiBody>) -> Result<Response<WasiBody>> {
+    let path = mem::take(request.uri_mut()).into_parts().path_and_query;
+    *request.uri_mut() = Uri::from(path.ok_or(Error::HttpRequestUriInvalid)?);
+    let stream = TcpStream::connect(authority).await;
     let stream = stream.map_err(Error::Connect)?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     tokio::spawn(connection);

@@ -3,7 +3,10 @@
 use std::{
     future,
     pin::Pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     task::{Context, Poll},
     time::Instant,
 };
@@ -29,6 +32,8 @@ use crate::{bindings::Platform, manifest::App, network::Network};
 /// What one instance has.
 pub(crate) struct State {
     pub(crate) app: Arc<App>,
+    /// Which instance of the process it is.
+    pub(crate) number: usize,
     pub(crate) table: ResourceTable,
     wasi: WasiCtx,
     http: WasiHttpCtx,
@@ -64,12 +69,13 @@ impl WasiHttpView for State {
 /// Makes the instances: each takes any number of calls at once, for as long as none of them traps.
 pub(crate) struct Instances {
     app: Arc<App>,
+    made: AtomicUsize,
     service: ServicePre<State>,
 }
 
 impl Instances {
     /// Compiles the component and links what it imports.
-    pub(crate) fn new(app: App) -> Result<Self> {
+    pub(crate) fn new(app: Arc<App>) -> Result<Self> {
         let engine = Engine::default();
         let component = compile(&engine, &app.composition)?;
         let mut linker = Linker::new(&engine);
@@ -79,7 +85,8 @@ impl Instances {
         add_http_to_linker(&mut linker)?;
         Platform::add_to_linker::<_, Imports>(&mut linker, |state| state)?;
         Ok(Self {
-            app: Arc::new(app),
+            app,
+            made: AtomicUsize::new(0),
             service: ServicePre::new(linker.instantiate_pre(&component)?)?,
         })
     }
@@ -101,6 +108,7 @@ impl HandlerState for Instances {
     async fn instantiate(&self) -> Result<Instance<State, Worker, Worker>> {
         let state = State {
             app: Arc::clone(&self.app),
+            number: self.made.fetch_add(1, Ordering::Relaxed),
             table: ResourceTable::new(),
             // No environment and no folders; what is logged is for a test that fails.
             wasi: WasiCtx::builder().inherit_stderr().build(),

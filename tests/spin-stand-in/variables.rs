@@ -1,4 +1,6 @@
-//! `spin:variables`: the component's own, as the manifest gives them.
+//! `spin:variables`: the component's own, as the manifest gives them, and a provider that may fail for some.
+
+use std::sync::Arc;
 
 use wasmtime::{Result, component::Accessor};
 
@@ -14,7 +16,19 @@ impl<T: Send> HostWithStore<T> for Imports {
         accessor: &Accessor<T, Self>,
         name: String,
     ) -> Result<std::result::Result<String, Error>> {
-        let value = accessor.with(|mut access| access.get().app.variables.get(&name).cloned());
-        Ok(value.ok_or(Error::Undefined(name)))
+        let (app, instance) = accessor.with(|mut access| {
+            let state = access.get();
+            (Arc::clone(&state.app), state.number)
+        });
+        app.vault.note(&app.id, instance, &name);
+        Ok(match app.variables.get(&name) {
+            // Spin asks its providers only for variables that the component has.
+            None => Err(Error::Undefined(name)),
+            // In the words of Spin's own provider for Vault.
+            Some(_) if app.vault.fails(&name) => Err(Error::Provider(
+                "Failed to check Vault for config".to_owned(),
+            )),
+            Some(value) => Ok(value.clone()),
+        })
     }
 }

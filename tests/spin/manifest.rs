@@ -192,9 +192,21 @@ fn the_adapter_is_lent_what_it_needs_and_each_function_its_own_peers_only() {
             assert_eq!(inherited, INHERITED, "{place}");
             let variables = component["variables"].as_table().unwrap();
             let hosts = component["allowed_outbound_hosts"].as_array().unwrap();
+            // Itself, where a peer may be in the same app: the adapter asks whether that runs.
+            let in_the_app = variables.keys().any(|variable| {
+                let default = manifest["variables"][variable].get("default");
+                default.is_some_and(|default| text(default).contains(".spin.internal/"))
+            });
+            let itself = hosts.iter().filter(|host| text(host) == "http://self");
+            assert_eq!(itself.count(), usize::from(in_the_app), "{place}");
             let hosts: Vec<_> = hosts
                 .iter()
-                .flat_map(|host| references(text(host)))
+                .filter(|host| text(host) != "http://self")
+                .flat_map(|host| {
+                    let names = references(text(host));
+                    assert_eq!(names.len(), 1, "{place}: {host}");
+                    names
+                })
                 .collect();
             let with_url: Vec<_> = Peer::ALL
                 .iter()

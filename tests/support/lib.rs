@@ -14,7 +14,9 @@ mod peers;
 mod records;
 mod requests;
 pub mod routes;
+mod settings;
 mod stage;
+mod vault;
 mod watched;
 
 pub use connector::{
@@ -24,8 +26,10 @@ pub use connector::{
 pub use peers::{Arrival, Peers, Script};
 pub use records::{MESSAGES, SYSTEM_ERRORS};
 pub use requests::{conflict, dead_lettered, error, received, reply, reply_with};
+pub use settings::Settings;
 pub use stage::{
     EPOCH_SECONDS, KEY, OPERATOR_KEY, OTHER_KEY, Stage, StageBuilder, Told, components, delete,
     get, post, test_components,
 };
+pub use vault::Vault;
 pub use watched::Watch;

@@ -1,7 +1,6 @@
 //! The stage: one function's real `.wasm` in the host's runtime, with virtual time and nothing of the world behind it.
 
 use std::{
-    collections::HashMap,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -19,7 +18,7 @@ use twin_host::{
     secrets::Secret,
 };
 
-use crate::Peers;
+use crate::{Peers, Settings};
 
 /// The key that callers present.
 pub const KEY: &str = "the-key";
@@ -38,6 +37,8 @@ pub struct Stage {
     pub stores: Memory,
     /// Its peers.
     pub peers: Peers,
+    /// Its settings.
+    pub settings: Settings,
     /// When it was built.
     pub start: Instant,
     function: FunctionName,
@@ -48,7 +49,7 @@ pub struct StageBuilder {
     function: FunctionName,
     beside: Vec<FunctionName>,
     cloud: Cloud,
-    settings: HashMap<String, String>,
+    settings: Settings,
     runtime: RuntimeSettings,
     shared: Option<(Memory, Peers)>,
     operators: Vec<Secret>,
@@ -133,8 +134,8 @@ pub fn delete(target: &str) -> Request {
 
 impl StageBuilder {
     /// Sets a setting.
-    pub fn set(mut self, name: &str, value: &str) -> Self {
-        self.settings.insert(name.to_owned(), value.to_owned());
+    pub fn set(self, name: &str, value: &str) -> Self {
+        self.settings.set(name, value);
         self
     }
 
@@ -207,10 +208,7 @@ impl StageBuilder {
         let keys = [Secret::new(KEY), Secret::new(OTHER_KEY)];
         let capabilities = Capabilities {
             function: self.function,
-            settings: {
-                let settings = self.settings;
-                Arc::new(move |name| settings.get(name).cloned())
-            },
+            settings: self.settings.capability(),
             credentials: Arc::new(
                 Credentials::new(self.cloud, &keys).with_operators(&self.operators),
             ),
@@ -231,6 +229,7 @@ impl StageBuilder {
             runtime: Arc::new(runtime),
             stores,
             peers,
+            settings: self.settings,
             start: Instant::now(),
             function: self.function,
         })
@@ -247,7 +246,7 @@ impl Stage {
             function,
             beside: Vec::new(),
             cloud: Cloud::Aws,
-            settings: HashMap::new(),
+            settings: Settings::default(),
             runtime,
             shared: None,
             operators: Vec::new(),

@@ -120,7 +120,7 @@ async fn twin(calls_per_instance: u64) -> anyhow::Result<Arc<dyn Functions>> {
         function,
         settings: {
             let config = Arc::clone(&config);
-            Arc::new(move |name| config.setting(name))
+            Arc::new(move |name| Ok(config.setting(name)))
         },
         credentials: Arc::new(Credentials::of(&config)),
         peers: peers.clone(),

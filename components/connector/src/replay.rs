@@ -15,8 +15,7 @@ use twin_delivery::{Deadline, DeliverySettings, Signal, Verdict};
 use twin_guest::{
     Request, Response,
     bindings::dead_letter_replay::{self as store, Lease, Selection},
-    clock, gate, peer, reply,
-    settings::Settings,
+    clock, gate, peer, reply, settings,
 };
 
 use crate::{
@@ -73,7 +72,7 @@ pub(crate) async fn replay(request: &Request) -> Result<Response, Response> {
         ReplayMode::DryRun { after } => return preview(selection, after, command.limit).await,
         ReplayMode::Send { round } => round,
     };
-    let settings = Settings::load().await.delivery;
+    let settings = settings::for_request().await?.delivery;
     let own_ms = settings.function_deadline_ms;
     let header = gate::header(request, "x-twin-timeout-ms");
     let replay = Replay {

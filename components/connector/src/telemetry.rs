@@ -4,7 +4,12 @@ use twin_contract::{
     Access, Layer, MessageId, Post, Wrapped, reply::Custody, trace_id_from_traceparent,
 };
 use twin_delivery::Deadline;
-use twin_guest::{Request, Response, clock, digest::sha256, gate, reply, settings::Settings};
+use twin_guest::{
+    Request, Response, clock,
+    digest::sha256,
+    gate, reply,
+    settings::{self, Settings},
+};
 
 use crate::deliver::{self, Fate, Message, peer_of};
 
@@ -13,7 +18,7 @@ pub(crate) async fn accept(request: &Request) -> Result<Response, Response> {
     let arrived = clock::mono_ms();
     gate::admit(request, &["POST"], Access::Data).await?;
     let given = gate::given_id(request)?;
-    let settings = Settings::load().await;
+    let settings = settings::for_request().await?;
     let message = read(request, given, &settings)?;
     let deadline = Deadline::new(
         arrived,

@@ -13,8 +13,7 @@ use twin_guest::{
     digest::sha256,
     gate, listing, log,
     peer::{self, Sent},
-    reply,
-    settings::Settings,
+    reply, settings,
 };
 
 const COLLECTION: &str = "system-errors";
@@ -44,7 +43,7 @@ async fn report(request: &Request) -> Result<Response, Response> {
     let id = given.unwrap_or_else(|| MessageId::of_envelope(&body, sha256));
     let entry = Entry {
         // The records' key needs a device: of errors, it is the twin they are about.
-        device_id: Settings::load().await.twin.clone(),
+        device_id: settings::for_request().await?.twin.clone(),
         time: error.instant().as_micros(),
         id: id.to_string(),
         message_type: "system-error".to_owned(),
@@ -90,7 +89,7 @@ async fn notify(id: &MessageId, error: &[u8]) {
 async fn list(request: &Request) -> Result<Response, Response> {
     gate::admit(request, &METHODS, Access::Operation).await?;
     let query = Query::of_all(&request.query).map_err(|error| reply::refused(&error))?;
-    let twin = Settings::load().await.twin.clone();
+    let twin = settings::for_request().await?.twin.clone();
     listing::list(COLLECTION, twin, query)
         .await
         .map_err(|failure| store_failed(&failure))

@@ -100,20 +100,9 @@ pub async fn publish(incident: Incident<'_>) {
 /// Publishes, for a caller that does not go on without.
 ///
 /// # Errors
-/// The topic's failure, which is logged already.
+/// Why it was not published, which is logged already.
 pub async fn try_publish(incident: Incident<'_>) -> Result<(), Failure> {
-    let settings = Settings::load().await;
-    let event = Event {
-        twin_id: settings.twin.clone(),
-        cloud_provider: settings.cloud.as_str().to_owned(),
-        severity: incident.severity,
-        component: incident.component.to_owned(),
-        error_code: incident.code.to_owned(),
-        message: incident.message.to_owned(),
-        timestamp: clock::now().to_string(),
-        raw_data: incident.payload.and_then(SystemError::raw_data),
-    };
-    let published = error_topic::publish(event).await;
+    let published = publish_now(incident).await;
     if let Err(failure) = &published {
         log::error(
             "system error not published",
@@ -125,4 +114,21 @@ pub async fn try_publish(incident: Incident<'_>) -> Result<(), Failure> {
         );
     }
     published
+}
+
+async fn publish_now(incident: Incident<'_>) -> Result<(), Failure> {
+    // Without them the event would tell of another twin or cloud.
+    let settings = Settings::load().await;
+    let settings = settings.map_err(|error| Failure::Unavailable(error.to_string()))?;
+    let event = Event {
+        twin_id: settings.twin.clone(),
+        cloud_provider: settings.cloud.as_str().to_owned(),
+        severity: incident.severity,
+        component: incident.component.to_owned(),
+        error_code: incident.code.to_owned(),
+        message: incident.message.to_owned(),
+        timestamp: clock::now().to_string(),
+        raw_data: incident.payload.and_then(SystemError::raw_data),
+    };
+    error_topic::publish(event).await
 }

@@ -10,10 +10,9 @@ use twin_guest::{
     Function, Request, Response, clock,
     digest::sha256,
     events::{self, Incident, Severity},
-    gate,
+    gate, log,
     peer::{self, Sent},
-    reply,
-    settings::Settings,
+    reply, settings,
 };
 
 struct Ingestion;
@@ -29,7 +28,7 @@ async fn ingest(request: &Request) -> Result<Response, Response> {
     let arrived = clock::mono_ms();
     gate::admit(request, &["POST"], Access::Data).await?;
     let given = gate::given_id(request)?;
-    let settings = Settings::load().await;
+    let settings = settings::for_request().await?;
     let envelope = Envelope::parse(&request.body)
         .and_then(|envelope| envelope.require_layer(Layer::L2).map(|()| envelope))
         .and_then(|envelope| envelope.forward(settings.cloud, Layer::L3))
@@ -93,9 +92,11 @@ fn answer_for(sent: Sent) -> Response {
             unchanged(reply)
         }
         (Some(Verdict::Retryable { cause, .. }), _) => {
+            log::warn("next hop not reached", &[("cause", &cause)]);
             reply::try_again("NEXT_HOP_UNAVAILABLE", &format!("the next hop: {cause}"))
         }
         (Some(Verdict::Permanent { cause, .. }), _) => {
+            log::warn("next hop refused", &[("cause", &cause)]);
             reply::error(502, "NEXT_HOP_REFUSED", &format!("the next hop: {cause}"))
         }
         (Some(Verdict::Conflict), _) => reply::error(409, "ID_REUSED", "this id was used before"),

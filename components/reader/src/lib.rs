@@ -25,7 +25,7 @@ impl Function for Reader {
 async fn read(request: &Request) -> Result<Response, Response> {
     gate::admit(request, &["GET"], Access::Data).await?;
     let query = Query::of_device(&request.query).map_err(|error| reply::refused(&error))?;
-    if let Some(response) = remote::ask(request).await {
+    if let Some(response) = remote::ask(request).await? {
         return Ok(response);
     }
     let device_id = query.device_id.clone().unwrap_or_default();

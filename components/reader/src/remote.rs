@@ -5,14 +5,16 @@ use twin_delivery::{Deadline, DeliverySettings, Next, Verdict};
 use twin_guest::{
     Request, Response, clock, gate, log,
     peer::{self, Sent},
-    reply,
-    settings::Settings,
+    reply, settings,
 };
 
 /// Asks the peer `reader`. None if there is none, and this function's own store is to answer.
-pub(crate) async fn ask(request: &Request) -> Option<Response> {
+///
+/// # Errors
+/// The response to send where nobody could be asked: 503.
+pub(crate) async fn ask(request: &Request) -> Result<Option<Response>, Response> {
     let arrived = clock::mono_ms();
-    let settings = Settings::load().await;
+    let settings = settings::for_request().await?;
     let DeliverySettings {
         retry,
         function_deadline_ms,
@@ -26,7 +28,10 @@ pub(crate) async fn ask(request: &Request) -> Option<Response> {
         let timeout_ms = deadline.attempt_timeout(clock::mono_ms(), attempt_timeout_ms);
         let sent = peer::get("reader", &request.query, timeout_ms).await;
         let unix_seconds = u64::try_from(clock::now().as_micros() / 1_000_000).unwrap_or(0);
-        let verdict = Verdict::of(&sent.outcome()?, unix_seconds);
+        let Some(outcome) = sent.outcome() else {
+            return Ok(None);
+        };
+        let verdict = Verdict::of(&outcome, unix_seconds);
         if let Verdict::Retryable { retry_after_ms, .. } = verdict {
             let left = deadline.time_left(clock::mono_ms());
             if let Next::Wait(ms) = retry.next(retries, retry_after_ms, left, clock::random_u64()) {
@@ -35,7 +40,7 @@ pub(crate) async fn ask(request: &Request) -> Option<Response> {
                 continue;
             }
         }
-        return Some(pass_on(sent, &verdict));
+        return Ok(Some(pass_on(sent, &verdict)));
     }
 }
 

@@ -183,9 +183,11 @@ impl Reach {
             function,
             settings: {
                 let (config, twin) = (Arc::clone(&config), twin.clone());
-                Arc::new(move |name| match name {
-                    "TWIN_NAME" => Some(twin.clone()),
-                    name => config.setting(name),
+                Arc::new(move |name| {
+                    Ok(match name {
+                        "TWIN_NAME" => Some(twin.clone()),
+                        name => config.setting(name),
+                    })
                 })
             },
             credentials: Arc::new(Credentials::of_one(config.cloud, OWN_KEY, &key)),
@@ -316,6 +318,6 @@ fn looking(cloud: Cloud, twin: &str, folder: &Path) -> Result<Config, ConfigErro
         ("TWIN_DATA_DIR", folder.display().to_string()),
         ("INTER_CLOUD_TOKEN", OWN_KEY.to_owned()),
     ];
-    vars.extend(super::up::code_variables());
+    vars.extend(super::up::code_variables()?);
     Config::from_vars(vars)
 }

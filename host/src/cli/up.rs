@@ -11,7 +11,7 @@ use serde::Serialize;
 use tokio::net::TcpListener;
 use twin_contract::Cloud;
 use twin_host::{
-    config::{Config, LogFormat, LogSettings},
+    config::{Config, ConfigError, LogFormat, LogSettings},
     function::FunctionName,
     host::Host,
     runtime::Sandbox,
@@ -97,10 +97,16 @@ fn ready_line(host: &Host, key: &str) -> anyhow::Result<String> {
 }
 
 /// The variables that say where code is: the same for every host of this process.
-pub(super) fn code_variables() -> impl Iterator<Item = (&'static str, String)> {
-    ["TWIN_COMPONENTS_DIR", "TWIN_CACHE_DIR"]
-        .into_iter()
-        .filter_map(|name| Some((name, std::env::var(name).ok()?)))
+///
+/// # Errors
+/// If one of them cannot be read.
+pub(super) fn code_variables() -> Result<Vec<(&'static str, String)>, ConfigError> {
+    let mut set = Vec::new();
+    for name in ["TWIN_COMPONENTS_DIR", "TWIN_CACHE_DIR"] {
+        let value = Config::variable_from_env(name)?;
+        set.extend(value.map(|value| (name, value)));
+    }
+    Ok(set)
 }
 
 /// Three clouds before they run: addresses are taken and keys are made, so that each can be told of the others.
@@ -169,7 +175,7 @@ impl Clouds {
         cloud: Cloud,
         extra: &[(&str, &str)],
     ) -> anyhow::Result<Host> {
-        let mut vars = self.vars(cloud);
+        let mut vars = self.vars(cloud)?;
         vars.extend(
             extra
                 .iter()
@@ -210,7 +216,7 @@ impl Clouds {
     }
 
     /// The variables that a deployer would set for a cloud.
-    fn vars(&self, cloud: Cloud) -> Vec<(String, String)> {
+    fn vars(&self, cloud: Cloud) -> Result<Vec<(String, String)>, ConfigError> {
         let functions = self.functions(cloud);
         let names: Vec<_> = functions.iter().map(|function| function.as_str()).collect();
         let address = self.sites.get(&cloud).map(|site| site.address);
@@ -234,7 +240,7 @@ impl Clouds {
             ),
             ("INTER_CLOUD_TOKEN", self.key(cloud).to_owned()),
         ];
-        vars.extend(code_variables());
+        vars.extend(code_variables()?);
         let mut vars: Vec<_> = vars
             .into_iter()
             .map(|(name, value)| (name.to_owned(), value))
@@ -258,6 +264,6 @@ impl Clouds {
         if functions.contains(&FunctionName::Reader) && cloud != l3 {
             remote("READER", "/read", l3);
         }
-        vars
+        Ok(vars)
     }
 }

@@ -81,6 +81,18 @@ impl Config {
         Self::from_vars(vars)
     }
 
+    /// One variable of the process, for a command that needs no more; none if it is not set.
+    ///
+    /// # Errors
+    /// If it is one of ours and no UTF-8: that is not the same as none.
+    pub fn variable_from_env(name: &str) -> Result<Option<String>, ConfigError> {
+        match env::var_os(name).map(OsString::into_string) {
+            None => Ok(None),
+            Some(Ok(value)) => Ok(Some(value)),
+            Some(Err(value)) => foreign(name, &value).map(|()| None),
+        }
+    }
+
     /// Reads variables from anywhere: tests, or the three clouds of `twin up`. An empty value counts as not set.
     ///
     /// # Errors

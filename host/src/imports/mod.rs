@@ -18,12 +18,16 @@ use tokio::sync::watch;
 use wasmtime::component::{Accessor, HasData, Linker};
 
 use crate::{
-    bindings, credentials::Credentials, function::FunctionName, peers::Peers, providers::Stores,
+    bindings::{self, types::Failure},
+    credentials::Credentials,
+    function::FunctionName,
+    peers::Peers,
+    providers::Stores,
     runtime::State,
 };
 
-/// Looks a setting up by the name of its variable.
-pub type Settings = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+/// Looks a setting up by the name of its variable: none if it is unset, a failure if that cannot be told now.
+pub type Settings = Arc<dyn Fn(&str) -> Result<Option<String>, Failure> + Send + Sync>;
 
 /// Everything that one function may be given. Its world decides what of it the component can reach.
 #[derive(Clone)]

@@ -4,14 +4,14 @@ use wasmtime::component::Accessor;
 
 use super::Imports;
 use crate::{
-    bindings::settings::{Host, HostWithStore},
+    bindings::settings::{Failure, Host, HostWithStore},
     runtime::State,
 };
 
 impl Host for State {}
 
 impl<T: Send + 'static> HostWithStore<T> for Imports {
-    async fn get(accessor: &Accessor<T, Self>, name: String) -> Option<String> {
+    async fn get(accessor: &Accessor<T, Self>, name: String) -> Result<Option<String>, Failure> {
         (Self::of(accessor).settings)(&name)
     }
 }

@@ -3,14 +3,13 @@
 use twin_contract::{Cloud, KeyRefusal, KeyRing, Role, is_key, keys};
 
 use crate::{
-    Variables,
+    Unreadable, Variables,
     bindings::credentials::{Caller, Denied, Guest, Presented, Role as CallersRole},
-    twin_name,
 };
 
 impl<T: Variables> Guest for T {
     async fn verify(presented: Presented) -> Result<Caller, Denied> {
-        let ring = ring::<T>().await.map_err(Denied::Unavailable)?;
+        let ring = ring::<T>().await?;
         match ring.verify(&presented.headers) {
             Ok(known) => Ok(Caller {
                 name: known.name,
@@ -28,25 +27,36 @@ impl<T: Variables> Guest for T {
 
 /// The keys that callers may present. Nothing checks the variables before the first request, so it is done here: without
 /// a name, a cloud and a key nobody is let in.
-async fn ring<T: Variables>() -> Result<KeyRing, String> {
-    twin_name::<T>().await.map_err(|_| "TWIN_NAME is not set")?;
-    let cloud = T::variable("TWIN_CLOUD").await;
+async fn ring<T: Variables>() -> Result<KeyRing, Denied> {
+    let wrong = |words: &str| Denied::Unavailable(words.to_owned());
+    if T::variable("TWIN_NAME").await?.is_none() {
+        return Err(wrong("TWIN_NAME is not set"));
+    }
+    let cloud = T::variable("TWIN_CLOUD").await?;
     let cloud: Cloud = cloud
         .and_then(|name| name.parse().ok())
-        .ok_or("TWIN_CLOUD must be aws, azure or gcp")?;
-    let list = T::variable("INTER_CLOUD_TOKEN").await.unwrap_or_default();
+        .ok_or_else(|| wrong("TWIN_CLOUD must be aws, azure or gcp"))?;
+    let list = T::variable("INTER_CLOUD_TOKEN").await?.unwrap_or_default();
     let accepted: Vec<_> = keys(&list).filter(|key| is_key(key)).collect();
     if accepted.is_empty() {
-        return Err("INTER_CLOUD_TOKEN holds no key".to_owned());
+        return Err(wrong("INTER_CLOUD_TOKEN holds no key"));
     }
-    let list = T::variable("TWIN_OPERATOR_TOKEN").await;
+    let list = T::variable("TWIN_OPERATOR_TOKEN").await?;
     let operators: Vec<_> = list.iter().flat_map(|list| keys(list)).collect();
     // A key that is left out for its form would leave its routes to the others.
     if !operators
         .iter()
         .all(|key| is_key(key) && !accepted.contains(key))
     {
-        return Err("TWIN_OPERATOR_TOKEN must hold other keys than INTER_CLOUD_TOKEN".to_owned());
+        return Err(wrong(
+            "TWIN_OPERATOR_TOKEN must hold other keys than INTER_CLOUD_TOKEN",
+        ));
     }
     Ok(KeyRing::new(cloud, accepted).with_operators(operators))
+}
+
+impl From<Unreadable> for Denied {
+    fn from(unreadable: Unreadable) -> Self {
+        Self::Unavailable(unreadable.to_string())
+    }
 }

@@ -9,12 +9,12 @@ use twin_contract::{
 };
 
 use crate::{
-    Failure, Variables,
+    Failure, Neighbours, Variables,
     bindings::{
         error_topic::{Guest, Severity, SystemError},
         peers::Request,
     },
-    clock, peers,
+    clock, log, peers,
 };
 
 /// The longest that publishing may take, in milliseconds, and the part of it that is kept for coming back.
@@ -54,7 +54,7 @@ pub trait Outbox {
     async fn forget(id: &str) -> Result<(), Failure>;
 }
 
-impl<T: Variables + Outbox> Guest for T {
+impl<T: Variables + Neighbours + Outbox> Guest for T {
     async fn publish(error: SystemError) -> Result<(), Failure> {
         let end = clock::mono_ms() + LIMIT_MS - MARGIN_MS;
         let left = || end.saturating_sub(clock::mono_ms());
@@ -66,31 +66,36 @@ impl<T: Variables + Outbox> Guest for T {
             .await
             .unwrap_or_else(|| Err(Failure::Unavailable("the store is busy".to_owned())))?;
         // It is durable: from here on nothing fails any more, it only takes longer.
-        let _ = clock::within(left(), forward::<T>()).await;
+        let cause = match clock::within(left(), forward::<T>()).await {
+            Some(Ok(())) => return Ok(()),
+            Some(Err(cause)) => cause,
+            None => "no answer in time".to_owned(),
+        };
+        log::warn::<T>(
+            "system errors wait for their reporter",
+            &[("cause", &cause)],
+        );
         Ok(())
     }
 }
 
-/// Delivers what waits, until something stands in the way.
-async fn forward<T: Variables + Outbox>() -> Result<(), Failure> {
-    if T::variable(Peer::ErrorReporter.variables().url)
-        .await
-        .is_none()
-    {
+/// Delivers what waits, until something stands in the way: that is the error, in words for a log.
+async fn forward<T: Variables + Neighbours + Outbox>() -> Result<(), String> {
+    let url = T::variable(Peer::ErrorReporter.variables().url).await;
+    if url.map_err(|error| error.to_string())?.is_none() {
         return Ok(());
     }
-    for event in T::waiting(BATCH).await? {
-        if !deliver::<T>(&event).await {
-            break;
-        }
+    let store_failed = |failure: Failure| format!("{failure:?}");
+    for event in T::waiting(BATCH).await.map_err(store_failed)? {
+        deliver::<T>(&event).await?;
         // If this fails, the reporter sees the event twice, and knows it by its id.
-        T::forget(&event.id).await?;
+        T::forget(&event.id).await.map_err(store_failed)?;
     }
     Ok(())
 }
 
-/// Whether the event is with the reporter, or never will be.
-async fn deliver<T: Variables>(event: &Event) -> bool {
+/// Brings an event to the reporter. That it never will be taken is no error: it must not stand in the way of the others.
+async fn deliver<T: Variables + Neighbours>(event: &Event) -> Result<(), String> {
     let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     let request = Request {
         method: "POST".to_owned(),
@@ -101,14 +106,12 @@ async fn deliver<T: Variables>(event: &Event) -> bool {
         ],
         body: event.document.clone(),
     };
-    match peers::attempt::<T>(Peer::ErrorReporter, request).await {
-        // What is refused as such must not stand in the way of the others.
-        Ok(reply) => {
-            Custody::of_reply(reply.status, &reply.body).is_some()
-                || is_refused_for_good(reply.status)
-        }
-        Err(_) => false,
+    let reply = peers::attempt::<T>(Peer::ErrorReporter, request).await;
+    let reply = reply.map_err(|failure| format!("{failure:?}"))?;
+    if Custody::of_reply(reply.status, &reply.body).is_some() || is_refused_for_good(reply.status) {
+        return Ok(());
     }
+    Err(format!("HTTP {}", reply.status))
 }
 
 fn document(error: SystemError) -> Document {

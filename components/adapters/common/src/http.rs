@@ -25,8 +25,8 @@ const CHUNK: usize = 64 * 1024;
 
 /// What is sent.
 pub(crate) struct Outgoing {
-    /// POST, or else GET.
-    pub(crate) post: bool,
+    /// The method.
+    pub(crate) method: Method,
     /// Where to.
     pub(crate) target: Target,
     /// With the credential, without `content-length`.
@@ -38,7 +38,7 @@ pub(crate) struct Outgoing {
 /// Sends once and reads the reply to its end. Dropping the future ends the exchange.
 pub(crate) async fn exchange(outgoing: Outgoing) -> Result<Reply, Failure> {
     let Outgoing {
-        post,
+        method,
         target,
         headers,
         body,
@@ -47,7 +47,7 @@ pub(crate) async fn exchange(outgoing: Outgoing) -> Result<Reply, Failure> {
         .into_iter()
         .map(|(name, value)| (name, value.into_bytes()))
         .collect();
-    let has_body = post || !body.is_empty();
+    let has_body = matches!(method, Method::Post) || !body.is_empty();
     if has_body {
         let length = body.len().to_string();
         fields.push(("content-length".to_owned(), length.into_bytes()));
@@ -61,7 +61,7 @@ pub(crate) async fn exchange(outgoing: Outgoing) -> Result<Reply, Failure> {
     // Its own limits are the runtime's; the caller's is the one that counts.
     let options = Some(RequestOptions::new());
     let (request, transmitted) = Request::new(fields, contents, trailers, options);
-    address(&request, post, &target)
+    address(&request, &method, &target)
         .map_err(|()| Failure::Other("the URL is none that this runtime can send to".to_owned()))?;
     // Beside the exchange: a peer may reply before it has read everything.
     wasip3::spawn(async move {
@@ -75,14 +75,13 @@ pub(crate) async fn exchange(outgoing: Outgoing) -> Result<Reply, Failure> {
     reply
 }
 
-fn address(request: &Request, post: bool, target: &Target) -> Result<(), ()> {
-    let method = if post { Method::Post } else { Method::Get };
+fn address(request: &Request, method: &Method, target: &Target) -> Result<(), ()> {
     let scheme = if target.https {
         Scheme::Https
     } else {
         Scheme::Http
     };
-    request.set_method(&method)?;
+    request.set_method(method)?;
     request.set_scheme(Some(&scheme))?;
     request.set_authority(Some(&target.authority))?;
     request.set_path_with_query(Some(&target.path_with_query))

@@ -9,8 +9,10 @@ mod credentials;
 mod digest;
 mod error_topic;
 mod http;
+pub mod kept;
 mod lifecycle;
-mod log;
+pub mod log;
+pub mod neighbours;
 mod peers;
 pub mod records;
 mod settings;
@@ -18,18 +20,36 @@ mod url;
 
 pub use bindings::types::{Failure, Instant};
 pub use error_topic::{Event, Outbox};
+pub use neighbours::Neighbours;
 
 use twin_contract::Cloud;
+
+/// A variable of which it is not known whether it is set, because the runtime failed to look it up.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{variable} cannot be read: {cause}")]
+pub struct Unreadable {
+    /// Its name, as in the native host.
+    pub variable: String,
+    /// The runtime's words, for a log.
+    pub cause: String,
+}
 
 /// Where a runtime keeps configuration, under the names of the native host's variables.
 #[allow(async_fn_in_trait, reason = "components have one thread")]
 pub trait Variables: 'static {
     /// A variable's value; none if it is not set, or empty.
-    async fn variable(name: &str) -> Option<String>;
+    ///
+    /// # Errors
+    /// If the runtime cannot tell. That is never the same as none: what takes the place of an unset variable (another
+    /// key, another header, the own store) must not take the place of one that is set.
+    async fn variable(name: &str) -> Result<Option<String>, Unreadable>;
 
     /// The cloud of a receiver that its URL's host (in lower case, without a port) gives away.
-    async fn cloud_of_host(host: &str) -> Option<Cloud> {
-        twin_contract::cloud_of_host(host)
+    ///
+    /// # Errors
+    /// If a variable decides it that cannot be read.
+    async fn cloud_of_host(host: &str) -> Result<Option<Cloud>, Unreadable> {
+        Ok(twin_contract::cloud_of_host(host))
     }
 
     /// Whether debug lines are logged.
@@ -39,10 +59,16 @@ pub trait Variables: 'static {
 /// The twin's name, which is part of every key.
 ///
 /// # Errors
-/// If there is none: any other would be another twin's.
+/// If it is not set or cannot be read: any other would be another twin's.
 pub async fn twin_name<V: Variables>() -> Result<String, Failure> {
-    let name = V::variable("TWIN_NAME").await;
+    let name = V::variable("TWIN_NAME").await?;
     name.ok_or_else(|| Failure::Unavailable("TWIN_NAME is not set".to_owned()))
+}
+
+impl From<Unreadable> for Failure {
+    fn from(unreadable: Unreadable) -> Self {
+        Self::Unavailable(unreadable.to_string())
+    }
 }
 
 /// Exports an adapter's capabilities.

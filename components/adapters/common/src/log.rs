@@ -22,6 +22,13 @@ struct Line<'a> {
     fields: BTreeMap<&'a str, &'a str>,
 }
 
+/// Something that is degraded.
+pub fn warn<T: Variables>(message: &str, fields: &[(&str, &str)]) {
+    let fields = fields.iter();
+    let fields = fields.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    T::emit(Level::Warn, message.to_owned(), fields.collect());
+}
+
 impl<T: Variables> Guest for T {
     fn emit(level: Level, message: String, fields: Vec<(String, String)>) {
         if matches!(level, Level::Debug) && !T::debug_mode() {

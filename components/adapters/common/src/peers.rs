@@ -1,16 +1,18 @@
 //! `peers`: by the same rules as the native host: whose key, in which header, and what a function may not say.
 
 use twin_contract::{Cloud, HeaderForm, Peer, is_key, is_the_runtimes, keys};
+use wasip3::http::types::Method;
 
 use crate::{
-    Variables,
+    Neighbours, Unreadable, Variables,
     bindings::peers::{Failure, Guest, Reply, Request},
     clock,
     http::{self, Outgoing},
+    neighbours,
     url::Target,
 };
 
-impl<T: Variables> Guest for T {
+impl<T: Variables + Neighbours> Guest for T {
     async fn send(peer: String, request: Request, timeout_ms: u32) -> Result<Reply, Failure> {
         let peer: Peer = peer.parse().map_err(|_| Failure::UnknownPeer)?;
         clock::within(timeout_ms.into(), attempt::<T>(peer, request))
@@ -20,21 +22,27 @@ impl<T: Variables> Guest for T {
 }
 
 /// Sends once. The caller sees to the time.
-pub(crate) async fn attempt<T: Variables>(peer: Peer, request: Request) -> Result<Reply, Failure> {
+pub(crate) async fn attempt<T: Variables + Neighbours>(
+    peer: Peer,
+    request: Request,
+) -> Result<Reply, Failure> {
     let variables = peer.variables();
-    let url = T::variable(variables.url)
-        .await
-        .ok_or(Failure::UnknownPeer)?;
+    let url = T::variable(variables.url).await?;
+    let url = url.ok_or(Failure::UnknownPeer)?;
     check(&request)?;
     let target = Target::parse(&url)
         .ok_or_else(|| Failure::Other(format!("{} is no usable URL", variables.url)))?;
     let form = form::<T>(variables.cloud, &target).await?;
     let key = key::<T>(variables.token).await?;
+    neighbours::check::<T>(&target).await?;
 
     let mut headers = request.headers;
     headers.push((form.header().to_owned(), form.value(&key)));
     http::exchange(Outgoing {
-        post: request.method == "POST",
+        method: match request.method.as_str() {
+            "POST" => Method::Post,
+            _ => Method::Get,
+        },
         target: target.with_query(&request.query),
         headers,
         body: request.body,
@@ -44,28 +52,35 @@ pub(crate) async fn attempt<T: Variables>(peer: Peer, request: Request) -> Resul
 
 /// How the key travels: in the form of the receiving cloud.
 async fn form<T: Variables>(variable: &str, target: &Target) -> Result<HeaderForm, Failure> {
-    let cloud: Option<Cloud> = match T::variable(variable).await {
+    let cloud: Option<Cloud> = match T::variable(variable).await? {
         Some(name) => Some(
             name.parse()
                 .map_err(|_| Failure::Other(format!("{variable} must be aws, azure or gcp")))?,
         ),
-        None => T::cloud_of_host(&target.host()).await,
+        None => T::cloud_of_host(&target.host()).await?,
     };
     Ok(HeaderForm::of(cloud))
 }
 
 /// The peer's own key, else the one for all peers, else the first that this side accepts.
 async fn key<T: Variables>(variable: &str) -> Result<String, Failure> {
-    let mut key = T::variable(variable).await;
+    let mut key = T::variable(variable).await?;
     if key.is_none() {
-        key = T::variable("REMOTE_AUTH_TOKEN").await;
+        key = T::variable("REMOTE_AUTH_TOKEN").await?;
     }
     if key.is_none() {
-        let accepted = T::variable("INTER_CLOUD_TOKEN").await.unwrap_or_default();
+        let accepted = T::variable("INTER_CLOUD_TOKEN").await?.unwrap_or_default();
         key = keys(&accepted).next().map(str::to_owned);
     }
     key.filter(|key| is_key(key))
         .ok_or_else(|| Failure::CredentialsUnavailable("no key is configured".to_owned()))
+}
+
+impl From<Unreadable> for Failure {
+    /// Retryable, and no fault of the peer.
+    fn from(unreadable: Unreadable) -> Self {
+        Self::CredentialsUnavailable(unreadable.to_string())
+    }
 }
 
 /// Refuses methods other than GET and POST, and headers that are the runtime's.

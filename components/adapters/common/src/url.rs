@@ -48,6 +48,12 @@ impl Target {
         host.to_ascii_lowercase()
     }
 
+    /// The path, without a query.
+    pub(crate) fn path(&self) -> &str {
+        let path = self.path_with_query.split(['?', '#']).next();
+        path.unwrap_or_default()
+    }
+
     /// With a query behind its own.
     pub(crate) fn with_query(mut self, query: &str) -> Self {
         if !query.is_empty() {

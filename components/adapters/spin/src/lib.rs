@@ -6,6 +6,7 @@
 mod circuits;
 mod database;
 mod letters;
+mod neighbours;
 mod outbox;
 mod records;
 mod replay;

@@ -16,13 +16,13 @@ mod records;
 mod replay;
 mod versions;
 
-use twin_adapter::Variables;
+use twin_adapter::{Neighbours, Unreadable, Variables};
 
 struct Adapter;
 
 impl Variables for Adapter {
-    async fn variable(name: &str) -> Option<String> {
-        environment::variable(name)
+    async fn variable(name: &str) -> Result<Option<String>, Unreadable> {
+        Ok(environment::variable(name))
     }
 
     fn debug_mode() -> bool {
@@ -30,5 +30,7 @@ impl Variables for Adapter {
         matches!(mode.as_deref(), Some("true" | "1"))
     }
 }
+
+impl Neighbours for Adapter {}
 
 twin_adapter::export_adapter!(Adapter);

@@ -1,0 +1,44 @@
+//! Functions of the same app, which some runtimes call without a network.
+
+use wasip3::http::types::Method;
+
+use crate::{
+    bindings::peers::Failure,
+    http::{self, Outgoing},
+    url::Target,
+};
+
+/// What a runtime needs to be asked before a peer is called.
+#[allow(async_fn_in_trait, reason = "components have one thread")]
+pub trait Neighbours: 'static {
+    /// False if nothing is at this host (in lower case, without a port) and the runtime would end the whole instance, with
+    /// every call in it, for asking there. `path` is the path of the peer's URL.
+    async fn is_there(_host: &str, _path: &str) -> bool {
+        true
+    }
+}
+
+/// The status with which a URL answers `OPTIONS` without a credential: every function of ours answers 405.
+///
+/// # Errors
+/// Why there is no reply.
+pub async fn probe(url: &str) -> Result<u16, Failure> {
+    let target = Target::parse(url);
+    let target = target.ok_or_else(|| Failure::Other("no URL to probe".to_owned()))?;
+    let reply = http::exchange(Outgoing {
+        method: Method::Options,
+        target,
+        headers: Vec::new(),
+        body: Vec::new(),
+    });
+    Ok(reply.await?.status)
+}
+
+/// Refuses to call a peer that is not there.
+pub(crate) async fn check<T: Neighbours>(target: &Target) -> Result<(), Failure> {
+    if T::is_there(&target.host(), target.path()).await {
+        return Ok(());
+    }
+    let words = format!("this app has no function at {}", target.authority);
+    Err(Failure::Unreachable(words))
+}

@@ -1,0 +1,64 @@
+//! The settings of a function on stage, which a test may take away or make fail while it runs.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use twin_host::{bindings::types::Failure, imports};
+
+/// Settings by name. Clones are one.
+#[derive(Clone, Default)]
+pub struct Settings(Arc<Mutex<Inner>>);
+
+#[derive(Default)]
+struct Inner {
+    values: HashMap<String, String>,
+    failing: BTreeSet<String>,
+    asked: Vec<String>,
+}
+
+impl Settings {
+    /// Sets a setting.
+    pub fn set(&self, name: &str, value: &str) {
+        self.with(|inner| inner.values.insert(name.to_owned(), value.to_owned()));
+    }
+
+    /// Takes a setting away.
+    pub fn unset(&self, name: &str) {
+        self.with(|inner| inner.values.remove(name));
+    }
+
+    /// Makes a setting fail when it is asked for.
+    pub fn fail(&self, name: &str) {
+        self.with(|inner| inner.failing.insert(name.to_owned()));
+    }
+
+    /// Lets every setting be read again.
+    pub fn heal(&self) {
+        self.with(|inner| inner.failing.clear());
+    }
+
+    /// The names asked for so far, in order.
+    pub fn asked(&self) -> Vec<String> {
+        self.with(|inner| inner.asked.clone())
+    }
+
+    /// As the host's runtime wants them.
+    pub(crate) fn capability(&self) -> imports::Settings {
+        let settings = self.clone();
+        Arc::new(move |name| {
+            settings.with(|inner| {
+                inner.asked.push(name.to_owned());
+                if inner.failing.contains(name) {
+                    return Err(Failure::Unavailable("the vault is sealed".to_owned()));
+                }
+                Ok(inner.values.get(name).cloned())
+            })
+        })
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut Inner) -> T) -> T {
+        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}

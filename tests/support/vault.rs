@@ -1,0 +1,58 @@
+//! The variables of the stand-in for Spin as a vault would give them: a test makes some of them fail, and sees which were
+//! asked for. Both sides share the folder of the data.
+
+use std::{
+    fs::{self, File},
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+/// What tests and stand-in say to each other about variables, in files. Names are those of Spin: lower case.
+pub struct Vault {
+    failing: PathBuf,
+    asked: PathBuf,
+}
+
+impl Vault {
+    /// The vault of the functions whose data is in this folder.
+    pub fn of(folder: &Path) -> Self {
+        Self {
+            failing: folder.join("variables-that-fail"),
+            asked: folder.join("variables-asked-for"),
+        }
+    }
+
+    /// From now on these variables fail, and no others; processes that run see it, too.
+    pub fn fail(&self, names: &[impl AsRef<str>]) {
+        let names: Vec<_> = names.iter().map(AsRef::as_ref).collect();
+        // Whoever reads at this moment sees the old names or the new ones.
+        let next = self.failing.with_extension("next");
+        fs::write(&next, names.join("\n")).expect("the folder can be written");
+        fs::rename(next, &self.failing).expect("the folder can be written");
+    }
+
+    /// Whether a variable fails now.
+    pub fn fails(&self, name: &str) -> bool {
+        let failing = fs::read_to_string(&self.failing).unwrap_or_default();
+        failing.lines().any(|failing| failing == name)
+    }
+
+    /// Notes that an instance of a component asked for a variable.
+    pub fn note(&self, component: &str, instance: usize, name: &str) {
+        let asked = File::options().create(true).append(true).open(&self.asked);
+        let line = format!("{component} {instance} {name}\n");
+        let written = asked.and_then(|mut asked| asked.write_all(line.as_bytes()));
+        written.expect("the folder can be written");
+    }
+
+    /// The variables that a component has asked for, each as the number of the instance and the name, in order, with
+    /// repeats.
+    pub fn asked(&self, component: &str) -> Vec<String> {
+        let asked = fs::read_to_string(&self.asked).unwrap_or_default();
+        let lines = asked.lines().filter_map(|line| line.split_once(' '));
+        lines
+            .filter(|(by, _)| *by == component)
+            .map(|(_, what)| what.to_owned())
+            .collect()
+    }
+}
