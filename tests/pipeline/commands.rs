@@ -72,6 +72,15 @@ fn a_variable_that_is_no_utf_8_is_named_and_not_taken_for_one_that_is_not_set() 
             assert!(told.stderr.contains("UTF-8"), "{told:?}");
         }
     }
+    // The key of hops does not go out in place of the operators'. Nobody listens there.
+    let url = ["--url", "http://127.0.0.1:9", "--cloud", "aws"];
+    let mut command = twin(["dead-letters", "list"].into_iter().chain(url));
+    let told = run(command
+        .env("TWIN_OPERATOR_TOKEN", foreign)
+        .env("INTER_CLOUD_TOKEN", "the-key"));
+    assert_eq!(told.code, Some(2), "{told:?}");
+    assert!(told.stderr.contains("TWIN_OPERATOR_TOKEN"), "{told:?}");
+    assert!(!told.stderr.contains("components"), "a secret: {told:?}");
 }
 
 #[test]

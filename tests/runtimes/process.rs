@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs::File,
+    hash::{BuildHasher, RandomState},
     net::{SocketAddr, TcpListener, TcpStream},
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
@@ -51,8 +52,7 @@ impl<'a, R: Runtime> Twin<'a, R> {
     /// A twin without data of which nothing runs.
     pub(crate) fn new(runtime: &'a R, settings: Variables) -> Self {
         // All at once, so that no port is given twice.
-        let listeners =
-            PLACES.map(|(name, ..)| (name, TcpListener::bind("127.0.0.1:0").expect("a free port")));
+        let listeners = PLACES.map(|(name, ..)| (name, free_port()));
         let ports = listeners
             .iter()
             .map(|(name, listener)| (*name, listener.local_addr().unwrap().port()));
@@ -181,6 +181,20 @@ impl<'a, R: Runtime> Twin<'a, R> {
     fn log(&self, function: &str) -> PathBuf {
         Path::new(self.data.path()).join(format!("{function}.log"))
     }
+}
+
+/// A port that is free. While its function is down another process could be given it, and what runs there would be taken for
+/// the function: so it is none of those that the system gives out by itself.
+fn free_port() -> TcpListener {
+    const FIRST: u16 = 10_000;
+    const COUNT: u16 = 20_000;
+    let random = RandomState::new().hash_one(0);
+    let start = u16::try_from(random % u64::from(COUNT)).unwrap();
+    let ports = (0..COUNT).map(|step| FIRST + (start + step) % COUNT);
+    ports
+        .filter_map(|port| TcpListener::bind(address(port)).ok())
+        .next()
+        .expect("a free port")
 }
 
 fn address(port: u16) -> SocketAddr {

@@ -2,7 +2,6 @@
 //! component answers, so that a command shows the same however it is given.
 
 use std::{
-    env,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -137,7 +136,10 @@ impl Reach {
         let cloud = options.cloud.or_else(told).ok_or(UsageError(
             "--cloud is needed: the host name of --url does not tell whose header carries the key (aws, azure or gcp)",
         ))?;
-        let key = options.key.clone().or_else(key_of_environment);
+        let key = match &options.key {
+            Some(key) => Some(key.clone()),
+            None => key_of_environment()?,
+        };
         let key = key.ok_or(UsageError(
             "a key is needed: set TWIN_OPERATOR_TOKEN or INTER_CLOUD_TOKEN, or give --key",
         ))?;
@@ -289,11 +291,18 @@ struct Refusal {
     message: Option<String>,
 }
 
-/// The first key of a list: that of operators, else that of hops.
-fn key_of_environment() -> Option<String> {
-    let set = |name| env::var(name).ok().filter(|list| !list.is_empty());
-    let list = set("TWIN_OPERATOR_TOKEN").or_else(|| set("INTER_CLOUD_TOKEN"))?;
-    twin_contract::keys(&list).next().map(str::to_owned)
+/// The first key of a list: that of operators, else that of hops. None if neither is set.
+fn key_of_environment() -> Result<Option<String>, ConfigError> {
+    let set = |name| {
+        let list = Config::variable_from_env(name)?;
+        Ok(list.filter(|list| !list.is_empty()))
+    };
+    let list = match set("TWIN_OPERATOR_TOKEN")? {
+        Some(list) => Some(list),
+        None => set("INTER_CLOUD_TOKEN")?,
+    };
+    let first = |list: String| twin_contract::keys(&list).next().map(str::to_owned);
+    Ok(list.and_then(first))
 }
 
 /// The one twin whose data is in a folder.

@@ -134,10 +134,9 @@ impl Config {
         let mut config = Self::blank();
         let names = ["TWIN_HTTP_PROXY", "TWIN_EXTRA_CA_FILE"];
         for variable in variables().filter(|variable| names.contains(&variable.name)) {
-            match env::var_os(variable.name).map(OsString::into_string) {
-                Some(Ok(text)) if !text.is_empty() => config.take(variable, &text)?,
-                Some(Err(value)) => foreign(variable.name, &value)?,
-                Some(Ok(_)) | None => {}
+            match Self::variable_from_env(variable.name)? {
+                Some(text) if !text.is_empty() => config.take(variable, &text)?,
+                Some(_) | None => {}
             }
         }
         Ok(config.peers)
