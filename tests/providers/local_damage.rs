@@ -13,7 +13,7 @@ use twin_contract::Cloud;
 use twin_host::{
     bindings::{
         error_topic::{Severity, SystemError},
-        records::Order,
+        records::{Order, Outcome},
         types::Failure,
     },
     providers::{
@@ -107,6 +107,42 @@ async fn a_damaged_record_is_reported_once_and_the_rest_is_served() {
             Ok(()),
             "a row is not the store"
         );
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_is_sent_again_repairs_its_record() {
+    let folder = tempdir().unwrap();
+    let stores = open(folder.path());
+    let put = async |body: &str| {
+        let entries = vec![entry(1, "a", body)];
+        let put = stores.records.put(TELEMETRY.to_owned(), entries).await;
+        put.unwrap().remove(0)
+    };
+    let served = async || {
+        let everything = everything(Order::OldestFirst);
+        let page = stores.records.query(TELEMETRY.to_owned(), everything).await;
+        let entries = page.unwrap().entries.into_iter();
+        entries.map(|entry| entry.body).collect::<Vec<_>>()
+    };
+    let Outcome::Stored(at) = put("body").await else {
+        panic!("it is new");
+    };
+    for reported in [1, 2] {
+        let damage = "UPDATE records SET body = CAST('x' AS BLOB), time_us = 9 WHERE id = 'a'";
+        change(folder.path(), damage);
+        assert_eq!(served().await, Vec::<Vec<u8>>::new());
+        assert_eq!(
+            put("other").await,
+            Outcome::Conflict,
+            "not with other bytes"
+        );
+        assert_eq!(served().await, Vec::<Vec<u8>>::new());
+
+        assert_eq!(put("body").await, Outcome::Duplicate(at));
+
+        assert_eq!(served().await, [b"body"]);
+        assert_eq!(events(&stores).await.len(), reported);
     }
 }
 

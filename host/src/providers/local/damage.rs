@@ -27,6 +27,8 @@ const NOTE: &str = "
     INSERT INTO damage (twin, kind, item, found_at_us) VALUES (:twin, :kind, :item, :now)
     ON CONFLICT (twin, kind, item) DO NOTHING";
 
+const FORGET: &str = "DELETE FROM damage WHERE twin = :twin AND kind = :kind AND item = :item";
+
 /// Read as bytes, since nothing in a damaged row need be what it was.
 const RECORD: &str = "
     SELECT CAST(id AS BLOB), CAST(device_id AS BLOB), CAST(body AS BLOB), X''
@@ -110,6 +112,15 @@ fn report(session: &Session<'_>, kind: Kind, item: i64) -> rusqlite::Result<()> 
         raw_data: twin_contract::SystemError::raw_data(&bytes),
     };
     error_topic::publish(session, &error)
+}
+
+/// A row that may have been damaged is gone, or whole again.
+pub(super) fn forget(session: &Session<'_>, kind: Kind, item: i64) -> rusqlite::Result<()> {
+    session.execute(
+        FORGET,
+        named_params! { ":twin": session.twin(), ":kind": kind.name(), ":item": item },
+    )?;
+    Ok(())
 }
 
 /// The connector that sends to a peer: it stands one layer before the peer.

@@ -5,7 +5,7 @@ use rusqlite::{Row, named_params};
 
 use super::{
     Store,
-    damage::Kind,
+    damage::{self, Kind},
     seal::{Checked, check, holds, seal, whole},
     session::Session,
     writer::Need,
@@ -29,8 +29,12 @@ const INSERT: &str = "
     ON CONFLICT (twin, collection, device_id, id) DO NOTHING";
 
 const FIND: &str = "
-    SELECT digest, stored_at_us FROM records
+    SELECT rowid, time_us, id, body, stored_at_us, seal, digest FROM records
     WHERE twin = :twin AND collection = :collection AND device_id = :device_id AND id = :id";
+
+const REPAIR: &str = "
+    UPDATE records SET time_us = :time, message_type = :message_type, body = :body, seal = :seal
+    WHERE rowid = :item";
 
 const OLDEST_FIRST: &str = "
     SELECT rowid, time_us, id, body, stored_at_us, seal FROM records
@@ -106,7 +110,7 @@ fn put(
     if inserted > 0 {
         return Ok(Outcome::Stored(now));
     }
-    session.row(
+    let (digest, stored_at, before) = session.row(
         FIND,
         named_params! {
             ":twin": session.twin(),
@@ -115,13 +119,32 @@ fn put(
             ":id": entry.id,
         },
         |row| {
-            Ok(if row.get::<_, String>("digest")? == entry.digest {
-                Outcome::Duplicate(row.get("stored_at_us")?)
-            } else {
-                Outcome::Conflict
-            })
+            let digest: String = row.get("digest")?;
+            Ok((digest, row.get("stored_at_us")?, check_row(row)?))
         },
-    )
+    )?;
+    if digest != entry.digest {
+        return Ok(Outcome::Conflict);
+    }
+    if let Checked::Damaged(item) = before {
+        repair(session, item, entry, seal)?;
+    }
+    Ok(Outcome::Duplicate(stored_at))
+}
+
+/// Puts the same message in the place of a damaged record of it: what is acknowledged must be there.
+fn repair(session: &Session<'_>, item: i64, entry: &Entry, seal: &[u8]) -> rusqlite::Result<()> {
+    session.execute(
+        REPAIR,
+        named_params! {
+            ":item": item,
+            ":time": entry.time,
+            ":message_type": entry.message_type,
+            ":body": entry.body,
+            ":seal": seal,
+        },
+    )?;
+    damage::forget(session, Kind::Record, item)
 }
 
 fn query(

@@ -7,7 +7,12 @@ use serde_json::json;
 use tokio::time::sleep;
 use twin_contract::Timestamp;
 
-use super::{Local, Store, damage::connector_before, error_topic, session::Session};
+use super::{
+    Local, Store,
+    damage::{self, Kind, connector_before},
+    error_topic,
+    session::Session,
+};
 use crate::{
     bindings::{
         error_topic::{Severity, SystemError},
@@ -45,9 +50,6 @@ const OLDEST_LETTERS: &str = "
     FROM dead_letters WHERE twin = :twin AND seq > :after ORDER BY seq LIMIT :limit";
 
 const REMOVE_LETTER: &str = "DELETE FROM dead_letters WHERE seq = :item";
-
-const FORGET_DAMAGE: &str =
-    "DELETE FROM damage WHERE twin = :twin AND kind = :kind AND item = :item";
 
 /// How many were removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -155,7 +157,7 @@ fn records(session: &Session<'_>, after: i64, age: Duration) -> rusqlite::Result
         rows.collect::<Result<_, _>>()?
     };
     for (item, _) in rows.iter().filter(|(_, old)| *old) {
-        remove(session, REMOVE_RECORD, "record", *item)?;
+        remove(session, REMOVE_RECORD, Kind::Record, *item)?;
     }
     Ok(Batch::of(&rows, RECORDS))
 }
@@ -186,7 +188,7 @@ fn letters(session: &Session<'_>, after: i64, age: Duration) -> rusqlite::Result
         }
     }
     for (item, _) in rows.iter().filter(|(_, old)| *old) {
-        remove(session, REMOVE_LETTER, "letter", *item)?;
+        remove(session, REMOVE_LETTER, Kind::Letter, *item)?;
     }
     // In the same transaction: no letter is removed unreported.
     for (peer, letters) in named {
@@ -195,13 +197,9 @@ fn letters(session: &Session<'_>, after: i64, age: Duration) -> rusqlite::Result
     Ok(Batch::of(&rows, LETTERS))
 }
 
-fn remove(session: &Session<'_>, how: &str, kind: &str, item: i64) -> rusqlite::Result<()> {
+fn remove(session: &Session<'_>, how: &str, kind: Kind, item: i64) -> rusqlite::Result<()> {
     session.execute(how, named_params! { ":item": item })?;
-    session.execute(
-        FORGET_DAMAGE,
-        named_params! { ":twin": session.twin(), ":kind": kind, ":item": item },
-    )?;
-    Ok(())
+    damage::forget(session, kind, item)
 }
 
 fn expired(
