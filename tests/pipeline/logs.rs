@@ -83,6 +83,66 @@ async fn a_log_that_is_not_read_loses_lines_and_nothing_else() {
     assert_eq!(host.exit().code(), Some(0), "nor does it wait at its end");
 }
 
+/// The lines with this message that a host left behind, which has been told to stop.
+async fn lines_of(host: &Host, message: &str) -> Vec<Value> {
+    let logs = eventually("the log is read to its end", async || {
+        let logs = host.logs();
+        logs.contains(r#""message":"stopped""#).then_some(logs)
+    })
+    .await;
+    let lines = logs.lines().map(|line| serde_json::from_str(line).unwrap());
+    lines
+        .filter(|line: &Value| line["message"] == message)
+        .collect()
+}
+
+/// How many events the lines stand for.
+fn events_of(lines: &[Value]) -> u64 {
+    let repeated = lines.iter().map(|line| line["repeated"].as_u64());
+    repeated.map(|repeated| 1 + repeated.unwrap_or(0)).sum()
+}
+
+#[tokio::test]
+async fn a_refused_write_is_one_line_a_cause() {
+    const REFUSED: usize = 60;
+    const SIZE: usize = 200_000;
+    let mut host = Host::of(Aws, "writer")
+        // The least that there is.
+        .set("TWIN_DATA_MAX_BYTES", "33554432")
+        .start()
+        .await;
+    let mut refused = 0;
+    for nth in 0.. {
+        let reply = host.post("/write", &envelope(nth, SIZE)).await;
+        match reply.status {
+            200 => assert!(nth < 200, "the limit is never reached"),
+            status => {
+                assert_eq!((status, reply.error_code().as_str()), (503, "STORE_FULL"));
+                refused += 1;
+            }
+        }
+        if refused == REFUSED {
+            break;
+        }
+    }
+    host.terminate();
+    assert_eq!(host.exit().code(), Some(0));
+    let lines = lines_of(&host, "record not stored").await;
+    assert_eq!(events_of(&lines), REFUSED as u64, "{lines:?}");
+    assert!(lines.len() < REFUSED / 2, "{lines:?}");
+    let again = lines_of(&host, "a batch was not stored").await;
+    assert!(again.is_empty(), "{again:?}");
+}
+
+/// The `nth` envelope for a writer, with a payload of about this size.
+fn envelope(nth: usize, size: usize) -> String {
+    let filling = "x".repeat(size);
+    format!(
+        r#"{{"source_cloud":"azure","target_layer":"L3","message_type":"telemetry","timestamp":"2026-01-01T00:00:00Z",
+            "payload":{{"device_id":"d{nth}","filling":"{filling}"}},"trace_id":"trace"}}"#
+    )
+}
+
 #[tokio::test]
 async fn a_fault_that_repeats_is_one_line_that_counts() {
     const ERRORS: usize = 60;
@@ -92,21 +152,8 @@ async fn a_fault_that_repeats_is_one_line_that_counts() {
     }
     host.terminate();
     assert_eq!(host.exit().code(), Some(0));
-    let lines = eventually("the log is read to its end", async || {
-        let logs = host.logs();
-        logs.contains(r#""message":"stopped""#).then_some(logs)
-    })
-    .await;
-    let lines: Vec<Value> = lines
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .filter(|line: &Value| line["message"] == "management not notified")
-        .collect();
-    let told: u64 = lines
-        .iter()
-        .map(|line| 1 + line["repeated"].as_u64().unwrap_or(0))
-        .sum();
-    assert_eq!(told, ERRORS as u64, "{lines:?}");
+    let lines = lines_of(&host, "management not notified").await;
+    assert_eq!(events_of(&lines), ERRORS as u64, "{lines:?}");
     // Ten seconds apart, but for the last.
     assert!(lines.len() < ERRORS / 2, "{lines:?}");
     assert!(
