@@ -1,7 +1,7 @@
 //! `POST /telemetry`: a device's message or an envelope comes in; the reply says who has it in the end.
 
 use twin_contract::{
-    Access, Layer, MessageId, Post, Wrapped, reply::Custody, trace_id_from_traceparent,
+    Access, Layer, MessageId, Post, Wrapped, reply::Custody, trace_id_from_traceparent, without_bom,
 };
 use twin_delivery::Deadline;
 use twin_guest::{
@@ -63,7 +63,7 @@ fn read(
             layer: envelope.target_layer,
             id: given.unwrap_or_else(|| MessageId::of_envelope(&request.body, sha256)),
             trace_id: envelope.trace_id.as_deref().map(str::to_owned),
-            envelope: request.body.clone(),
+            envelope: without_bom(&request.body).to_vec(),
         }),
         Post::Device(device) => {
             let traceparent = gate::header(request, "traceparent");

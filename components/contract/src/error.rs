@@ -8,6 +8,9 @@ pub enum ContractError {
     /// The body exceeds [`MAX_BODY`].
     #[error("the body is larger than {MAX_BODY} bytes")]
     BodyTooLarge,
+    /// The body has a content coding that is not taken off here.
+    #[error("the header `content-encoding` names `{0}`, which is not taken here")]
+    CodingUnsupported(String),
     /// The body is no UTF-8.
     #[error("the body is not valid UTF-8")]
     BodyNotUtf8,
@@ -68,10 +71,11 @@ pub enum ContractError {
 }
 
 impl ContractError {
-    /// The HTTP status: 413 for a body that is too large, else 400.
+    /// The HTTP status: 413 for a body that is too large, 415 for one that is coded, else 400.
     pub const fn status(&self) -> u16 {
         match self {
             Self::BodyTooLarge => 413,
+            Self::CodingUnsupported(_) => 415,
             _ => 400,
         }
     }
@@ -80,6 +84,7 @@ impl ContractError {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::BodyTooLarge => "BODY_TOO_LARGE",
+            Self::CodingUnsupported(_) => "CODING_UNSUPPORTED",
             Self::BodyNotUtf8 => "BODY_NOT_UTF8",
             Self::BodyNotJson { .. } => "BODY_NOT_JSON",
             Self::BodyNotAnObject => "BODY_NOT_AN_OBJECT",

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use crate::{
     ContractError, MAX_BODY,
+    coding::without_bom,
     scan::{Document, Fields, Value, is_plain, scan},
 };
 
@@ -21,7 +22,7 @@ pub(crate) struct Object<'a> {
 }
 
 impl<'a> Object<'a> {
-    /// Parses a whole body.
+    /// Parses a whole body; a byte order mark in front of it is passed over.
     ///
     /// # Errors
     /// If the body is too large, no UTF-8, no JSON, nests too deep, is no object, or repeats a field.
@@ -29,7 +30,7 @@ impl<'a> Object<'a> {
         if body.len() > MAX_BODY {
             return Err(ContractError::BodyTooLarge);
         }
-        Self::from_document(body)
+        Self::from_document(without_bom(body))
     }
 
     /// Parses a document of whatever size: one that was stored, and its fields are few.
@@ -116,6 +117,14 @@ mod tests {
         assert!(matches!(error("{} {}"), ContractError::BodyNotJson { .. }));
         assert_eq!(error("[1]"), ContractError::BodyNotAnObject);
         assert_eq!(error(" null"), ContractError::BodyNotAnObject);
+        assert!(matches!(
+            error("\u{feff}"),
+            ContractError::BodyNotJson { .. }
+        ));
+        assert!(matches!(
+            error("\u{feff}\u{feff}{}"),
+            ContractError::BodyNotJson { .. }
+        ));
         assert_eq!(error(b"{\"a\":\"\xff\"}"), ContractError::BodyNotUtf8);
         assert_eq!(error("[".repeat(100_000)), ContractError::BodyTooDeep);
         assert_eq!(error(vec![b' '; MAX_BODY + 1]), ContractError::BodyTooLarge);
@@ -172,6 +181,12 @@ mod tests {
             let payload = payload.expect("an object");
             assert_eq!(payload.each_once().map(|all| all.len()), Err(expected));
         }
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_passed_over() {
+        let object = Object::from_body("\u{feff}{\"a\":1}".as_bytes()).expect("an object");
+        assert_eq!(object.get("a").map(Value::get), Some("1"));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! way to hash a message ([`Sha256Hex`]).
 
 mod cloud;
+mod coding;
 mod dead_letter;
 mod device_message;
 mod envelope;
@@ -19,13 +20,16 @@ mod paging;
 mod parameters;
 mod peer;
 mod query;
+mod query_key;
 mod replay_command;
 pub mod reply;
+mod request_id;
 mod scan;
 mod system_error;
 mod timestamp;
 
 pub use cloud::{Cloud, Layer, MessageType};
+pub use coding::{codings, refuse_codings, without_bom};
 pub use dead_letter::{Attempt, DeadLetter, LetterPlace, letter_id};
 pub use device_message::{DeviceMessage, Wrapped};
 pub use envelope::{Envelope, Post};
@@ -38,9 +42,11 @@ pub use paging::{Fill, Place, Span, fill};
 pub use parameters::{no_parameters, parameter};
 pub use peer::{Peer, PeerVariables, UnknownPeer, cloud_of_host, is_hop_by_hop, is_the_runtimes};
 pub use query::{Order, Position, Query};
+pub use query_key::QueryKey;
 pub use replay_command::{
     LetterSummary, ReplayCommand, ReplayFailure, ReplayMode, ReplayPreview, ReplayReport,
 };
+pub use request_id::{REQUEST_ID, is_request_id};
 pub use system_error::{Severity, SystemError};
 pub use timestamp::Timestamp;
 

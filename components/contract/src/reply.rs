@@ -7,6 +7,13 @@ use crate::ContractError;
 /// The content type of every body.
 pub const JSON: &str = "application/json";
 
+/// Headers of every reply. Without them a cache may store what a request with `x-api-key` is answered, and give it to others: it
+/// keeps its hands off `authorization` only.
+pub const EVERY_REPLY: [(&str, &str); 2] = [
+    ("cache-control", "no-store"),
+    ("x-content-type-options", "nosniff"),
+];
+
 /// The body of the reply to a discard.
 #[derive(Debug, Serialize)]
 struct Discarded<'a> {

@@ -1,6 +1,6 @@
-//! Where every request enters: method, credential, size and identity are checked here, in this order, on every runtime.
+//! Where every request enters: method, credential, size, coding and identity are checked here, in this order, on every runtime.
 
-use twin_contract::{Access, ContractError, MAX_BODY, MessageId, Role};
+use twin_contract::{Access, ContractError, MAX_BODY, MessageId, Role, refuse_codings};
 
 use crate::{
     Request, Response,
@@ -21,7 +21,8 @@ const SINGLE: [&str; 5] = [
 /// gives access to.
 ///
 /// # Errors
-/// The response to send: 405, 400 (a repeated header), 401, 403, 503 (credentials cannot be checked now) or 413.
+/// The response to send: 405, 400 (a repeated header), 401, 403, 503 (credentials cannot be checked now), 413 or
+/// 415.
 pub async fn admit(
     request: &Request,
     methods: &[&str],
@@ -42,6 +43,11 @@ pub async fn admit(
     let announced = header(request, "content-length").and_then(|text| text.parse::<u64>().ok());
     if request.body.len() > MAX_BODY || announced.is_some_and(|length| length > MAX_BODY as u64) {
         return Err(reply::refused(&ContractError::BodyTooLarge));
+    }
+    // The native host takes off what it understands; what is still coded here is understood by nobody.
+    if !request.body.is_empty() {
+        refuse_codings(headers(request, "content-encoding"))
+            .map_err(|error| reply::refused(&error))?;
     }
     Ok(caller)
 }

@@ -3,21 +3,66 @@
 //! Written on the bare resources: a whole body in, a whole body out, and always a `content-length`, without which some
 //! runtimes reply in chunks that wait for one another.
 
-use twin_contract::MAX_BODY;
+use twin_contract::{
+    Cloud, HeaderForm, MAX_BODY, MessageId, QueryKey, REQUEST_ID, is_request_id, reply::EVERY_REPLY,
+};
 use wasip3::{
     http::types::{self, ErrorCode, Fields, Method},
     wit_future, wit_stream,
 };
 
-use crate::{Function, Request, Response};
+use crate::{Function, Request, Response, clock, settings::Settings};
 
 /// Answers one request through the component's own door.
 ///
 /// # Errors
 /// If the body breaks off, or the response's headers are none that HTTP knows.
 pub async fn handle<F: Function>(request: types::Request) -> Result<types::Response, ErrorCode> {
-    let request = read(request).await?;
-    write(F::handle(request).await)
+    let mut request = read(request).await?;
+    let id = request_id(&mut request);
+    query_key(&mut request).await;
+    write(F::handle(request).await, id)
+}
+
+/// The request's id: the one that it came with, if it is valid and alone, or a new one.
+fn request_id(request: &mut Request) -> String {
+    let mut given = request
+        .headers
+        .iter()
+        .filter(|(name, _)| name == REQUEST_ID);
+    if let (Some((_, id)), None) = (given.next(), given.next())
+        && is_request_id(id)
+    {
+        return id.clone();
+    }
+    request.headers.retain(|(name, _)| name != REQUEST_ID);
+    let unix_ms = u64::try_from(clock::now().as_micros() / 1000).unwrap_or(0);
+    let id = MessageId::unique(unix_ms, clock::random_10()).to_string();
+    request.headers.push((REQUEST_ID.to_owned(), id.clone()));
+    id
+}
+
+/// On Azure, a key in the query becomes the header that it stands for, and the function does not see it. With one in a header
+/// that is another there are two, as with any header that is repeated.
+async fn query_key(request: &mut Request) {
+    let Some(QueryKey { keys, rest }) = QueryKey::take(&request.query) else {
+        return;
+    };
+    // Where the cloud cannot be told, no credential can be checked either: the gate says so.
+    if !Settings::load()
+        .await
+        .is_ok_and(|settings| settings.cloud == Cloud::Azure)
+    {
+        return;
+    }
+    request.query = rest;
+    let header = HeaderForm::FunctionsKey.header();
+    for key in keys {
+        let mut headers = request.headers.iter();
+        if headers.all(|(name, value)| name != header || *value != key) {
+            request.headers.push((header.to_owned(), key));
+        }
+    }
 }
 
 async fn read(request: types::Request) -> Result<Request, ErrorCode> {
@@ -70,12 +115,16 @@ async fn read_body(request: types::Request) -> Result<Vec<u8>, ErrorCode> {
     Ok(body)
 }
 
-fn write(response: Response) -> Result<types::Response, ErrorCode> {
+fn write(response: Response, id: String) -> Result<types::Response, ErrorCode> {
     let length = response.body.len().to_string();
     let headers: Vec<_> = response
         .headers
         .into_iter()
-        .chain([("content-length".to_owned(), length)])
+        .chain([
+            ("content-length".to_owned(), length),
+            (REQUEST_ID.to_owned(), id),
+        ])
+        .chain(EVERY_REPLY.map(|(name, value)| (name.to_owned(), value.to_owned())))
         .map(|(name, value)| (name, value.into_bytes()))
         .collect();
     let headers = Fields::from_list(&headers)

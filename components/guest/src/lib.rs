@@ -13,6 +13,7 @@ pub mod listing;
 pub mod log;
 pub mod peer;
 pub mod reply;
+pub mod scope;
 pub mod settings;
 
 pub use bindings::exports::twin::multicloud::function::{Guest as Function, Request, Response};
@@ -24,7 +25,17 @@ pub use wasip3;
 #[macro_export]
 macro_rules! export_function {
     ($component:ident) => {
-        $crate::bindings::export_functions!($component with_types_in $crate::bindings);
+        /// The component, with each call in the scope of its request's id.
+        struct Scoped;
+
+        impl $crate::Function for Scoped {
+            async fn handle(request: $crate::Request) -> $crate::Response {
+                let id = $crate::scope::id_of(&request);
+                $crate::scope::within(id, <$component as $crate::Function>::handle(request)).await
+            }
+        }
+
+        $crate::bindings::export_functions!(Scoped with_types_in $crate::bindings);
 
         struct HttpDoor;
 
@@ -32,7 +43,7 @@ macro_rules! export_function {
             async fn handle(
                 request: $crate::wasip3::http::types::Request,
             ) -> Result<$crate::wasip3::http::types::Response, $crate::wasip3::http::types::ErrorCode> {
-                $crate::http_door::handle::<$component>(request).await
+                $crate::http_door::handle::<Scoped>(request).await
             }
         }
 

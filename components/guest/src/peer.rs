@@ -1,9 +1,12 @@
 //! Sending to peers, in the words of the delivery policy.
 
-use twin_contract::{MessageId, reply::JSON};
+use twin_contract::{MessageId, REQUEST_ID, reply::JSON};
 use twin_delivery::{Outcome, SendFailure};
 
-use crate::bindings::peers::{self, Failure, Reply, Request};
+use crate::{
+    bindings::peers::{self, Failure, Reply, Request},
+    scope,
+};
 
 /// What came of an attempt.
 #[derive(Debug)]
@@ -74,10 +77,14 @@ async fn send(
     peer: &str,
     method: &str,
     query: String,
-    headers: Vec<(String, String)>,
+    mut headers: Vec<(String, String)>,
     body: Vec<u8>,
     timeout_ms: u32,
 ) -> Sent {
+    // By which the peer's log lines are found.
+    if let Some(id) = scope::request_id() {
+        headers.push((REQUEST_ID.to_owned(), id.to_string()));
+    }
     let request = Request {
         method: method.to_owned(),
         query,

@@ -1,6 +1,6 @@
 //! The writer: receives envelopes for L3 and stores them. `POST /write`.
 
-use twin_contract::{Access, Envelope, Layer, MessageId, reply::Custody};
+use twin_contract::{Access, Envelope, Layer, MessageId, reply::Custody, without_bom};
 use twin_guest::{
     Function, Request, Response,
     bindings::records::{self, Entry, Outcome},
@@ -34,7 +34,7 @@ async fn write(request: &Request) -> Result<Response, Response> {
         id: id.to_string(),
         message_type: envelope.message_type.to_string(),
         digest: envelope.payload_digest(sha256),
-        body: request.body.clone(),
+        body: without_bom(&request.body).to_vec(),
     };
     match records::put(COLLECTION.to_owned(), vec![entry]).await {
         Ok(outcomes) => Ok(match outcomes.first() {

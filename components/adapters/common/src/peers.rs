@@ -33,11 +33,13 @@ pub(crate) async fn attempt<T: Variables + Neighbours>(
     let target = Target::parse(&url)
         .ok_or_else(|| Failure::Other(format!("{} is no usable URL", variables.url)))?;
     let form = form::<T>(variables.cloud, &target).await?;
-    let key = key::<T>(variables.token).await?;
+    let key = key::<T>(variables.token, form, &target).await?;
     neighbours::check::<T>(&target).await?;
 
     let mut headers = request.headers;
-    headers.push((form.header().to_owned(), form.value(&key)));
+    if let Some(key) = key {
+        headers.push((form.header().to_owned(), form.value(&key)));
+    }
     http::exchange(Outgoing {
         method: match request.method.as_str() {
             "POST" => Method::Post,
@@ -62,9 +64,17 @@ async fn form<T: Variables>(variable: &str, target: &Target) -> Result<HeaderFor
     Ok(HeaderForm::of(cloud))
 }
 
-/// The peer's own key, else the one for all peers, else the first that this side accepts.
-async fn key<T: Variables>(variable: &str) -> Result<String, Failure> {
+/// The peer's own key, else the one for all peers, else the first that this side accepts. None if the URL has the receiver's key
+/// in its query, as a portal hands it out: any other but the peer's own would contradict it.
+async fn key<T: Variables>(
+    variable: &str,
+    form: HeaderForm,
+    target: &Target,
+) -> Result<Option<String>, Failure> {
     let mut key = T::variable(variable).await?;
+    if key.is_none() && form == HeaderForm::FunctionsKey && target.has_key() {
+        return Ok(None);
+    }
     if key.is_none() {
         key = T::variable("REMOTE_AUTH_TOKEN").await?;
     }
@@ -73,6 +83,7 @@ async fn key<T: Variables>(variable: &str) -> Result<String, Failure> {
         key = keys(&accepted).next().map(str::to_owned);
     }
     key.filter(|key| is_key(key))
+        .map(Some)
         .ok_or_else(|| Failure::CredentialsUnavailable("no key is configured".to_owned()))
 }
 

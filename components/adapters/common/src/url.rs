@@ -1,6 +1,6 @@
 //! URLs of peers, split as `wasi:http` wants them and otherwise verbatim.
 
-use twin_contract::is_key;
+use twin_contract::{QueryKey, is_key};
 
 /// Where a request goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +52,12 @@ impl Target {
     pub(crate) fn path(&self) -> &str {
         let path = self.path_with_query.split(['?', '#']).next();
         path.unwrap_or_default()
+    }
+
+    /// Whether its query holds a key.
+    pub(crate) fn has_key(&self) -> bool {
+        let query = self.path_with_query.split_once('?');
+        query.is_some_and(|(_, query)| QueryKey::is_in(query))
     }
 
     /// With a query behind its own.

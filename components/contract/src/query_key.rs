@@ -1,0 +1,87 @@
+//! A key in a query: on Azure, `?code=KEY` is the other form of `x-functions-key: KEY`. A portal hands out URLs with it.
+
+/// What is in a query with a key, apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueryKey {
+    /// The keys, decoded, each once. More than one is too many.
+    pub keys: Vec<String>,
+    /// The rest of the query, as it came.
+    pub rest: String,
+}
+
+impl QueryKey {
+    /// Takes the key off a query; none if there is none in it.
+    pub fn take(query: &str) -> Option<Self> {
+        if !Self::is_in(query) {
+            return None;
+        }
+        let mut keys = Vec::new();
+        let mut rest = Vec::new();
+        for part in query.split('&') {
+            // No key holds a space, so a plus sign is one.
+            let plain = part.replace('+', "%2B");
+            match form_urlencoded::parse(plain.as_bytes()).next() {
+                Some((name, key)) if name == "code" => keys.push(key.into_owned()),
+                // Beside a key, Azure's portal may put the key's name.
+                Some((name, _)) if name == "clientId" => {}
+                _ => rest.push(part),
+            }
+        }
+        keys.retain(|key| !key.is_empty());
+        keys.sort_unstable();
+        keys.dedup();
+        Some(Self {
+            keys,
+            rest: rest.join("&"),
+        })
+    }
+
+    /// Whether there is a key in a query.
+    pub fn is_in(query: &str) -> bool {
+        form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "code")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_is_taken_off_and_the_rest_stays_as_it_came() {
+        for (query, keys, rest) in [
+            ("code=k", vec!["k"], ""),
+            (
+                "code=a%2Bb/c%3D%3D&device_id=d%20e",
+                vec!["a+b/c=="],
+                "device_id=d%20e",
+            ),
+            (
+                "device_id=d&code=a+b==&limit=2",
+                vec!["a+b=="],
+                "device_id=d&limit=2",
+            ),
+            ("c%6Fde=k&code=k", vec!["k"], ""),
+            ("code=k&code=l&a", vec!["k", "l"], "a"),
+            ("code=k&clientId=default&a=b", vec!["k"], "a=b"),
+            ("code=&a=b", vec![], "a=b"),
+            ("code", vec![], ""),
+        ] {
+            let found = QueryKey::take(query).expect(query);
+            assert_eq!(
+                (found.keys, found.rest.as_str()),
+                (keys.iter().map(ToString::to_string).collect(), rest),
+                "{query}"
+            );
+        }
+        for query in [
+            "",
+            "device_id=d",
+            "Code=k",
+            "encode=k",
+            "device_id=code",
+            "clientId=default",
+        ] {
+            assert_eq!(QueryKey::take(query), None, "{query}");
+        }
+    }
+}
