@@ -66,10 +66,4 @@ impl Credentials {
             CallersRole::Any | CallersRole::Operator
         ))
     }
-
-    /// Whether a request with these headers may come from somebody we know, so that its body is worth reading before the
-    /// component decides. A form that signs bodies would have to be let in here.
-    pub fn lets_in(&self, headers: &[(String, String)]) -> bool {
-        self.verify(headers).is_ok()
-    }
 }

@@ -12,7 +12,12 @@ pub(crate) fn is_looked_at(name: &str) -> bool {
     HeaderForm::is_credential(name)
         || matches!(
             name,
-            "content-length" | "idempotency-key" | "traceparent" | "x-twin-timeout-ms"
+            "content-encoding"
+                | "content-length"
+                | "idempotency-key"
+                | "traceparent"
+                | "x-request-id"
+                | "x-twin-timeout-ms"
         )
 }
 

@@ -1,9 +1,14 @@
 //! One cloud's functions of one twin, put together: configuration, stores, peers, runtime and ingress.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+use tokio::{
+    net::TcpListener,
+    sync::watch,
+    task::JoinHandle,
+    time::{Instant, timeout_at},
+};
 
 use crate::{
     bindings::types::Failure,
@@ -50,6 +55,7 @@ pub enum HostError {
 pub struct Host {
     config: Arc<Config>,
     runtime: Arc<Runtime>,
+    peers: Arc<PeerSender>,
     address: SocketAddr,
     stop: watch::Sender<bool>,
     ingress: JoinHandle<()>,
@@ -123,7 +129,7 @@ impl Host {
         let runs = Arc::clone(&runtime);
         settings.metrics = Arc::new(Observed::new(config.cloud, runs, stores.statistics));
         let ingress = http::serve(listener, functions, settings, stopped.clone());
-        let forwarder = Forwarder::new(announced, peers).run(stopped);
+        let forwarder = Forwarder::new(announced, peers.clone()).run(stopped);
         tracing::info!(
             twin = config.twin,
             cloud = config.cloud.as_str(),
@@ -134,6 +140,7 @@ impl Host {
         Ok(Self {
             config,
             runtime,
+            peers,
             address,
             stop,
             ingress: tokio::spawn(ingress),
@@ -156,20 +163,27 @@ impl Host {
         self.runtime.digest(function)
     }
 
-    /// Stops: takes no more requests, turns deliveries that wait into dead letters, lets the rest finish for at most the
-    /// drain timeout.
+    /// Stops within the drain timeout: takes no more requests and turns deliveries that wait into dead letters. Attempts under
+    /// way get three quarters of the time; the rest is for the letters of those that are not answered by then.
     pub async fn stop(self) {
+        let limit = self.config.listen.drain_timeout;
+        let end = Instant::now() + limit;
+        self.peers.finish_by(end - limit / 4);
         self.runtime.begin_drain();
         self.stop.send_replace(true);
         // A task that panicked has stopped too.
         let _ = self.ingress.await;
-        let _ = self.forwarder.await;
-        if !self.runtime.stop(self.config.listen.drain_timeout).await {
+        let _ = timeout_at(end, self.forwarder).await;
+        let left = end.saturating_duration_since(Instant::now());
+        if !self.runtime.stop(left.max(LAST_TURN)).await {
             tracing::warn!("stopped before all instances had finished");
         }
         tracing::info!(cloud = self.config.cloud.as_str(), "stopped");
     }
 }
+
+/// Instances without calls need a moment to end.
+const LAST_TURN: Duration = Duration::from_millis(50);
 
 async fn start_runtime(
     sandbox: &Sandbox,

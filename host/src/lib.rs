@@ -16,6 +16,7 @@ mod observed;
 pub mod outbox;
 pub mod peers;
 pub mod providers;
+pub mod resources;
 pub mod runtime;
 #[cfg(test)]
 mod scripted;

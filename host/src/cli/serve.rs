@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use twin_host::{
     config::{Config, GROUPS, Unset},
     host::Host,
+    resources,
     runtime::Sandbox,
     telemetry,
 };
@@ -16,6 +17,8 @@ pub(super) async fn run() -> anyhow::Result<()> {
     let config = Config::from_env()?;
     telemetry::start_logs(&config.log);
     telemetry::log_panics();
+    signals::ignore_hangup()?;
+    resources::raise_descriptor_limit();
     let listener = Host::listen(config.socket()).await?;
     let host = Host::start(&Sandbox::new()?, config, listener).await?;
     signals::told_to_stop().await?;

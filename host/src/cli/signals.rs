@@ -1,4 +1,4 @@
-//! SIGTERM and SIGINT: the two ways to tell a host to stop.
+//! SIGTERM and SIGINT: the two ways to tell a host to stop. SIGHUP is none.
 
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -7,6 +7,13 @@ use tokio::signal::unix::{SignalKind, signal};
 pub(super) fn survive_file_size_limit() -> anyhow::Result<()> {
     // The handler stays when this is dropped: what matters is that there is one.
     drop(signal(SignalKind::from_raw(libc::SIGXFSZ))?);
+    Ok(())
+}
+
+/// Lets the process outlive the terminal that started it: SIGHUP is ignored from now on.
+pub(super) fn ignore_hangup() -> anyhow::Result<()> {
+    // A signal that is once listened to keeps its default action off, even if nobody listens any more.
+    drop(signal(SignalKind::hangup())?);
     Ok(())
 }
 

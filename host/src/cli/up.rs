@@ -14,6 +14,7 @@ use twin_host::{
     config::{Config, ConfigError, LogFormat, LogSettings},
     function::FunctionName,
     host::Host,
+    resources,
     runtime::Sandbox,
     telemetry,
 };
@@ -47,6 +48,8 @@ pub(super) async fn run(options: Options) -> anyhow::Result<()> {
         filter: Some(std::env::var("RUST_LOG").unwrap_or_else(|_| "warn".to_owned())),
     });
     telemetry::log_panics();
+    signals::ignore_hangup()?;
+    resources::raise_descriptor_limit();
     let placement = match &options.placement {
         Some(text) => Placement::read(text)?,
         None => Placement::default(),

@@ -107,7 +107,8 @@ impl Config {
             .map(|(name, value)| (name.into(), value.into()))
             .filter(|(_, value)| !value.is_empty())
             .collect();
-        vars.keys().try_for_each(|name| needs::known(name))?;
+        vars.iter()
+            .try_for_each(|(name, value)| needs::known(name, value))?;
         let mut config = Self::blank();
         for variable in variables() {
             let text = match (vars.get(variable.name), variable.default) {
@@ -174,6 +175,9 @@ impl Config {
                 port: 0,
                 route_prefix: String::new(),
                 body_timeout: Duration::ZERO,
+                write_timeout: Duration::ZERO,
+                max_connections: None,
+                body_memory: None,
                 drain_timeout: Duration::ZERO,
             },
             storage: Storage {

@@ -72,25 +72,69 @@ fn next_hop(config: &Config, function: FunctionName) -> Result<(), ConfigError> 
 }
 
 /// Refuses a name that could only be meant for us and that we do not know. Foreign variables pass: `REMOTE_HOST` and
-/// `REMOTE_CONTAINERS`, for instance, belong to others.
-pub(super) fn known(name: &str) -> Result<(), ConfigError> {
-    let ours = ["TWIN_", "RETRY_", "CIRCUIT_"]
-        .iter()
-        .any(|prefix| name.starts_with(prefix))
+/// `REMOTE_CONTAINERS`, for instance, belong to others, and so do the service links of Kubernetes.
+pub(super) fn known(name: &str, value: &str) -> Result<(), ConfigError> {
+    let ours = PREFIXES.iter().any(|prefix| name.starts_with(prefix))
         || (name.starts_with("REMOTE_")
             && ["_URL", "_TOKEN", "_CLOUD"]
                 .iter()
                 .any(|suffix| name.ends_with(suffix)));
-    if !ours || table::variables().any(|variable| variable.name == name) {
+    if !ours
+        || table::variables().any(|variable| variable.name == name)
+        || is_service_link(name, value)
+    {
         return Ok(());
     }
-    let distance = |known: &&str| strsim::damerau_levenshtein(name, known);
-    let nearest = table::variables()
-        .map(|variable| variable.name)
-        .min_by_key(distance)
-        .filter(|known| distance(known) <= 4);
     Err(ConfigError::Unknown {
         variable: name.to_owned(),
-        nearest,
+        nearest: nearest(name),
     })
 }
+
+/// How names begin that are meant for us.
+const PREFIXES: [&str; 3] = ["TWIN_", "RETRY_", "CIRCUIT_"];
+
+/// The variable that was probably meant: the same name without our prefix, or else the one with the fewest changes.
+fn nearest(name: &str) -> Option<&'static str> {
+    let names = || table::variables().map(|variable| variable.name);
+    let bare = PREFIXES.iter().find_map(|prefix| name.strip_prefix(prefix));
+    if let Some(known) = names().find(|known| Some(*known) == bare) {
+        return Some(known);
+    }
+    let distance = |known: &&str| strsim::damerau_levenshtein(name, known);
+    names()
+        .min_by_key(distance)
+        .filter(|known| distance(known) <= 4)
+}
+
+/// Whether Kubernetes sets a variable of this name and value in every pod beside a Service: one called `twin` gives
+/// `TWIN_SERVICE_HOST`, `TWIN_SERVICE_PORT`, `TWIN_SERVICE_PORT_HTTP`, `TWIN_PORT=tcp://…`, `TWIN_PORT_80_TCP` and
+/// `TWIN_PORT_80_TCP_ADDR`.
+pub(super) fn is_service_link(name: &str, value: &str) -> bool {
+    if name.ends_with("_SERVICE_HOST")
+        || name.ends_with("_SERVICE_PORT")
+        || name.contains("_SERVICE_PORT_")
+    {
+        return true;
+    }
+    let Some((_, port)) = name.rsplit_once("_PORT_") else {
+        return name.ends_with("_PORT")
+            && value
+                .split_once("://")
+                .is_some_and(|(protocol, _)| PROTOCOLS.contains(&protocol));
+    };
+    let mut parts = port.split('_');
+    let number = parts
+        .next()
+        .is_some_and(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()));
+    let protocol = parts
+        .next()
+        .is_some_and(|part| PROTOCOLS.contains(&part.to_ascii_lowercase().as_str()));
+    let last = parts
+        .next()
+        .is_none_or(|part| matches!(part, "PROTO" | "PORT" | "ADDR"));
+    number && protocol && last && parts.next().is_none()
+}
+
+/// Protocols of a Service's port.
+const PROTOCOLS: [&str; 3] = ["tcp", "udp", "sctp"];

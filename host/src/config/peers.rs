@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use twin_contract::{Cloud, cloud_of_host};
+use twin_contract::{Cloud, QueryKey, cloud_of_host};
 
 pub use twin_contract::{Peer, UnknownPeer};
 
@@ -65,7 +65,7 @@ pub enum Binding<'a> {
         url: &'a PrivateUrl,
         /// How the key travels.
         form: HeaderForm,
-        /// The key; none if there is none to send.
+        /// The key; none if the URL has the receiver's key in its query.
         key: Option<&'a Secret>,
     },
     /// In this process.
@@ -86,18 +86,25 @@ impl Config {
         let remote = self.peers.remotes.get(&peer);
         if let Some((remote, url)) = remote.and_then(|remote| Some((remote, remote.url.as_ref()?)))
         {
+            let form = HeaderForm::of(remote.cloud.or_else(|| cloud_of(url)));
+            let common = || self.peers.token.as_ref().or(self.keys.first());
             return Some(Binding::Remote {
                 url,
-                form: HeaderForm::of(remote.cloud.or_else(|| cloud_of(url))),
-                key: remote
-                    .token
-                    .as_ref()
-                    .or(self.peers.token.as_ref())
-                    .or(self.keys.first()),
+                form,
+                key: match &remote.token {
+                    None if has_key(url, form) => None,
+                    own => own.as_ref().or_else(common),
+                },
             });
         }
         here
     }
+}
+
+/// Whether a URL has a key in its query that its receiver takes: a portal's URL for a function key. Another in a header would
+/// contradict it.
+fn has_key(url: &PrivateUrl, form: HeaderForm) -> bool {
+    form == HeaderForm::FunctionsKey && url.expose().query().is_some_and(QueryKey::is_in)
 }
 
 /// The cloud that a URL's host gives away.

@@ -13,6 +13,12 @@ pub struct Listen {
     pub route_prefix: String,
     /// How long a request's body may take to arrive.
     pub body_timeout: Duration,
+    /// How long a reply may wait for its client to read.
+    pub write_timeout: Duration,
+    /// Connections open at once; none if the limit of descriptors decides.
+    pub max_connections: Option<usize>,
+    /// Memory for bodies, in bytes; none if the memory of the control group decides.
+    pub body_memory: Option<u32>,
     /// How long calls may take to finish when the host is told to stop.
     pub drain_timeout: Duration,
 }

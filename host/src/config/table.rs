@@ -118,6 +118,24 @@ const HTTP: &[Variable] = &[
         "how long a request's body may take to arrive",
     ),
     Variable::new(
+        "WRITE_TIMEOUT_MS",
+        Value("10000"),
+        set!(listen.write_timeout = millis(10..=600_000)),
+        "how long a reply may wait for its client to read",
+    ),
+    Variable::new(
+        "MAX_CONNECTIONS",
+        Otherwise("the descriptor limit - 256, at most 16384"),
+        set!(listen.max_connections = number(1..=1_000_000_usize)),
+        "connections open at once; above nine tenths the longest idle are closed",
+    ),
+    Variable::new(
+        "BODY_MEMORY_BYTES",
+        Otherwise("an eighth of the control group's memory, at most 268435456"),
+        set!(listen.body_memory = number(1_048_576..=u32::MAX)),
+        "memory for bodies that are being answered and replies that are not read yet; beyond it 503",
+    ),
+    Variable::new(
         "DRAIN_TIMEOUT_MS",
         Value("10000"),
         set!(listen.drain_timeout = millis(0..=600_000)),

@@ -86,6 +86,9 @@ fn every_bad_value_is_refused_by_name_in_one_line_that_shows_no_secret() {
         ("ROUTE_PREFIX", "/a?b"),
         ("BODY_TIMEOUT_MS", "0"),
         ("DRAIN_TIMEOUT_MS", "-1"),
+        ("WRITE_TIMEOUT_MS", "9"),
+        ("MAX_CONNECTIONS", "0"),
+        ("BODY_MEMORY_BYTES", "1048575"),
         ("TWIN_EPHEMERAL", "yes"),
         ("REMOTE_AUTH_TOKEN", "hidden\u{e9}"),
         ("TWIN_HTTP_PROXY", "hidden.example:3128"),
@@ -146,6 +149,70 @@ fn a_slip_in_a_name_is_refused_and_foreign_names_are_not() {
         ("HTTP_PROXY", "x"),
         ("RETRY", "x"),
     ]);
+}
+
+#[test]
+fn the_service_links_of_kubernetes_are_foreign_whatever_the_service_is_called() {
+    for service in [
+        "TWIN",
+        "TWIN_WRITER",
+        "TWIN_DATA",
+        "RETRY",
+        "CIRCUIT",
+        "TWIN_2",
+    ] {
+        let link = |rest: &str, value: &'static str| (format!("{service}_{rest}"), value);
+        let links = [
+            link("SERVICE_HOST", "10.0.0.1"),
+            link("SERVICE_PORT", "8080"),
+            link("SERVICE_PORT_HTTP", "8080"),
+            link("SERVICE_PORT_METRICS_URL", "9090"),
+            link("PORT", "tcp://10.0.0.1:8080"),
+            link("PORT_8080_TCP", "tcp://10.0.0.1:8080"),
+            link("PORT_8080_TCP_PROTO", "tcp"),
+            link("PORT_8080_TCP_PORT", "8080"),
+            link("PORT_8080_TCP_ADDR", "10.0.0.1"),
+            link("PORT_53_UDP_ADDR", "fd00::1"),
+            link("PORT_9_SCTP", "sctp://10.0.0.1:9"),
+        ];
+        let links: Vec<_> = links
+            .iter()
+            .map(|(name, value)| (name.as_str(), *value))
+            .collect();
+        good(&links);
+    }
+    good(&[("REMOTE_SERVICE_PORT_URL", "8080")]);
+    // What only looks similar is a slip.
+    for (slip, value, meant) in [
+        ("TWIN_PORT", "8080", "; did you mean PORT?"),
+        ("TWIN_PORT", "http://10.0.0.1", "; did you mean PORT?"),
+        ("TWIN_DATA_PORT", "8080", "; did you mean TWIN_DATA_DIR?"),
+        ("TWIN_PORT_8080", "x", ""),
+        ("TWIN_PORT_A_TCP", "x", ""),
+        ("TWIN_PORT_80_TCP_NAME", "x", ""),
+        ("TWIN_SERVICE_HOSTS", "x", ""),
+    ] {
+        let expected = format!("{slip} is no variable of twin{meant}");
+        assert_eq!(bad(&[(slip, value)]), expected);
+    }
+    // No Service can be called so that its link has this name.
+    assert_eq!(
+        bad(&[("PORT", "tcp://10.0.0.1:8080")]),
+        r#"PORT is "tcp://10.0.0.1:8080", but must be an integer from 0 to 65535"#
+    );
+}
+
+#[test]
+fn no_variable_of_ours_has_a_name_that_a_service_link_has() {
+    for variable in variables() {
+        for value in ["tcp://10.0.0.1:80", "80"] {
+            assert!(
+                !needs::is_service_link(variable.name, value),
+                "{}",
+                variable.name
+            );
+        }
+    }
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! Reading bodies: no more than a component may see, for no longer than the time given, and no more of them at once than
-//! fit the memory set aside.
+//! fit the memory set aside. Memory is taken as bytes arrive, not as a `content-length` promises them.
 
 use std::{sync::Arc, time::Duration};
 
 use http_body_util::BodyExt;
-use hyper::body::{Body as _, Incoming};
+use hyper::body::{Body as _, Bytes, Incoming};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time,
@@ -14,42 +14,106 @@ use twin_contract::MAX_BODY;
 use super::refusal::Refusal;
 
 /// What a component gets of a body that is too large: one byte more than it may be, so that it sees that.
-const READ_AT_MOST: usize = MAX_BODY + 1;
+pub(super) const READ_AT_MOST: usize = MAX_BODY + 1;
 
 /// How much of an unwanted body is read and thrown away. A client that is still sending when the connection closes would
 /// never see the reply.
 const DISCARD_AT_MOST: usize = 4 * 1024 * 1024;
 
+/// The first buffer for a body, in bytes. One that is longer gets a larger one when it has filled this.
+const FIRST_BUFFER: usize = 64 * 1024;
+
+/// The longest reply that is not counted, in bytes: the operating system takes it at once.
+const SMALL_REPLY: usize = 4 * 1024;
+
+/// The memory for bodies of requests and replies, in bytes.
+#[derive(Clone, Debug)]
+pub(super) struct Memory(Arc<Semaphore>);
+
+/// A part of the memory for bodies, given back when it is dropped.
+#[derive(Debug, Default)]
+pub(super) struct Share(Option<OwnedSemaphorePermit>);
+
+impl Memory {
+    pub(super) fn new(bytes: u32) -> Self {
+        let bytes = usize::try_from(bytes).unwrap_or(Semaphore::MAX_PERMITS);
+        Self(Arc::new(Semaphore::new(bytes)))
+    }
+
+    /// Takes a part.
+    ///
+    /// # Errors
+    /// [`Refusal::Overloaded`] if so much is not left.
+    pub(super) fn take(&self, bytes: usize) -> Result<Share, Refusal> {
+        let bytes = u32::try_from(bytes).map_err(|_| Refusal::Overloaded)?;
+        let permit = Arc::clone(&self.0).try_acquire_many_owned(bytes);
+        permit
+            .map(|permit| Share(Some(permit)))
+            .map_err(|_| Refusal::Overloaded)
+    }
+
+    /// The body of a reply. It is counted until the operating system has taken it, unless it is small.
+    ///
+    /// # Errors
+    /// [`Refusal::Overloaded`] if the replies that wait for their readers leave no room for it.
+    pub(super) fn reply(&self, body: Vec<u8>) -> Result<Bytes, Refusal> {
+        if body.len() <= SMALL_REPLY {
+            return Ok(body.into());
+        }
+        let _share = self.take(body.len())?;
+        Ok(Bytes::from_owner(Held { body, _share }))
+    }
+}
+
+impl Share {
+    fn add(&mut self, more: Self) {
+        match (&mut self.0, more.0) {
+            (Some(mine), Some(more)) => mine.merge(more),
+            (mine @ None, more) => *mine = more,
+            (Some(_), None) => {}
+        }
+    }
+}
+
+/// The body of a reply with its share of the memory.
+struct Held {
+    body: Vec<u8>,
+    _share: Share,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.body
+    }
+}
+
 /// A body, which takes its share of the memory for bodies as long as it exists.
 #[derive(Debug, Default)]
 pub(super) struct Body {
     pub(super) bytes: Vec<u8>,
-    pub(super) share: Option<OwnedSemaphorePermit>,
+    pub(super) share: Share,
 }
 
 /// Reads bodies.
 #[derive(Debug)]
 pub(super) struct Reader {
-    memory: Arc<Semaphore>,
+    memory: Memory,
     timeout: Duration,
 }
 
 impl Reader {
-    /// `memory` in bytes; `timeout` for one whole body.
-    pub(super) fn new(memory: u32, timeout: Duration) -> Self {
-        let memory = usize::try_from(memory).unwrap_or(Semaphore::MAX_PERMITS);
-        Self {
-            memory: Arc::new(Semaphore::new(memory)),
-            timeout,
-        }
+    /// `timeout` is for one whole body.
+    pub(super) const fn new(memory: Memory, timeout: Duration) -> Self {
+        Self { memory, timeout }
     }
 
     /// Reads a body to its end or to [`READ_AT_MOST`]. One that announces more is not read at all: its `content-length`
-    /// tells the component enough.
+    /// tells the component enough. `hurry` resolves when the host stops and waits for the body no longer.
     pub(super) async fn read(
         &self,
         mut body: Incoming,
         expects_continue: bool,
+        hurry: impl Future<Output = ()>,
     ) -> Result<Body, Refusal> {
         let size = match body.size_hint().exact() {
             Some(0) => return Ok(Body::default()),
@@ -60,29 +124,45 @@ impl Reader {
             self.discard(body, expects_continue);
             return Ok(Body::default());
         }
-        let Some(mut share) = self.share(size) else {
-            self.discard(body, expects_continue);
-            return Err(Refusal::Overloaded);
+        let read = tokio::select! {
+            read = time::timeout(self.timeout, self.collect(&mut body, size)) => {
+                read.unwrap_or(Err(Refusal::BodyTimeout))
+            }
+            () = hurry => Err(Refusal::BodyTimeout),
         };
-        let bytes = time::timeout(self.timeout, collect(&mut body))
-            .await
-            .map_err(|_| Refusal::BodyTimeout)??;
-        if !body.is_end_stream() {
+        if matches!(read, Ok(_) | Err(Refusal::Overloaded)) {
             self.discard(body, false);
         }
-        // A body in chunks could have been longer.
-        drop(share.split(size.saturating_sub(bytes.len())));
-        Ok(Body {
-            bytes,
-            share: Some(share),
-        })
+        read
     }
 
-    fn share(&self, size: usize) -> Option<OwnedSemaphorePermit> {
-        let memory = Arc::clone(&self.memory);
-        memory
-            .try_acquire_many_owned(u32::try_from(size).ok()?)
-            .ok()
+    /// Reads until the end or [`READ_AT_MOST`], and takes memory for what has arrived.
+    async fn collect(&self, body: &mut Incoming, size: usize) -> Result<Body, Refusal> {
+        let mut read = Body::default();
+        while let Some(frame) = body.frame().await {
+            // Trailers are no part of what a function gets.
+            let Ok(data) = frame.map_err(|_| Refusal::BodyUnreadable)?.into_data() else {
+                continue;
+            };
+            let room = READ_AT_MOST - read.bytes.len();
+            let data = data.get(..room).unwrap_or(&data);
+            read.share.add(self.memory.take(data.len())?);
+            let needed = read.bytes.len() + data.len();
+            if needed > read.bytes.capacity() {
+                let whole = if needed <= FIRST_BUFFER {
+                    FIRST_BUFFER
+                } else {
+                    size
+                };
+                read.bytes
+                    .reserve_exact(whole.min(size).max(needed) - read.bytes.len());
+            }
+            read.bytes.extend_from_slice(data);
+            if read.bytes.len() == READ_AT_MOST {
+                break;
+            }
+        }
+        Ok(read)
     }
 
     /// Throws a body away while the reply is on its way. A client that waits for `100 Continue` has not sent any: it is
@@ -103,25 +183,4 @@ impl Reader {
         };
         tokio::spawn(time::timeout(self.timeout, reading));
     }
-}
-
-/// Reads until the end or [`READ_AT_MOST`].
-async fn collect(body: &mut Incoming) -> Result<Vec<u8>, Refusal> {
-    let size = body
-        .size_hint()
-        .exact()
-        .and_then(|size| usize::try_from(size).ok());
-    let mut bytes = Vec::with_capacity(size.unwrap_or_default().min(READ_AT_MOST));
-    while let Some(frame) = body.frame().await {
-        // Trailers are no part of what a function gets.
-        let Ok(data) = frame.map_err(|_| Refusal::BodyUnreadable)?.into_data() else {
-            continue;
-        };
-        let room = READ_AT_MOST - bytes.len();
-        bytes.extend_from_slice(data.get(..room).unwrap_or(&data));
-        if bytes.len() == READ_AT_MOST {
-            break;
-        }
-    }
-    Ok(bytes)
 }

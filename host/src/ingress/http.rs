@@ -1,20 +1,18 @@
 //! The HTTP/1.1 server: connections in, until it is told to stop, and then to their end.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{convert::Infallible, io, pin::pin, sync::Arc, time::Duration};
 
 use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    server::graceful::{GracefulShutdown, Watcher},
-};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
-    task::JoinSet,
-    time,
+    time::{self, Instant},
 };
 
-use super::{IngressSettings, service::Service};
+use super::{
+    IngressSettings, connections::Connections, link::Link, service::Service, socket::Socket,
+};
 use crate::function::Functions;
 
 /// How long a request's head may take to arrive, and a connection may idle between two. Longer than `peers` keeps an
@@ -24,11 +22,21 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 /// The largest head of a request, in bytes; a larger one gets 431.
 const MAX_HEAD: usize = 32 * 1024;
 
-/// How long the server rests when a connection cannot be accepted (no file descriptors left, most likely).
+/// How long the server rests when a connection cannot be accepted: no descriptors are left, or as many connections are open as
+/// may be.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Serves until `stop` becomes true or its sender is dropped; then accepts no more, and lets what was begun finish for at
-/// most the drain timeout. A client that goes away does not end the call it began.
+/// How long the rest of a request's head may take when the host has been told to stop.
+const HEAD_GRACE: Duration = Duration::from_secs(1);
+
+/// How long an idle connection stays open then: a request may be on its way.
+const IDLE_GRACE: Duration = Duration::from_millis(100);
+
+/// How often a connection looks whether it is done, while the host stops.
+const TICK: Duration = Duration::from_millis(10);
+
+/// Serves until `stop` becomes true or its sender is dropped; then accepts what has connected already and no more, and lets
+/// what was begun finish for at most the drain timeout. A client that goes away does not end the call it began.
 pub async fn serve(
     listener: TcpListener,
     functions: Arc<dyn Functions>,
@@ -36,30 +44,40 @@ pub async fn serve(
     mut stop: watch::Receiver<bool>,
 ) {
     let drain_timeout = settings.drain_timeout;
-    let service = Arc::new(Service::new(functions, settings, stop.clone()));
-    let graceful = GracefulShutdown::new();
-    let mut connections = JoinSet::new();
+    let mut connections = Connections::new(settings.max_connections);
+    let server = Server {
+        write_timeout: settings.write_timeout,
+        drain_timeout,
+        service: Arc::new(Service::new(functions, settings, stop.clone())),
+        stop: stop.clone(),
+    };
     loop {
+        let room = connections.has_room();
         tokio::select! {
             () = stopped(&mut stop) => break,
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
-                    connections.spawn(connection(stream, Arc::clone(&service), graceful.watcher()));
-                }
+            accepted = listener.accept(), if room => match accepted {
+                Ok((stream, source)) => server.begin(&mut connections, stream, Link::new(source)),
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
+                    connections.close_longest_idle();
                     time::sleep(ACCEPT_PAUSE).await;
                 }
             },
-            Some(_) = connections.join_next() => {}
+            () = time::sleep(ACCEPT_PAUSE), if !room => {}
+            () = connections.ended() => {}
         }
+        connections.make_room();
     }
-    drop(listener);
+    let told = Instant::now();
+    server.accept_the_rest(listener, &mut connections);
     let drained = async {
-        graceful.shutdown().await;
-        service.idle().await;
+        connections.all_ended().await;
+        server.service.idle().await;
     };
-    if time::timeout(drain_timeout, drained).await.is_err() {
+    if time::timeout_at(told + drain_timeout, drained)
+        .await
+        .is_err()
+    {
         tracing::warn!(?drain_timeout, "stopped before all calls had finished");
     }
 }
@@ -69,21 +87,98 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-async fn connection(stream: TcpStream, service: Arc<Service>, watcher: Watcher) {
-    // Without it a reply may wait 40 ms for an acknowledgement.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "TCP_NODELAY could not be set");
+/// What all connections share.
+struct Server {
+    service: Arc<Service>,
+    write_timeout: Duration,
+    drain_timeout: Duration,
+    stop: watch::Receiver<bool>,
+}
+
+impl Server {
+    fn begin(&self, connections: &mut Connections, stream: TcpStream, link: Link) {
+        // Without it a reply may wait 40 ms for an acknowledgement.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "TCP_NODELAY could not be set");
+        }
+        let link = Arc::new(link);
+        let graces = [HEAD_GRACE, IDLE_GRACE].map(|grace| grace.min(self.drain_timeout / 4));
+        let socket = Socket::new(stream, Arc::clone(&link), self.write_timeout);
+        let serving = connection(
+            socket,
+            Arc::clone(&link),
+            Arc::clone(&self.service),
+            self.stop.clone(),
+            graces,
+        );
+        connections.add(link, serving);
     }
+
+    /// Takes the connections that wait to be accepted, and closes the listener.
+    fn accept_the_rest(&self, listener: TcpListener, connections: &mut Connections) {
+        let listener = match listener.into_std() {
+            Ok(listener) => listener,
+            Err(error) => return tracing::warn!(%error, "connections that wait are not accepted"),
+        };
+        while connections.has_room() {
+            let accepted = listener.accept().and_then(|(stream, source)| {
+                stream.set_nonblocking(true)?;
+                Ok((TcpStream::from_std(stream)?, source))
+            });
+            match accepted {
+                Ok((stream, source)) => self.begin(connections, stream, Link::new(source)),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) => {
+                    return tracing::warn!(%error, "a connection could not be accepted");
+                }
+            }
+        }
+    }
+}
+
+async fn connection(
+    socket: Socket,
+    link: Arc<Link>,
+    service: Arc<Service>,
+    mut stop: watch::Receiver<bool>,
+    [head_grace, idle_grace]: [Duration; 2],
+) {
     let answer = service_fn(|request: Request<Incoming>| {
-        let service = Arc::clone(&service);
-        async move { Ok::<_, Infallible>(service.answer(request).await) }
+        let (service, link) = (Arc::clone(&service), Arc::clone(&link));
+        async move { Ok::<_, Infallible>(service.answer(request, &link).await) }
     });
-    let connection = http1::Builder::new()
+    let serving = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_header_size(MAX_HEAD)
-        .serve_connection(TokioIo::new(stream), answer);
-    if let Err(error) = watcher.watch(connection).await {
-        tracing::debug!(%error, "a connection ended early");
+        // A client may close its half when it has sent its request, and read the reply all the same.
+        .half_close(true)
+        .serve_connection(TokioIo::new(socket), answer);
+    let done = async {
+        tokio::select! {
+            () = link.told_to_leave() => return,
+            () = stopped(&mut stop) => {}
+        }
+        // Replies close their connections from now on. This is for those on which none is due.
+        let told = Instant::now();
+        loop {
+            time::sleep(TICK).await;
+            let grace = if link.has_begun() {
+                head_grace
+            } else {
+                idle_grace
+            };
+            if link.is_idle() && told.elapsed() >= grace {
+                return;
+            }
+        }
+    };
+    let (mut serving, done) = (pin!(serving), pin!(done));
+    tokio::select! {
+        biased;
+        served = serving.as_mut() => if let Err(error) = served {
+            tracing::debug!(%error, "a connection ended early");
+        },
+        () = done => tracing::debug!("a connection was closed"),
     }
 }

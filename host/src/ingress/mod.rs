@@ -1,24 +1,27 @@
 //! How requests come in: each ingress turns its platform's form of a request into a function's, and back.
 
 mod body;
+mod connections;
 pub mod http;
+mod link;
 mod outliving;
+mod query_key;
 pub(crate) mod refusal;
+mod request_id;
 mod response;
 mod routes;
 mod service;
+mod socket;
 #[cfg(test)]
 mod tests;
+mod unpack;
 
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use twin_contract::Cloud;
 
-use crate::{config::Config, credentials::Credentials, telemetry::metrics};
-
-/// Memory for the bodies of all requests that are being answered, in bytes.
-const BODY_MEMORY: u32 = 256 * 1024 * 1024;
+use crate::{config::Config, credentials::Credentials, resources, telemetry::metrics};
 
 /// Whether the host can do its work.
 #[async_trait]
@@ -55,7 +58,11 @@ pub struct IngressSettings {
     pub body_timeout: Duration,
     /// How long calls may take to finish when the host is told to stop.
     pub drain_timeout: Duration,
-    /// Memory for the bodies of all requests that are being answered, in bytes.
+    /// How long a reply may wait for its client to read.
+    pub write_timeout: Duration,
+    /// Connections open at once.
+    pub max_connections: usize,
+    /// Memory for the bodies of all requests that are being answered and of replies that are not read yet, in bytes.
     pub body_memory: u32,
 }
 
@@ -71,7 +78,15 @@ impl IngressSettings {
             function_deadline: config.limits.function_deadline,
             body_timeout: config.listen.body_timeout,
             drain_timeout: config.listen.drain_timeout,
-            body_memory: BODY_MEMORY,
+            write_timeout: config.listen.write_timeout,
+            max_connections: config
+                .listen
+                .max_connections
+                .unwrap_or_else(resources::connections),
+            body_memory: config
+                .listen
+                .body_memory
+                .unwrap_or_else(resources::body_memory),
         }
     }
 }

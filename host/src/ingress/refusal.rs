@@ -31,6 +31,12 @@ pub(crate) enum Refusal {
     /// The body broke off or is not framed as HTTP wants it.
     #[error("the body could not be read")]
     BodyUnreadable,
+    /// The body is not what its `content-encoding: gzip` says.
+    #[error("the body is not valid gzip, as its header `content-encoding` says")]
+    BodyNotGzip,
+    /// A request of HTTP/1.1 without a header `host`, or with several.
+    #[error("a request needs exactly one header `host`")]
+    HostNotGiven,
     /// The bodies that are being held fill the memory set aside for them.
     #[error("too many requests are being answered")]
     Overloaded,
@@ -78,6 +84,8 @@ impl Refusal {
             Self::CredentialWrong | Self::CredentialForOther(_) => (403, "FORBIDDEN"),
             Self::BodyTimeout => (408, "BODY_TIMEOUT"),
             Self::BodyUnreadable => (400, "BODY_UNREADABLE"),
+            Self::BodyNotGzip => (400, "BODY_NOT_GZIP"),
+            Self::HostNotGiven => (400, "HOST_INVALID"),
             Self::Overloaded | Self::Call(CallError::Overloaded(_)) => (503, "OVERLOADED"),
             Self::NotReady(_) => (503, "NOT_READY"),
             Self::ResponseInvalid => (500, "RESPONSE_INVALID"),

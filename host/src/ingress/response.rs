@@ -1,12 +1,50 @@
 //! From a function's response to HTTP's, and the host's own good ones.
 
-use http::{StatusCode, header};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 use http_body_util::Full;
 use hyper::{Response, body::Bytes};
-use twin_contract::reply::JSON;
+use twin_contract::reply::{EVERY_REPLY, JSON};
 
-use super::refusal::Refusal;
+use super::{body::Memory, refusal::Refusal};
 use crate::{function, headers};
+
+/// A reply on its way out: its body may be counted until its reader has it.
+pub(super) struct Reply {
+    pub(super) status: u16,
+    headers: Vec<(String, String)>,
+    body: Bytes,
+}
+
+impl Reply {
+    /// A function's response.
+    ///
+    /// # Errors
+    /// [`Refusal::Overloaded`] if the replies that wait for their readers leave no room for it.
+    pub(super) fn new(response: function::Response, memory: &Memory) -> Result<Self, Refusal> {
+        let function::Response {
+            status,
+            headers,
+            body,
+        } = response;
+        let body = memory.reply(body)?;
+        Ok(Self {
+            status,
+            headers,
+            body,
+        })
+    }
+}
+
+/// The host's own replies are not counted.
+impl From<function::Response> for Reply {
+    fn from(response: function::Response) -> Self {
+        Self {
+            status: response.status,
+            headers: response.headers,
+            body: response.body.into(),
+        }
+    }
+}
 
 /// A document.
 pub(super) fn json(body: &str) -> function::Response {
@@ -27,15 +65,15 @@ fn ok(content_type: &str, body: &str) -> function::Response {
 }
 
 /// A response as HTTP carries it. `content-length` is hyper's to add; what concerns the connection is hyper's, too.
-pub(super) fn to_http(response: function::Response) -> Response<Full<Bytes>> {
+pub(super) fn to_http(response: Reply) -> Response<Full<Bytes>> {
     let (200..=599, Ok(status)) = (response.status, StatusCode::from_u16(response.status)) else {
         tracing::error!(
             status = response.status,
             "a function gave a status that is none"
         );
-        return to_http(Refusal::ResponseInvalid.response());
+        return to_http(Refusal::ResponseInvalid.response().into());
     };
-    let mut reply = Response::new(Full::from(response.body));
+    let mut reply = Response::new(Full::new(response.body));
     *reply.status_mut() = status;
     for (name, value) in response.headers {
         match headers::parse(&name, &value) {
@@ -46,6 +84,12 @@ pub(super) fn to_http(response: function::Response) -> Response<Full<Bytes>> {
             }
             None => tracing::warn!(name, "a function gave a header that is none"),
         }
+    }
+    for (name, value) in EVERY_REPLY {
+        let value = HeaderValue::from_static(value);
+        reply
+            .headers_mut()
+            .insert(HeaderName::from_static(name), value);
     }
     reply
 }

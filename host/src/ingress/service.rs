@@ -7,24 +7,25 @@ use std::{
 };
 
 use futures_util::FutureExt;
-use http::{header, request::Parts};
+use http::{HeaderValue, Version, header, request::Parts};
 use http_body_util::Full;
 use hyper::{
     Method, Request, Response,
     body::{Body as _, Bytes, Incoming},
 };
-use tokio::{
-    sync::{OwnedSemaphorePermit, watch},
-    time,
-};
+use tokio::{sync::watch, time};
 use twin_contract::{Access, Cloud};
 
 use super::{
     IngressSettings, body,
+    link::Link,
     outliving::Outliving,
+    query_key,
     refusal::Refusal,
-    response,
+    request_id,
+    response::{self, Reply},
     routes::{Route, Routes},
+    unpack,
 };
 use crate::{
     bindings::credentials::Denied,
@@ -41,6 +42,7 @@ pub(super) struct Service {
     functions: Arc<dyn Functions>,
     settings: IngressSettings,
     routes: Routes,
+    memory: body::Memory,
     bodies: body::Reader,
     stop: watch::Receiver<bool>,
     /// Every call holds a receiver: it closes when all have ended.
@@ -60,10 +62,12 @@ impl Service {
             .filter(|function| functions.is_mounted(*function))
             .collect();
         let prefix = std::mem::take(&mut settings.route_prefix);
+        let memory = body::Memory::new(settings.body_memory);
         Self {
             functions,
             routes: Routes::new(prefix, mounted),
-            bodies: body::Reader::new(settings.body_memory, settings.body_timeout),
+            bodies: body::Reader::new(memory.clone(), settings.body_timeout),
+            memory,
             settings,
             stop,
             calls: watch::Sender::new(()),
@@ -75,40 +79,64 @@ impl Service {
         self.calls.closed().await;
     }
 
-    pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    /// Answers a request that came on this connection.
+    pub(super) async fn answer(
+        &self,
+        request: Request<Incoming>,
+        link: &Link,
+    ) -> Response<Full<Bytes>> {
+        link.sent().await;
+        let _answering = link.answer();
         let started = Instant::now();
-        let (head, body) = request.into_parts();
-        let response = match self.routes.find(head.uri.path()) {
+        let (mut head, body) = request.into_parts();
+        let id = request_id::take(&mut head.headers);
+        if self.settings.cloud == Cloud::Azure {
+            query_key::take(&mut head);
+        }
+        let route = self.routes.find(head.uri.path());
+        let takes_bodies =
+            head.method == Method::POST && matches!(route, Some(Route::Function(..)));
+        let reply = match route {
             Some(Route::Function(function, path)) => {
-                match self.function_request(path, &head, body).await {
-                    Ok((request, share)) => {
-                        // Most of a connection's memory, and it would stay for as long as the call waits.
-                        drop(head);
-                        self.call(function, request, share, started).await
+                let path = path.to_owned();
+                let request = self.function_request(path, &mut head, body, link).await;
+                // Most of a connection's memory, and it would stay for as long as the call waits.
+                drop(head);
+                match request {
+                    Ok((request, share)) => self.call(function, request, share, started).await,
+                    Err(refusal) => {
+                        let cloud = self.settings.cloud;
+                        conclude(cloud, &self.memory, function, Err(refusal), started)
                     }
-                    Err(refusal) => conclude(self.settings.cloud, function, Err(refusal), started),
                 }
             }
             own => {
                 self.bodies.discard(body, expects_continue(&head));
                 let response = self
-                    .own(own, &head)
+                    .own(own, &head, link)
                     .await
                     .unwrap_or_else(|refusal| refusal.response());
-                metrics::request(
-                    self.settings.cloud,
-                    None,
-                    response.status,
-                    started.elapsed(),
-                );
-                response
+                let status = response.status;
+                metrics::request(self.settings.cloud, None, status, started.elapsed());
+                response.into()
             }
         };
-        response::to_http(response)
+        let mut response = response::to_http(reply);
+        let headers = response.headers_mut();
+        headers.insert(request_id::HEADER, id);
+        if takes_bodies {
+            // RFC 9110, 12.5.3: what bodies may be coded with the next time.
+            headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        if *self.stop.borrow() {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
     }
 
     /// Answers on the host's own paths, and where there is nothing.
-    async fn own(&self, route: Option<Route<'_>>, head: &Parts) -> Answer {
+    async fn own(&self, route: Option<Route<'_>>, head: &Parts, link: &Link) -> Answer {
+        names_its_host(head)?;
         match route {
             None | Some(Route::Function(..)) => Err(Refusal::NotFound),
             Some(_) if !matches!(head.method, Method::GET | Method::HEAD) => {
@@ -116,7 +144,7 @@ impl Service {
             }
             Some(Route::Health) => Ok(response::json(r#"{"status":"ok"}"#)),
             Some(Route::Ready) => self.ready().await,
-            Some(Route::Metrics) => self.metrics(head).await,
+            Some(Route::Metrics) => self.metrics(head, link).await,
         }
     }
 
@@ -131,12 +159,10 @@ impl Service {
         }
     }
 
-    async fn metrics(&self, head: &Parts) -> Answer {
-        match self
-            .settings
-            .credentials
-            .may_operate(&headers::of_request(&head.headers))
-        {
+    async fn metrics(&self, head: &Parts, link: &Link) -> Answer {
+        let headers = headers::of_request(&head.headers);
+        let operator = self.settings.credentials.may_operate(&headers);
+        match watched(self.settings.cloud, operator, &headers, link) {
             Ok(true) => Ok(response::prometheus(&self.settings.metrics.render().await)),
             Ok(false) => Err(Refusal::CredentialForOther(Access::Operation)),
             Err(Denied::Missing) => Err(Refusal::CredentialMissing),
@@ -147,17 +173,24 @@ impl Service {
     /// What a function is asked, with the share of the memory for bodies that it takes.
     async fn function_request(
         &self,
-        path: &str,
-        head: &Parts,
+        path: String,
+        head: &mut Parts,
         body: Incoming,
-    ) -> Result<(function::Request, Option<OwnedSemaphorePermit>), Refusal> {
+        link: &Link,
+    ) -> Result<(function::Request, body::Share), Refusal> {
+        if let Err(refusal) = names_its_host(head) {
+            self.bodies.discard(body, expects_continue(head));
+            return Err(refusal);
+        }
         let headers = headers::of_request(&head.headers);
-        let body = self.body(&headers, head, body).await?;
+        let caller = self.settings.credentials.verify(&headers);
+        let known = watched(self.settings.cloud, caller, &headers, link).is_ok();
+        let body = self.body(known, head, body).await?;
         let request = function::Request {
             method: head.method.as_str().to_owned(),
-            path: path.to_owned(),
+            path,
             query: head.uri.query().unwrap_or_default().to_owned(),
-            headers,
+            headers: headers::of_request(&head.headers),
             body: body.bytes,
             time_left_ms: u32::try_from(self.settings.function_deadline.as_millis()).ok(),
         };
@@ -168,10 +201,10 @@ impl Service {
         &self,
         function: FunctionName,
         request: function::Request,
-        share: Option<OwnedSemaphorePermit>,
+        share: body::Share,
         started: Instant,
-    ) -> function::Response {
-        let cloud = self.settings.cloud;
+    ) -> Reply {
+        let (cloud, memory) = (self.settings.cloud, self.memory.clone());
         let functions = Arc::clone(&self.functions);
         // What the call holds until its end, which a client that goes away does not hasten.
         let held = (
@@ -186,25 +219,79 @@ impl Service {
                 .await
                 .unwrap_or(Err(CallError::InstanceLost(function)));
             drop(held);
-            conclude(cloud, function, answer.map_err(Refusal::from), started)
+            conclude(
+                cloud,
+                &memory,
+                function,
+                answer.map_err(Refusal::from),
+                started,
+            )
         };
         Outliving::of(call).await
     }
 
-    /// Reads the body of a caller who is let in. All others the component refuses before it looks at the body: they get
-    /// to fill no memory.
+    /// Reads the body of a caller who is known, and unpacks it. All others the component refuses before it looks at the
+    /// body: they get to fill no memory, and nothing of theirs is unpacked.
     async fn body(
         &self,
-        headers: &[(String, String)],
-        head: &Parts,
+        known: bool,
+        head: &mut Parts,
         body: Incoming,
     ) -> Result<body::Body, Refusal> {
-        if body.is_end_stream() || self.settings.credentials.lets_in(headers) {
-            return self.bodies.read(body, expects_continue(head)).await;
+        if !known && !body.is_end_stream() {
+            self.bodies.discard(body, expects_continue(head));
+            return Ok(body::Body::default());
         }
-        self.bodies.discard(body, expects_continue(head));
-        Ok(body::Body::default())
+        let read = self
+            .bodies
+            .read(body, expects_continue(head), self.hurry())
+            .await?;
+        if known {
+            unpack::unpack(read, &mut head.headers, &self.memory)
+        } else {
+            Ok(read)
+        }
     }
+
+    /// Resolves when half of the time is over that the host gives itself to stop: the other half is for what to do with a body.
+    async fn hurry(&self) {
+        let mut stop = self.stop.clone();
+        // An error says that whoever could tell us is gone.
+        let _ = stop.wait_for(|stop| *stop).await;
+        time::sleep(self.settings.drain_timeout / 2).await;
+    }
+}
+
+/// The outcome of a check of credentials. A caller without a valid one is counted, and logged with its source.
+fn watched<T>(
+    cloud: Cloud,
+    outcome: Result<T, Denied>,
+    headers: &[(String, String)],
+    link: &Link,
+) -> Result<T, Denied> {
+    if let Err(denied) = &outcome {
+        let reason = match denied {
+            Denied::Missing => "missing",
+            _ => "wrong",
+        };
+        metrics::credential_refused(cloud, reason);
+        tracing::warn!(
+            source = %link.source().ip(),
+            reason,
+            request_id = request_id::of(headers),
+            "a caller without a valid credential was refused"
+        );
+    }
+    outcome
+}
+
+/// RFC 9112, 3.2: a request of HTTP/1.1 has one header `host`.
+fn names_its_host(head: &Parts) -> Result<(), Refusal> {
+    let hosts = head.headers.get_all(header::HOST).iter().count();
+    if hosts == 1 || (hosts == 0 && head.version < Version::HTTP_11) {
+        return Ok(());
+    }
+    Err(Refusal::HostNotGiven)
 }
 
 /// Whether the client waits for `100 Continue` before it sends its body.
@@ -212,19 +299,22 @@ fn expects_continue(head: &Parts) -> bool {
     head.headers.contains_key(header::EXPECT)
 }
 
-/// Measures an answer and puts it into the form of a response.
+/// Measures an answer and puts it into the form of a reply.
 fn conclude(
     cloud: Cloud,
+    memory: &body::Memory,
     function: FunctionName,
     answer: Answer,
     started: Instant,
-) -> function::Response {
-    let response = answer.unwrap_or_else(|refusal| {
-        if refusal.is_overload() {
-            metrics::overload(cloud, function);
-        }
-        refusal.response()
-    });
-    metrics::request(cloud, Some(function), response.status, started.elapsed());
-    response
+) -> Reply {
+    let reply = answer
+        .and_then(|response| Reply::new(response, memory))
+        .unwrap_or_else(|refusal| {
+            if refusal.is_overload() {
+                metrics::overload(cloud, function);
+            }
+            refusal.response().into()
+        });
+    metrics::request(cloud, Some(function), reply.status, started.elapsed());
+    reply
 }

@@ -48,11 +48,11 @@ impl Client {
         })
     }
 
-    /// Sends once. The caller sees to the time.
+    /// Sends once, with a key if the URL has none of its own. The caller sees to the time.
     pub(super) async fn send(
         &self,
         url: &PrivateUrl,
-        (form, key): (HeaderForm, &Secret),
+        key: Option<(HeaderForm, &Secret)>,
         request: Request,
     ) -> Result<Reply, Failure> {
         let method = Method::from_bytes(request.method.as_bytes()).map_err(other)?;
@@ -63,9 +63,11 @@ impl Client {
                 sent.append(name, value);
             }
         }
-        let mut credential = HeaderValue::from_str(&form.value(key.expose())).map_err(other)?;
-        credential.set_sensitive(true);
-        sent.insert(HeaderName::from_static(form.header()), credential);
+        if let Some((form, key)) = key {
+            let mut credential = HeaderValue::from_str(&form.value(key.expose())).map_err(other)?;
+            credential.set_sensitive(true);
+            sent.insert(HeaderName::from_static(form.header()), credential);
+        }
         if !request.body.is_empty() || request.method != "GET" {
             *outgoing.body_mut() = Some(request.body.into());
         }

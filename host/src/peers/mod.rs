@@ -13,7 +13,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use tokio::time;
+use tokio::{sync::watch, time};
 
 use self::client::Client;
 pub use self::client::command_client;
@@ -46,6 +46,8 @@ pub struct PeerSender {
     config: Arc<Config>,
     client: Client,
     functions: OnceLock<Weak<dyn Functions>>,
+    /// When remote peers are waited for no longer: set while the host stops.
+    ends: watch::Sender<Option<time::Instant>>,
 }
 
 impl PeerSender {
@@ -59,7 +61,29 @@ impl PeerSender {
             config,
             client,
             functions: OnceLock::new(),
+            ends: watch::Sender::new(None),
         })
+    }
+
+    /// Waits for remote peers until `end` and no longer: the host stops, and what has not arrived by then is to be brought to
+    /// safety. Functions in this process are waited for as before, since they bring messages to safety, too.
+    pub fn finish_by(&self, end: time::Instant) {
+        self.ends.send_replace(Some(end));
+    }
+
+    /// Resolves when remote peers are to be waited for no longer.
+    async fn cut_off(&self) {
+        let mut ends = self.ends.subscribe();
+        // The sender lives as long as this.
+        let end = ends
+            .wait_for(Option::is_some)
+            .await
+            .ok()
+            .and_then(|end| *end);
+        match end {
+            Some(end) => time::sleep_until(end).await,
+            None => std::future::pending().await,
+        }
     }
 
     /// Tells it of the functions in this process, which themselves need it in order to exist. It does not keep them
@@ -82,10 +106,11 @@ impl PeerSender {
         policy::check(&request)?;
         match binding {
             Binding::Remote { url, form, key } => {
-                let key = key.ok_or_else(|| {
-                    Failure::CredentialsUnavailable("no key is configured".into())
-                })?;
-                self.client.send(url, (form, key), request).await
+                let key = key.map(|key| (form, key));
+                tokio::select! {
+                    outcome = self.client.send(url, key, request) => outcome,
+                    () = self.cut_off() => Err(Failure::TimedOut),
+                }
             }
             Binding::Local(function) => {
                 let functions = self.functions.get().and_then(Weak::upgrade);

@@ -191,6 +191,9 @@ pub const METRICS: &[Metric] = &[
     ),
 ];
 
+const CREDENTIALS_REFUSED: &str = "twin_credentials_refused_total";
+const CONNECTIONS_CLOSED: &str = "twin_connections_closed_total";
+
 /// From a call in the same process to one that uses up its deadline, in seconds.
 const BUCKETS: [f64; 14] = [
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 25.0,
@@ -220,6 +223,7 @@ pub fn recorder() -> &'static PrometheusHandle {
 }
 
 fn describe() {
+<<<<<<< HEAD
     for metric in METRICS {
         match metric.kind {
             Kind::Counter => describe_counter!(metric.name, metric.help),
@@ -253,6 +257,25 @@ pub(crate) fn render() -> String {
     counter!(LOG_LINES_DROPPED).absolute(sink::lost());
     counter!(PANICS).absolute(logger::panics());
     recorder.render()
+=======
+    describe_counter!(REQUESTS, "Requests answered, by function and status");
+    describe_histogram!(REQUEST_SECONDS, "From the request's head to the response");
+    describe_gauge!(IN_FLIGHT, "Requests being answered");
+    describe_counter!(
+        OVERLOADS,
+        "Requests turned away with 503 because too many were being answered"
+    );
+    describe_counter!(
+        CREDENTIALS_REFUSED,
+        "Requests whose credential was missing or wrong, by reason"
+    );
+    describe_counter!(
+        CONNECTIONS_CLOSED,
+        "Connections that the host closed: to make room for others, or since their reply was not read"
+    );
+    describe_counter!(SENDS, "Attempts to send to a peer, by outcome");
+    describe_histogram!(SEND_SECONDS, "From an attempt's start to its outcome");
+>>>>>>> 10f6335 (host: service links of Kubernetes pass; limits for connections, unread replies and bodies; gzip, request ids and Azure's query key at the ingress; one drain timeout, and letters before the end)
 }
 
 fn keep_up(handle: PrometheusHandle) {
@@ -305,6 +328,7 @@ pub(crate) fn overload(cloud: Cloud, function: FunctionName) {
     counter!(OVERLOADS, "cloud" => cloud.as_str(), "function" => function.as_str()).increment(1);
 }
 
+<<<<<<< HEAD
 /// Registers the counter of a function's lost instances at 0, so that a rate sees the first loss.
 pub(crate) fn no_instance_lost(function: FunctionName) {
     counter!(INSTANCES_LOST, "function" => function.as_str()).increment(0);
@@ -359,6 +383,16 @@ pub(crate) fn circuit(cloud: Cloud, peer: Peer, circuit: Option<Circuit>) {
         None => f64::NAN,
     };
     gauge!(CIRCUIT_STATE, "cloud" => cloud.as_str(), "peer" => peer.as_str()).set(state);
+=======
+/// Counts a request whose credential was `missing` or `wrong`.
+pub(crate) fn credential_refused(cloud: Cloud, reason: &'static str) {
+    counter!(CREDENTIALS_REFUSED, "cloud" => cloud.as_str(), "reason" => reason).increment(1);
+}
+
+/// Counts a connection that the host closed: to make `room` for others, or with its reply `unread`.
+pub(crate) fn connection_closed(reason: &'static str) {
+    counter!(CONNECTIONS_CLOSED, "reason" => reason).increment(1);
+>>>>>>> 10f6335 (host: service links of Kubernetes pass; limits for connections, unread replies and bodies; gzip, request ids and Azure's query key at the ingress; one drain timeout, and letters before the end)
 }
 
 /// Counts an attempt to send.

@@ -92,9 +92,11 @@ async fn bodies_take_no_more_memory_than_is_set_aside() {
             reply.contains("OVERLOADED") && reply.contains("retry-after: 1\r\n"),
             "{reply}"
         );
-        // A chunked body might be anything; one without a body takes nothing; a stranger's body is not held.
+        // It is what arrives that counts, in chunks, too; one without a body takes nothing; a stranger's body is not held.
         let chunked = format!("{KEY}transfer-encoding: chunked\r\n");
-        assert_status(&server.request("POST /", &chunked, "0\r\n\r\n").await, 503);
+        assert_status(&server.request("POST /", &chunked, "0\r\n\r\n").await, 200);
+        let chunks = format!("1e\r\n{0}\r\n1e\r\n{0}\r\n0\r\n\r\n", "x".repeat(30));
+        assert_status(&server.request("POST /", &chunked, &chunks).await, 503);
         assert_status(&server.request("POST /", KEY, "").await, 200);
         assert_status(
             &server
@@ -138,4 +140,41 @@ async fn a_body_in_chunks_gives_back_the_memory_it_did_not_need() {
     let (first, second) = tokio::join!(send(), second);
     assert_status(&first, 200);
     assert_status(&second, 200);
+}
+
+#[tokio::test]
+async fn a_body_that_is_only_promised_takes_no_memory() {
+    let server = Server::start(
+        Scripted::echo(&[Writer]),
+        IngressSettings {
+            body_memory: 1000,
+            body_timeout: Duration::from_secs(600),
+            ..settings()
+        },
+    )
+    .await;
+    let begin = async |arrived: &str| {
+        let mut stream = server.connect().await;
+        let head =
+            format!("POST / HTTP/1.1\r\nhost: x\r\n{KEY}content-length: 900\r\n\r\n{arrived}");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream
+    };
+    let post = async || {
+        let headers = format!("{KEY}content-length: 600\r\n");
+        server.request("POST /", &headers, &"x".repeat(600)).await
+    };
+    let mut promised = Vec::new();
+    for _ in 0..20 {
+        promised.push(begin("x").await);
+        assert_status(&post().await, 200);
+    }
+    // What has arrived takes memory, although its end is still to come.
+    let mut stream = begin(&"x".repeat(899)).await;
+    while post().await.starts_with("HTTP/1.1 200 ") {}
+    stream.write_all(b"x").await.unwrap();
+    let mut status = [0; 12];
+    stream.read_exact(&mut status).await.unwrap();
+    assert_eq!(&status, b"HTTP/1.1 200");
+    while post().await.starts_with("HTTP/1.1 503 ") {}
 }

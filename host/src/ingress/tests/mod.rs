@@ -1,7 +1,10 @@
 //! The ingress over a real socket, with scripted functions behind it.
 
 mod bodies;
+mod coding;
+mod connections;
 mod draining;
+mod heads;
 
 use std::net::SocketAddr;
 
@@ -53,7 +56,9 @@ fn settings() -> IngressSettings {
         function_deadline: Duration::from_secs(25),
         body_timeout: SHORT,
         drain_timeout: Duration::from_secs(10),
-        body_memory: BODY_MEMORY,
+        write_timeout: Duration::from_secs(10),
+        max_connections: 1000,
+        body_memory: 256 * 1024 * 1024,
     }
 }
 
@@ -110,7 +115,7 @@ async fn a_function_gets_the_message_and_not_the_connection() {
     let server = Server::echo().await;
     let headers = format!(
         "{KEY}Idempotency-Key: \u{e4}b\r\nidempotency-key: 2\r\nTE: trailers\r\nKeep-Alive: 5\r\n\
-         User-Agent: nobody asks\r\ncontent-length: 3\r\n"
+         User-Agent: nobody asks\r\nx-request-id: r\r\ncontent-length: 3\r\n"
     );
     let reply = server
         .request("POST /api/telemetry?a=b&c=%20", &headers, "abc")
@@ -118,7 +123,8 @@ async fn a_function_gets_the_message_and_not_the_connection() {
     assert_status(&reply, 200);
     assert!(reply.contains("content-length: "), "{reply}");
     let expected = "connector POST /telemetry [a=b&c=%20] 3 Some(25000)\n\
-                    x-api-key: key\nidempotency-key: \u{e4}b\nidempotency-key: 2\ncontent-length: 3\n";
+                    x-api-key: key\nidempotency-key: \u{e4}b\nidempotency-key: 2\nx-request-id: r\n\
+                    content-length: 3\n";
     assert_eq!(body(&reply), expected);
 }
 

@@ -1,0 +1,83 @@
+//! The connections that are open: at most so many, and the longest idle make room for others.
+
+use std::{collections::HashMap, sync::Arc};
+
+use tokio::task::{Id, JoinSet};
+
+use super::link::Link;
+use crate::telemetry::metrics;
+
+/// Open connections, each in a task of its own. When this is dropped they are closed.
+pub(super) struct Connections {
+    limit: usize,
+    tasks: JoinSet<()>,
+    links: HashMap<Id, Arc<Link>>,
+}
+
+impl Connections {
+    /// At most `limit`, and at least one.
+    pub(super) fn new(limit: usize) -> Self {
+        Self {
+            limit: limit.max(1),
+            tasks: JoinSet::new(),
+            links: HashMap::new(),
+        }
+    }
+
+    /// Whether there may be one more.
+    pub(super) fn has_room(&self) -> bool {
+        self.links.len() < self.limit
+    }
+
+    /// Serves one more.
+    pub(super) fn add(
+        &mut self,
+        link: Arc<Link>,
+        serving: impl Future<Output = ()> + Send + 'static,
+    ) {
+        let task = self.tasks.spawn(serving);
+        self.links.insert(task.id(), link);
+    }
+
+    /// Resolves when one has ended; never, if there is none.
+    pub(super) async fn ended(&mut self) {
+        let ended = match self.tasks.join_next_with_id().await {
+            Some(Ok((id, ()))) => id,
+            Some(Err(error)) => error.id(),
+            None => std::future::pending().await,
+        };
+        self.links.remove(&ended);
+    }
+
+    /// Resolves when all have ended.
+    pub(super) async fn all_ended(&mut self) {
+        while !self.tasks.is_empty() {
+            self.ended().await;
+        }
+    }
+
+    /// When nine tenths are in use: asks the one that has been idle for longest to close.
+    pub(super) fn make_room(&self) {
+        let many = |open: usize| open * 10 >= self.limit * 9;
+        if many(self.links.len()) {
+            let staying = self.links.values().filter(|link| !link.is_leaving());
+            if many(staying.count()) {
+                self.close_longest_idle();
+            }
+        }
+    }
+
+    /// Asks the one that has been idle for longest to close.
+    pub(super) fn close_longest_idle(&self) {
+        let idle = self.links.values().filter(|link| link.may_leave());
+        if let Some(link) = idle.max_by_key(|link| link.idle()) {
+            metrics::connection_closed("room");
+            tracing::warn!(
+                open = self.links.len(),
+                limit = self.limit,
+                "nearly as many connections are open as may be (MAX_CONNECTIONS): the longest idle is closed"
+            );
+            link.make_room();
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! What the process may use of its machine, and what follows from it for the ingress: descriptors for connections, memory for
+//! bodies.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// Descriptors that are not for connections from callers: files, listeners, and connections to peers.
+const OTHER_DESCRIPTORS: u64 = 256;
+
+/// More connections than this are opened only on demand (`MAX_CONNECTIONS`).
+const MOST_CONNECTIONS: u64 = 16_384;
+
+/// More descriptors than this are not asked for.
+const MOST_DESCRIPTORS: u64 = 1_048_576;
+
+/// The most that bodies may take unless it is asked for (`BODY_MEMORY_BYTES`), in bytes.
+const MOST_BODY_MEMORY: u64 = 256 * 1024 * 1024;
+
+/// The least, in bytes.
+const LEAST_BODY_MEMORY: u64 = 1024 * 1024;
+
+/// The part of the control group's memory that bodies may take: one in so many bytes. A body that is being answered is held up
+/// to six times, in the host and in the sandbox.
+const BODY_SHARE: u64 = 8;
+
+/// Raises the limit of descriptors as far as the process may.
+pub fn raise_descriptor_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let most = limit.maximum.unwrap_or(u64::MAX).min(MOST_DESCRIPTORS);
+    if limit.current.is_none_or(|current| current >= most) {
+        return;
+    }
+    let raised = Rlimit {
+        current: Some(most),
+        ..limit
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(%error, "the limit of descriptors could not be raised");
+    }
+}
+
+/// How many connections from callers may be open at once, by the limit of descriptors.
+pub fn connections() -> usize {
+    let limit = getrlimit(Resource::Nofile).current;
+    connections_of(limit.unwrap_or(u64::MAX))
+}
+
+fn connections_of(descriptors: u64) -> usize {
+    let left = descriptors
+        .saturating_sub(OTHER_DESCRIPTORS)
+        .max(descriptors / 2);
+    usize::try_from(left.clamp(1, MOST_CONNECTIONS)).unwrap_or(usize::MAX)
+}
+
+/// How much memory bodies may take, in bytes, by the limit of the process's control group.
+pub fn body_memory() -> u32 {
+    let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    body_memory_of(memory_limit(&groups, |file| fs::read_to_string(file).ok()))
+}
+
+fn body_memory_of(limit: Option<u64>) -> u32 {
+    let share = limit.map_or(MOST_BODY_MEMORY, |limit| limit / BODY_SHARE);
+    let bytes = share.clamp(LEAST_BODY_MEMORY, MOST_BODY_MEMORY);
+    u32::try_from(bytes).unwrap_or(u32::MAX)
+}
+
+/// The least memory limit of a control group and of those around it, in bytes; none if there is no limit. `groups` is
+/// `/proc/self/cgroup`, `read` reads a file under `/sys/fs/cgroup` if it is there. In a container the group's own path may not
+/// be visible, and then the mounted root is the group.
+fn memory_limit(groups: &str, read: impl Fn(&Path) -> Option<String>) -> Option<u64> {
+    groups
+        .lines()
+        .filter_map(|line| {
+            let (_, rest) = line.split_once(':')?;
+            let (controllers, path) = rest.split_once(':')?;
+            let (root, file) = if controllers.is_empty() {
+                ("/sys/fs/cgroup", "memory.max")
+            } else if controllers.split(',').any(|name| name == "memory") {
+                ("/sys/fs/cgroup/memory", "memory.limit_in_bytes")
+            } else {
+                return None;
+            };
+            let group = Path::new(path.trim_start_matches('/'));
+            group
+                .ancestors()
+                .filter_map(|group| read(&PathBuf::from(root).join(group).join(file)))
+                .filter_map(|limit| limit.trim().parse::<u64>().ok())
+                // Where there is no limit, version 1 says the largest number of whole pages.
+                .filter(|limit| *limit < u64::MAX / 4)
+                .min()
+        })
+        .min()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn connections_follow_from_descriptors() {
+        for (descriptors, expected) in [
+            (0, 1),
+            (2, 1),
+            (256, 128),
+            (512, 256),
+            (1024, 768),
+            (16_640, 16_384),
+            (20_000, 16_384),
+            (u64::MAX, 16_384),
+        ] {
+            assert_eq!(connections_of(descriptors), expected, "{descriptors}");
+        }
+    }
+
+    #[test]
+    fn body_memory_follows_from_the_control_groups_memory() {
+        const MIB: u64 = 1024 * 1024;
+        for (limit, expected) in [
+            (None, 256 * MIB),
+            (Some(256 * MIB), 32 * MIB),
+            (Some(64 * 1024 * MIB), 256 * MIB),
+            (Some(4 * MIB), MIB),
+        ] {
+            assert_eq!(u64::from(body_memory_of(limit)), expected, "{limit:?}");
+        }
+    }
+
+    #[test]
+    fn the_least_limit_around_a_control_group_counts() {
+        let v2 = "0::/kubepods/pod1/c\n";
+        let v1 = "5:cpu,cpuacct:/a\n4:hugetlb,memory:/docker/c\n0::/\n";
+        for (groups, files, expected) in [
+            ("", vec![("/sys/fs/cgroup/memory.max", "1000")], None),
+            (v2, vec![], None),
+            (
+                v2,
+                vec![("/sys/fs/cgroup/kubepods/pod1/c/memory.max", "max\n")],
+                None,
+            ),
+            (
+                v2,
+                vec![
+                    ("/sys/fs/cgroup/kubepods/pod1/c/memory.max", "max\n"),
+                    ("/sys/fs/cgroup/kubepods/pod1/memory.max", "2000\n"),
+                    ("/sys/fs/cgroup/kubepods/memory.max", "3000\n"),
+                ],
+                Some(2000),
+            ),
+            (
+                "0::/\n",
+                vec![("/sys/fs/cgroup/memory.max", "4000\n")],
+                Some(4000),
+            ),
+            (
+                v2,
+                vec![("/sys/fs/cgroup/memory.max", "4000\n")],
+                Some(4000),
+            ),
+            (
+                v1,
+                vec![(
+                    "/sys/fs/cgroup/memory/docker/c/memory.limit_in_bytes",
+                    "5000\n",
+                )],
+                Some(5000),
+            ),
+            (
+                v1,
+                vec![("/sys/fs/cgroup/memory/memory.limit_in_bytes", "6000\n")],
+                Some(6000),
+            ),
+            (
+                v1,
+                vec![(
+                    "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+                    "9223372036854771712\n",
+                )],
+                None,
+            ),
+            (v2, vec![("/sys/fs/cgroup/memory.max", "many\n")], None),
+        ] {
+            let files: BTreeMap<_, _> = files.into_iter().collect();
+            let limit = memory_limit(groups, |file| {
+                files.get(file.to_str()?).map(ToString::to_string)
+            });
+            assert_eq!(limit, expected, "{groups:?} {files:?}");
+        }
+    }
+}
