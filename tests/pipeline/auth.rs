@@ -207,3 +207,39 @@ async fn no_key_is_ever_written_down() {
         }
     }
 }
+
+#[tokio::test]
+async fn wrong_and_missing_keys_are_counted_and_logged_with_their_source() {
+    let host = Host::of(Aws, "reader").start().await;
+    status(&host, form(Aws, "s3cret-guess")).await;
+    status(&host, form(Aws, "s3cret-guess")).await;
+    status(&host, form(Gcp, "key-of-aws")).await;
+    let metrics = host.get("/metrics").await.text;
+    for line in [
+        r#"twin_credentials_refused_total{cloud="aws",reason="wrong"} 2"#,
+        r#"twin_credentials_refused_total{cloud="aws",reason="missing"} 1"#,
+    ] {
+        assert!(metrics.contains(line), "{line}: {metrics}");
+    }
+    let logs = eventually("it is logged", async || {
+        let logs = host.logs();
+        logs.contains("without a valid credential").then_some(logs)
+    })
+    .await;
+    assert!(logs.contains(r#""source":"127.0.0.1""#), "{logs}");
+    assert!(!logs.contains("s3cret"), "{logs}");
+}
+
+#[tokio::test]
+async fn a_portals_url_works_as_it_is() {
+    let there = Host::of(Azure, "reader").start().await;
+    // The cloud of the receiver may be known or not.
+    for cloud in ["azure", ""] {
+        let here = Host::of(Aws, "reader")
+            .set("REMOTE_READER_URL", &there.url("/read?code=key-of-azure"))
+            .set("REMOTE_READER_CLOUD", cloud)
+            .start()
+            .await;
+        assert!(here.items("/read?device_id=d").await.is_empty());
+    }
+}

@@ -87,3 +87,54 @@ async fn a_successor_works_on_the_data_while_its_predecessor_drains() {
     under_way.assert_status(200);
     assert_eq!(old.exit().code(), Some(0));
 }
+
+#[tokio::test]
+async fn attempts_under_way_become_letters_before_the_host_ends() {
+    const SENDERS: usize = 50;
+    let gate = Gate::default();
+    let peer = FakePeer::start({
+        let gate = gate.clone();
+        move |arrival| {
+            gate.pass();
+            arrival.received()
+        }
+    });
+    let mut host = Host::of(Aws, "connector,ingestion")
+        .set("REMOTE_INGESTION_URL", &peer.url())
+        .set("REMOTE_WRITER_URL", &peer.url())
+        .set("ATTEMPT_TIMEOUT_MS", "600000")
+        .set("FUNCTION_DEADLINE_MS", "600000")
+        .set("DRAIN_TIMEOUT_MS", "6000")
+        .start()
+        .await;
+    let readings: Vec<_> = (0..SENDERS).map(reading).collect();
+    let envelope = r#"{"source_cloud":"gcp","target_layer":"L2","message_type":"event","timestamp":"2026-01-01T00:00:00Z","payload":{"device_id":"d"}}"#;
+    // One of them by way of another function of the same host.
+    let senders = readings
+        .iter()
+        .map(|body| host.post("/telemetry", body))
+        .chain([host.post("/ingest", envelope)]);
+    let stopping = async {
+        arrived(&peer, readings.len() + 1).await;
+        host.terminate();
+    };
+    let (replies, ()) = futures_util::join!(futures_util::future::join_all(senders), stopping);
+    for reply in replies {
+        reply.assert_status(202);
+        assert_eq!(reply.field("status"), "dead-lettered");
+    }
+    assert_eq!(host.exit().code(), Some(0));
+    host.restart().await;
+    assert_eq!(host.items("/dead-letters").await.len(), readings.len() + 1);
+    gate.open();
+}
+
+#[tokio::test]
+async fn a_terminal_that_goes_away_takes_no_host_along() {
+    let mut host = Host::of(Aws, "writer,reader").start().await;
+    host.hang_up();
+    // A signal that kills would have done so before the next one arrives.
+    assert!(host.items("/read?device_id=d").await.is_empty());
+    host.terminate();
+    assert_eq!(host.exit().code(), Some(0));
+}

@@ -162,6 +162,11 @@ impl Host {
         ask_to_stop(self.child.as_ref().unwrap(), "TERM");
     }
 
+    /// SIGHUP.
+    pub(crate) fn hang_up(&self) {
+        ask_to_stop(self.child.as_ref().unwrap(), "HUP");
+    }
+
     /// How it ended, which it does by itself.
     pub(crate) fn exit(&mut self) -> ExitStatus {
         exit_of(&mut self.child.take().unwrap())

@@ -21,6 +21,7 @@ mod peer;
 mod process;
 mod raw;
 mod replies;
+mod request_ids;
 mod site;
 mod start_up;
 mod status;

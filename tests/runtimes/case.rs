@@ -8,6 +8,7 @@ use std::{
 };
 
 use serde::Deserialize;
+use twin_contract::{REQUEST_ID, is_request_id, reply::EVERY_REPLY};
 
 use crate::{
     process::Twin,
@@ -206,6 +207,18 @@ impl Step {
                 .get(name)
                 .map(|value| value.to_str().unwrap_or("?").to_owned())
         };
+        let every = EVERY_REPLY.map(|(name, _)| (name, header(name)));
+        let request_id = header(REQUEST_ID).unwrap_or_default();
+        let given = self.headers.get(REQUEST_ID).filter(|id| is_request_id(id));
+        let known = given.map_or(is_request_id(&request_id), |given| *given == request_id);
+        if !known
+            || every
+                .iter()
+                .zip(EVERY_REPLY)
+                .any(|(got, (_, value))| got.1.as_deref() != Some(value))
+        {
+            return (format!("{REQUEST_ID}: {request_id:?}, {every:?}"), None);
+        }
         let (kind, retry_after, allow) = (
             header("content-type"),
             header("retry-after"),

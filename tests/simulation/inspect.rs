@@ -8,8 +8,15 @@ use twin_host::{
 };
 use twin_tests::{Stage, components};
 
-/// What all components import of their worlds.
-const COMMON: [&str; 4] = ["credentials", "digest", "log", "settings"];
+/// What all components import of their worlds. Time and chance make the id of a request that came without one.
+const COMMON: [&str; 6] = [
+    "credentials",
+    "digest",
+    "log",
+    "random",
+    "settings",
+    "system-clock",
+];
 
 /// What each imports besides: no more than it uses. Types are names, with nothing behind them.
 const CAPABILITIES: [(FunctionName, &[&str]); 5] = [
@@ -23,28 +30,19 @@ const CAPABILITIES: [(FunctionName, &[&str]); 5] = [
             "lifecycle",
             "monotonic-clock",
             "peers",
-            "random",
-            "system-clock",
         ],
     ),
     (
         FunctionName::Ingestion,
-        &["error-topic", "monotonic-clock", "peers", "system-clock"],
+        &["error-topic", "monotonic-clock", "peers"],
     ),
     (
         FunctionName::Writer,
-        &["error-topic", "monotonic-clock", "records", "system-clock"],
+        &["error-topic", "monotonic-clock", "records"],
     ),
     (
         FunctionName::Reader,
-        &[
-            "error-topic",
-            "monotonic-clock",
-            "peers",
-            "random",
-            "records",
-            "system-clock",
-        ],
+        &["error-topic", "monotonic-clock", "peers", "records"],
     ),
     (FunctionName::ErrorReporter, &["peers", "records"]),
 ];

@@ -24,6 +24,8 @@ const IN_FLIGHT: &str = "twin_requests_in_flight";
 const OVERLOADS: &str = "twin_overloads_total";
 const SENDS: &str = "twin_peer_sends_total";
 const SEND_SECONDS: &str = "twin_peer_send_duration_seconds";
+const CREDENTIALS_REFUSED: &str = "twin_credentials_refused_total";
+const CONNECTIONS_CLOSED: &str = "twin_connections_closed_total";
 const QUEUE_DEPTH: &str = "twin_queue_depth";
 const CIRCUIT_STATE: &str = "twin_circuit_state";
 const DEAD_LETTERS: &str = "twin_dead_letters";
@@ -112,6 +114,18 @@ pub const METRICS: &[Metric] = &[
         "Requests turned away with 503 because too many were being answered",
     ),
     metric(
+        CREDENTIALS_REFUSED,
+        Kind::Counter,
+        &["cloud", "reason"],
+        "Requests whose credential was `missing` or `wrong`",
+    ),
+    metric(
+        CONNECTIONS_CLOSED,
+        Kind::Counter,
+        &["reason"],
+        "Connections that the host closed: to make `room` for others, or with their reply `unread`",
+    ),
+    metric(
         SENDS,
         Kind::Counter,
         &["cloud", "peer", "outcome"],
@@ -191,9 +205,6 @@ pub const METRICS: &[Metric] = &[
     ),
 ];
 
-const CREDENTIALS_REFUSED: &str = "twin_credentials_refused_total";
-const CONNECTIONS_CLOSED: &str = "twin_connections_closed_total";
-
 /// From a call in the same process to one that uses up its deadline, in seconds.
 const BUCKETS: [f64; 14] = [
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 25.0,
@@ -223,7 +234,6 @@ pub fn recorder() -> &'static PrometheusHandle {
 }
 
 fn describe() {
-<<<<<<< HEAD
     for metric in METRICS {
         match metric.kind {
             Kind::Counter => describe_counter!(metric.name, metric.help),
@@ -257,25 +267,6 @@ pub(crate) fn render() -> String {
     counter!(LOG_LINES_DROPPED).absolute(sink::lost());
     counter!(PANICS).absolute(logger::panics());
     recorder.render()
-=======
-    describe_counter!(REQUESTS, "Requests answered, by function and status");
-    describe_histogram!(REQUEST_SECONDS, "From the request's head to the response");
-    describe_gauge!(IN_FLIGHT, "Requests being answered");
-    describe_counter!(
-        OVERLOADS,
-        "Requests turned away with 503 because too many were being answered"
-    );
-    describe_counter!(
-        CREDENTIALS_REFUSED,
-        "Requests whose credential was missing or wrong, by reason"
-    );
-    describe_counter!(
-        CONNECTIONS_CLOSED,
-        "Connections that the host closed: to make room for others, or since their reply was not read"
-    );
-    describe_counter!(SENDS, "Attempts to send to a peer, by outcome");
-    describe_histogram!(SEND_SECONDS, "From an attempt's start to its outcome");
->>>>>>> 10f6335 (host: service links of Kubernetes pass; limits for connections, unread replies and bodies; gzip, request ids and Azure's query key at the ingress; one drain timeout, and letters before the end)
 }
 
 fn keep_up(handle: PrometheusHandle) {
@@ -328,7 +319,6 @@ pub(crate) fn overload(cloud: Cloud, function: FunctionName) {
     counter!(OVERLOADS, "cloud" => cloud.as_str(), "function" => function.as_str()).increment(1);
 }
 
-<<<<<<< HEAD
 /// Registers the counter of a function's lost instances at 0, so that a rate sees the first loss.
 pub(crate) fn no_instance_lost(function: FunctionName) {
     counter!(INSTANCES_LOST, "function" => function.as_str()).increment(0);
@@ -383,7 +373,8 @@ pub(crate) fn circuit(cloud: Cloud, peer: Peer, circuit: Option<Circuit>) {
         None => f64::NAN,
     };
     gauge!(CIRCUIT_STATE, "cloud" => cloud.as_str(), "peer" => peer.as_str()).set(state);
-=======
+}
+
 /// Counts a request whose credential was `missing` or `wrong`.
 pub(crate) fn credential_refused(cloud: Cloud, reason: &'static str) {
     counter!(CREDENTIALS_REFUSED, "cloud" => cloud.as_str(), "reason" => reason).increment(1);
@@ -392,7 +383,6 @@ pub(crate) fn credential_refused(cloud: Cloud, reason: &'static str) {
 /// Counts a connection that the host closed: to make `room` for others, or with its reply `unread`.
 pub(crate) fn connection_closed(reason: &'static str) {
     counter!(CONNECTIONS_CLOSED, "reason" => reason).increment(1);
->>>>>>> 10f6335 (host: service links of Kubernetes pass; limits for connections, unread replies and bodies; gzip, request ids and Azure's query key at the ingress; one drain timeout, and letters before the end)
 }
 
 /// Counts an attempt to send.
