@@ -26,7 +26,10 @@ const FIRST_BUFFER: usize = 64 * 1024;
 /// The longest reply that is not counted, in bytes: the operating system takes it at once.
 const SMALL_REPLY: usize = 4 * 1024;
 
-/// The memory for bodies of requests and replies, in bytes.
+/// How long a request waits for the memory that its reply may take.
+const TURN: Duration = Duration::from_secs(5);
+
+/// The memory for bodies of requests, or for those of replies, in bytes.
 #[derive(Clone, Debug)]
 pub(super) struct Memory(Arc<Semaphore>);
 
@@ -52,15 +55,33 @@ impl Memory {
             .map_err(|_| Refusal::Overloaded)
     }
 
-    /// The body of a reply. It is counted until the operating system has taken it, unless it is small.
+    /// Takes a part as soon as there is one, for at most [`TURN`].
     ///
     /// # Errors
-    /// [`Refusal::Overloaded`] if the replies that wait for their readers leave no room for it.
-    pub(super) fn reply(&self, body: Vec<u8>) -> Result<Bytes, Refusal> {
+    /// [`Refusal::Overloaded`] if there is none by then.
+    pub(super) async fn wait_for(&self, bytes: usize) -> Result<Share, Refusal> {
+        let bytes = u32::try_from(bytes).map_err(|_| Refusal::Overloaded)?;
+        let permit = Arc::clone(&self.0).acquire_many_owned(bytes);
+        match time::timeout(TURN, permit).await {
+            Ok(Ok(permit)) => Ok(Share(Some(permit))),
+            // The semaphore is never closed.
+            Ok(Err(_)) | Err(_) => Err(Refusal::Overloaded),
+        }
+    }
+
+    /// The body of a reply. It is counted until the operating system has taken it, unless it is small. `reserved` is what was
+    /// taken for it beforehand, if anything was; one that came of a request which stored something is never refused.
+    ///
+    /// # Errors
+    /// [`Refusal::Overloaded`] if it is larger than what was reserved, and the rest is not left.
+    pub(super) fn reply(&self, body: Vec<u8>, reserved: Option<Share>) -> Result<Bytes, Refusal> {
         if body.len() <= SMALL_REPLY {
             return Ok(body.into());
         }
-        let _share = self.take(body.len())?;
+        let _share = match reserved {
+            Some(share) => share.resized(body.len(), self)?,
+            None => self.take(body.len()).unwrap_or_default(),
+        };
         Ok(Bytes::from_owner(Held { body, _share }))
     }
 }
@@ -72,6 +93,17 @@ impl Share {
             (mine @ None, more) => *mine = more,
             (Some(_), None) => {}
         }
+    }
+
+    /// The same share for as many bytes.
+    fn resized(mut self, bytes: usize, memory: &Memory) -> Result<Self, Refusal> {
+        let has = self.0.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+        if bytes > has {
+            self.add(memory.take(bytes - has)?);
+        } else if let Some(permit) = &mut self.0 {
+            drop(permit.split(has - bytes));
+        }
+        Ok(self)
     }
 }
 

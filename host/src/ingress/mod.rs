@@ -62,7 +62,7 @@ pub struct IngressSettings {
     pub write_timeout: Duration,
     /// Connections open at once.
     pub max_connections: usize,
-    /// Memory for the bodies of all requests that are being answered and of replies that are not read yet, in bytes.
+    /// Memory for the bodies of all requests that are being answered, in bytes; as much is for replies that are not read yet.
     pub body_memory: u32,
 }
 

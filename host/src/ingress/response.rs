@@ -5,7 +5,10 @@ use http_body_util::Full;
 use hyper::{Response, body::Bytes};
 use twin_contract::reply::{EVERY_REPLY, JSON};
 
-use super::{body::Memory, refusal::Refusal};
+use super::{
+    body::{Memory, Share},
+    refusal::Refusal,
+};
 use crate::{function, headers};
 
 /// A reply on its way out: its body may be counted until its reader has it.
@@ -16,17 +19,21 @@ pub(super) struct Reply {
 }
 
 impl Reply {
-    /// A function's response.
+    /// A function's response; `reserved` is the memory that was taken for it.
     ///
     /// # Errors
     /// [`Refusal::Overloaded`] if the replies that wait for their readers leave no room for it.
-    pub(super) fn new(response: function::Response, memory: &Memory) -> Result<Self, Refusal> {
+    pub(super) fn new(
+        response: function::Response,
+        memory: &Memory,
+        reserved: Option<Share>,
+    ) -> Result<Self, Refusal> {
         let function::Response {
             status,
             headers,
             body,
         } = response;
-        let body = memory.reply(body)?;
+        let body = memory.reply(body, reserved)?;
         Ok(Self {
             status,
             headers,

@@ -14,7 +14,7 @@ use hyper::{
     body::{Body as _, Bytes, Incoming},
 };
 use tokio::{sync::watch, time};
-use twin_contract::{Access, Cloud};
+use twin_contract::{Access, Cloud, MAX_PAGE};
 
 use super::{
     IngressSettings, body,
@@ -43,6 +43,7 @@ pub(super) struct Service {
     settings: IngressSettings,
     routes: Routes,
     memory: body::Memory,
+    replies: body::Memory,
     bodies: body::Reader,
     stop: watch::Receiver<bool>,
     /// Every call holds a receiver: it closes when all have ended.
@@ -50,6 +51,15 @@ pub(super) struct Service {
 }
 
 type Answer = Result<function::Response, Refusal>;
+
+/// What a function is asked, with the memory that it takes.
+struct Asked {
+    request: function::Request,
+    /// Of the memory for bodies of requests.
+    share: body::Share,
+    /// Of the memory for replies.
+    reserved: Option<body::Share>,
+}
 
 impl Service {
     pub(super) fn new(
@@ -68,6 +78,7 @@ impl Service {
             routes: Routes::new(prefix, mounted),
             bodies: body::Reader::new(memory.clone(), settings.body_timeout),
             memory,
+            replies: body::Memory::new(settings.body_memory),
             settings,
             stop,
             calls: watch::Sender::new(()),
@@ -102,11 +113,16 @@ impl Service {
                 let request = self.function_request(path, &mut head, body, link).await;
                 // Most of a connection's memory, and it would stay for as long as the call waits.
                 drop(head);
-                match request {
-                    Ok((request, share)) => self.call(function, request, share, started).await,
+                let reserved = match request {
+                    Ok(request) => self.reserve(request).await,
+                    Err(refusal) => Err(refusal),
+                };
+                match reserved {
+                    Ok(asked) => self.call(function, asked, started).await,
                     Err(refusal) => {
                         let cloud = self.settings.cloud;
-                        conclude(cloud, &self.memory, function, Err(refusal), started)
+                        let answer = Err(refusal);
+                        conclude(cloud, &self.replies, function, answer, None, started)
                     }
                 }
             }
@@ -197,14 +213,33 @@ impl Service {
         Ok((request, body.share))
     }
 
+    /// Takes memory for a reply that may be a whole page: as many queries run at once as there is memory for pages.
+    async fn reserve(
+        &self,
+        (request, share): (function::Request, body::Share),
+    ) -> Result<Asked, Refusal> {
+        let reserved = match request.method.as_str() {
+            "GET" => Some(self.replies.wait_for(MAX_PAGE).await?),
+            _ => None,
+        };
+        Ok(Asked {
+            request,
+            share,
+            reserved,
+        })
+    }
+
     async fn call(
         &self,
         function: FunctionName,
-        request: function::Request,
-        share: body::Share,
+        Asked {
+            request,
+            share,
+            reserved,
+        }: Asked,
         started: Instant,
     ) -> Reply {
-        let (cloud, memory) = (self.settings.cloud, self.memory.clone());
+        let (cloud, replies) = (self.settings.cloud, self.replies.clone());
         let functions = Arc::clone(&self.functions);
         // What the call holds until its end, which a client that goes away does not hasten.
         let held = (
@@ -219,13 +254,8 @@ impl Service {
                 .await
                 .unwrap_or(Err(CallError::InstanceLost(function)));
             drop(held);
-            conclude(
-                cloud,
-                &memory,
-                function,
-                answer.map_err(Refusal::from),
-                started,
-            )
+            let answer = answer.map_err(Refusal::from);
+            conclude(cloud, &replies, function, answer, reserved, started)
         };
         Outliving::of(call).await
     }
@@ -302,13 +332,14 @@ fn expects_continue(head: &Parts) -> bool {
 /// Measures an answer and puts it into the form of a reply.
 fn conclude(
     cloud: Cloud,
-    memory: &body::Memory,
+    replies: &body::Memory,
     function: FunctionName,
     answer: Answer,
+    reserved: Option<body::Share>,
     started: Instant,
 ) -> Reply {
     let reply = answer
-        .and_then(|response| Reply::new(response, memory))
+        .and_then(|response| Reply::new(response, replies, reserved))
         .unwrap_or_else(|refusal| {
             if refusal.is_overload() {
                 metrics::overload(cloud, function);

@@ -211,3 +211,37 @@ async fn when_all_wait_for_answers_others_wait_for_one_of_them_to_end() {
         assert_eq!(status_of(answered).await, "HTTP/1.1 200");
     }
 }
+
+#[tokio::test]
+async fn as_many_queries_run_at_once_as_there_is_memory_for_pages() {
+    let (functions, waiting, go_on) = held();
+    let server = Server::start(
+        functions,
+        IngressSettings {
+            body_memory: u32::try_from(2 * twin_contract::MAX_PAGE).unwrap(),
+            ..settings()
+        },
+    )
+    .await;
+    let mut clients = Vec::new();
+    for _ in 0..3 {
+        let mut stream = server.connect().await;
+        stream.write_all(ASK).await.unwrap();
+        clients.push(stream);
+    }
+    while waiting.load(Ordering::SeqCst) < 2 {
+        time::sleep(Duration::from_millis(1)).await;
+    }
+    time::sleep(SHORT).await;
+    assert_eq!(waiting.load(Ordering::SeqCst), 2);
+    // What is no query waits for none of them.
+    assert_status(&server.request("GET /healthz", "", "").await, 200);
+    go_on.notify_one();
+    while waiting.load(Ordering::SeqCst) < 3 {
+        time::sleep(Duration::from_millis(1)).await;
+    }
+    for client in clients {
+        go_on.notify_one();
+        assert_eq!(status_of(client).await, "HTTP/1.1 200");
+    }
+}
