@@ -38,7 +38,7 @@ pub fn print(line: &str) {
     logger::stdout().push(format!("{line}\n").into_bytes());
 }
 
-/// As [`print`], to stderr.
+/// As [`print()`], to stderr.
 pub fn print_error(line: &str) {
     logger::stderr().push(format!("{line}\n").into_bytes());
 }
