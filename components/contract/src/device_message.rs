@@ -177,6 +177,82 @@ fn one_of<'a>(
 mod tests {
     use super::*;
     use crate::{Envelope, digest};
+    use proptest::prelude::*;
+
+    /// RFC 3339 as devices write it, and its instant by another library's reckoning; years at the ends of the range are
+    /// as likely as those between.
+    fn text_and_instant() -> impl Strategy<Value = (String, i128)> {
+        let year = prop_oneof![Just(0_i16), Just(9999), 1_i16..9999];
+        let date = (year, 1_i8..=12, 1_i8..=28);
+        let time = (0_i8..24, 0_i8..60, 0_i8..60, 0_i32..1_000_000);
+        let offset = (any::<bool>(), 0_i32..24, 0_i32..60, any::<bool>());
+        (date, time, offset).prop_map(|((year, month, day), (h, m, s, micros), offset)| {
+            let (east, hours, minutes, upper) = offset;
+            let civil = jiff::civil::date(year, month, day).at(h, m, s, micros * 1000);
+            let epoch = jiff::civil::date(1970, 1, 1).at(0, 0, 0, 0);
+            let local = civil.duration_since(epoch).as_micros();
+            let ahead = i128::from(hours * 3600 + minutes * 60) * 1_000_000;
+            let (t, z) = if upper { ('T', 'Z') } else { ('t', 'z') };
+            let zone = match (ahead, east) {
+                (0, true) => z.to_string(),
+                (_, true) => format!("+{hours:02}:{minutes:02}"),
+                (_, false) => format!("-{hours:02}:{minutes:02}"),
+            };
+            let text =
+                format!("{year:04}-{month:02}-{day:02}{t}{h:02}:{m:02}:{s:02}.{micros:06}{zone}");
+            let utc = if east { local - ahead } else { local + ahead };
+            (text, utc)
+        })
+    }
+
+    /// What an envelope can name, in microseconds.
+    const NAMEABLE: std::ops::Range<i128> = -62_167_219_200_000_000..253_402_300_800_000_000;
+
+    proptest! {
+        #[test]
+        fn what_is_wrapped_is_an_envelope_of_the_instant_that_was_given(
+            (text, micros) in text_and_instant(),
+            more in prop_oneof![Just("{}"), Just("[[1e400]]"), Just("\"x\""), Just("null"), Just("-0")],
+        ) {
+            let body = format!(r#"{{"device_id":"d","time":"{text}","more":{more},"payload":{more}}}"#);
+            match DeviceMessage::parse(body.as_bytes()) {
+                Err(error) => prop_assert!(!NAMEABLE.contains(&micros), "{}: {}", body, error),
+                Ok(message) => {
+                    let wrapped = message
+                        .wrap(Cloud::Aws, None, None, NOW, [7; 10], digest)
+                        .expect("fits");
+                    let envelope = Envelope::parse(wrapped.envelope.as_bytes());
+                    let envelope = envelope.expect("what is wrapped is valid");
+                    prop_assert_eq!(i128::from(envelope.timestamp.as_micros()), micros, "{}", body);
+                }
+            }
+        }
+
+        #[test]
+        fn a_number_is_wrapped_as_the_instant_that_it_names(
+            seconds in prop_oneof![
+                -62_167_219_201_i64..=-62_167_219_199, 253_402_300_798_i64..=253_402_300_801, any::<i32>().prop_map(i64::from)
+            ],
+            in_ms in any::<bool>(),
+        ) {
+            // From 1e11 on a number means milliseconds.
+            let in_ms = seconds >= 100_000_000 && (in_ms || seconds >= 100_000_000_000);
+            let number = if in_ms { seconds * 1000 } else { seconds };
+            let body = format!(r#"{{"device_id":"d","ts":{number}}}"#);
+            let micros = i128::from(seconds) * 1_000_000;
+            match DeviceMessage::parse(body.as_bytes()) {
+                Err(error) => prop_assert!(!NAMEABLE.contains(&micros), "{}: {}", body, error),
+                Ok(message) => {
+                    let wrapped = message
+                        .wrap(Cloud::Aws, None, None, NOW, [7; 10], digest)
+                        .expect("fits");
+                    let envelope = Envelope::parse(wrapped.envelope.as_bytes());
+                    let envelope = envelope.expect("what is wrapped is valid");
+                    prop_assert_eq!(i128::from(envelope.timestamp.as_micros()), micros, "{}", body);
+                }
+            }
+        }
+    }
 
     const NOW: Timestamp = Timestamp::from_micros(1_700_000_000_123_456);
 
@@ -222,6 +298,11 @@ mod tests {
                 r#""2023-11-14T22:13:20.123456789Z""#,
                 "2023-11-14T22:13:20.123456789Z",
             ),
+            (r#""2023-11-14t22:13:20z""#, "2023-11-14T22:13:20.000000Z"),
+            (
+                r#""2023-11-14t23:13:20+01:00""#,
+                "2023-11-14T22:13:20.000000Z",
+            ),
             ("null", "2023-11-14T22:13:20.123456Z"),
             (r#""""#, "2023-11-14T22:13:20.123456Z"),
         ] {
@@ -257,6 +338,15 @@ mod tests {
                 "`timestamp` must be",
             ),
             (r#"{"device_id":"d","time":1e300}"#, "`timestamp` must be"),
+            (r#"{"device_id":"d","time":1e400}"#, "`timestamp` must be"),
+            (
+                r#"{"device_id":"d","time":"0000-01-01T00:00:00+01:00"}"#,
+                "`timestamp` must be",
+            ),
+            (
+                r#"{"device_id":"d","time":"9999-12-31T23:59:59-00:01"}"#,
+                "`timestamp` must be",
+            ),
             (r#"{"device_id":"d","time":{}}"#, "`timestamp` must be"),
             (r#"[{"device_id":"d"}]"#, "one JSON object"),
         ] {

@@ -1,6 +1,6 @@
 //! Instants: RFC 3339 in and out, microseconds inside.
 
-use std::fmt;
+use std::{fmt, ops::Range};
 
 use jiff::{SignedDuration, civil};
 
@@ -9,6 +9,8 @@ use jiff::{SignedDuration, civil};
 pub struct Timestamp(i64);
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
+/// Years 0000 to 9999 in UTC, the range of RFC 3339, in microseconds since the epoch.
+const RANGE: Range<i64> = -62_167_219_200_000_000..253_402_300_800_000_000;
 /// From here on a device's number is taken for milliseconds: as seconds it would be the year 5138.
 const FIRST_MILLISECONDS: f64 = 1e11;
 
@@ -25,15 +27,16 @@ impl Timestamp {
 
     /// Parses an envelope's timestamp: `YYYY-MM-DDThh:mm:ss[.fraction]Z`.
     pub fn parse_utc(text: &str) -> Option<Self> {
-        let (instant, rest) = parse_local(text)?;
+        let (instant, rest) = parse_local(text, b"T")?;
         (rest == "Z").then_some(instant)
     }
 
-    /// Parses RFC 3339 with `Z` or a numeric offset, as devices write it.
+    /// Parses RFC 3339 with `Z` or a numeric offset, `T` and `Z` in either case, as devices write it. The instant is one
+    /// that an envelope can name: years 0000 to 9999 in UTC.
     pub fn parse_with_offset(text: &str) -> Option<Self> {
-        let (local, rest) = parse_local(text)?;
+        let (local, rest) = parse_local(text, b"Tt")?;
         let offset_seconds = match rest.as_bytes() {
-            b"Z" => 0,
+            b"Z" | b"z" => 0,
             [sign @ (b'+' | b'-'), hours @ .., b':', m1, m2] => {
                 let hours = digits(hours, 2).filter(|hours| *hours < 24)?;
                 let minutes = digits(&[*m1, *m2], 2).filter(|minutes| *minutes < 60)?;
@@ -53,14 +56,17 @@ impl Timestamp {
             number
         };
         let micros = (seconds * 1e6).round();
-        // Years 0000 to 9999, the range of RFC 3339. NaN and infinities are in no range.
-        let range = -62_167_219_200e6..253_402_300_800e6;
-        #[allow(clippy::cast_possible_truncation, reason = "checked against the range")]
-        range.contains(&micros).then_some(Self(micros as i64))
+        #[allow(
+            clippy::cast_possible_truncation,
+            reason = "a float cast saturates, and NaN is excluded"
+        )]
+        let instant = Self(micros as i64);
+        (!micros.is_nan() && RANGE.contains(&instant.0)).then_some(instant)
     }
 
     fn shift(self, seconds: i64) -> Option<Self> {
-        Some(Self(self.0.checked_add(seconds * MICROS_PER_SECOND)?))
+        let micros = self.0.checked_add(seconds * MICROS_PER_SECOND)?;
+        RANGE.contains(&micros).then_some(Self(micros))
     }
 }
 
@@ -83,18 +89,21 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// Parses `YYYY-MM-DDThh:mm:ss[.fraction]` as if it were UTC, and returns what follows it.
-fn parse_local(text: &str) -> Option<(Timestamp, &str)> {
+/// Parses `YYYY-MM-DDThh:mm:ss[.fraction]` as if it were UTC, with any of `separators` in the place of the `T`, and returns
+/// what follows it.
+fn parse_local<'a>(text: &'a str, separators: &[u8]) -> Option<(Timestamp, &'a str)> {
     let (head, rest) = text.split_at_checked(19)?;
-    let (date, time) = head.split_once('T')?;
-    let [y1, y2, y3, y4, b'-', mo1, mo2, b'-', d1, d2] = *date.as_bytes() else {
+    let [date @ .., separator, h1, h2, b':', mi1, mi2, b':', s1, s2] = head.as_bytes() else {
         return None;
     };
-    let [h1, h2, b':', mi1, mi2, b':', s1, s2] = *time.as_bytes() else {
+    let [y1, y2, y3, y4, b'-', mo1, mo2, b'-', d1, d2] = *date else {
         return None;
     };
+    if !separators.contains(separator) {
+        return None;
+    }
     // A leap second is the last instant of its minute: neither POSIX time nor jiff has a place for it.
-    let second = match digits(&[s1, s2], 2)? {
+    let second = match digits(&[*s1, *s2], 2)? {
         60 => 59,
         second => second,
     };
@@ -105,8 +114,8 @@ fn parse_local(text: &str) -> Option<(Timestamp, &str)> {
     )
     .ok()?;
     let time = civil::Time::new(
-        i8::try_from(digits(&[h1, h2], 2)?).ok()?,
-        i8::try_from(digits(&[mi1, mi2], 2)?).ok()?,
+        i8::try_from(digits(&[*h1, *h2], 2)?).ok()?,
+        i8::try_from(digits(&[*mi1, *mi2], 2)?).ok()?,
         i8::try_from(second).ok()?,
         0,
     )
@@ -209,6 +218,15 @@ mod tests {
             Timestamp::parse_with_offset("2023-10-27T06:30:00-05:30"),
             noon
         );
+        for text in [
+            "2023-10-27t12:00:00z",
+            "2023-10-27T12:00:00z",
+            "2023-10-27t14:00:00+02:00",
+            "2023-10-27T12:00:00-00:00",
+        ] {
+            assert_eq!(Timestamp::parse_with_offset(text), noon, "{text}");
+        }
+        assert_eq!(Timestamp::parse_with_offset("2023-10-27 12:00:00Z"), None);
         assert_eq!(
             Timestamp::parse_with_offset("2023-10-27T06:30:00-5:30"),
             None
@@ -222,6 +240,48 @@ mod tests {
         assert_eq!(Timestamp::from_number(0.25), Some(Timestamp(250_000)));
         for number in [f64::NAN, f64::INFINITY, 1e300, -1e300] {
             assert_eq!(Timestamp::from_number(number), None);
+        }
+    }
+
+    #[test]
+    fn the_range_ends_where_no_envelope_could_name_the_instant() {
+        for text in [
+            "0000-01-01T00:00:00+00:01",
+            "0000-01-01T00:00:00+23:59",
+            "9999-12-31T23:59:59.999999-00:01",
+            "9999-12-31T00:01:00-23:59",
+        ] {
+            assert_eq!(Timestamp::parse_with_offset(text), None, "{text}");
+        }
+        for (text, written) in [
+            ("0000-01-01T01:00:00+01:00", "0000-01-01T00:00:00.000000Z"),
+            (
+                "9999-12-31T22:59:59.999999-01:00",
+                "9999-12-31T23:59:59.999999Z",
+            ),
+        ] {
+            let instant = Timestamp::parse_with_offset(text).expect(text);
+            assert_eq!(instant.to_string(), written, "{text}");
+        }
+        for number in [
+            -62_167_219_200.0,
+            253_402_300_799.0,
+            253_402_300_799_999.0,
+            99_999_999_999.0,
+            100_000_000_000.0,
+            -0.0,
+        ] {
+            let instant = Timestamp::from_number(number).expect("in range");
+            let text = instant.to_string();
+            assert_eq!(Timestamp::parse_utc(&text), Some(instant), "{number}");
+        }
+        for number in [
+            -62_167_219_200.1,
+            253_402_300_800_000.0,
+            -1e12,
+            f64::NEG_INFINITY,
+        ] {
+            assert_eq!(Timestamp::from_number(number), None, "{number}");
         }
     }
 
