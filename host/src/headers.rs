@@ -4,6 +4,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::credentials::HeaderForm;
 
+use twin_contract::is_read_in_replies;
+
 pub(crate) use twin_contract::is_hop_by_hop;
 
 /// Whether a function looks at a header of a request; `name` in lower case. No other crosses into the sandbox: each costs as
@@ -29,9 +31,9 @@ pub(crate) fn of_request(headers: &HeaderMap) -> Vec<(String, String)> {
     list(headers, |name| signed || is_looked_at(name))
 }
 
-/// All headers of a message.
-pub(crate) fn to_list(headers: &HeaderMap) -> Vec<(String, String)> {
-    list(headers, |_| true)
+/// A reply's headers as a function gets them: those that it reads.
+pub(crate) fn of_reply(headers: &HeaderMap) -> Vec<(String, String)> {
+    list(headers, is_read_in_replies)
 }
 
 /// Headers of a message, in order, names in lower case. Bytes that are no UTF-8 become U+FFFD.

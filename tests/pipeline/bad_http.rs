@@ -47,6 +47,19 @@ async fn a_target_with_scheme_and_host_is_the_same_target() {
 }
 
 #[tokio::test]
+async fn a_request_may_have_the_headers_that_gateways_add() {
+    let host = host().await;
+    for (count, status) in [(120, 200), (240, 200), (300, 431)] {
+        let added: String = (0..count)
+            .map(|n| format!("x-gateway-{n}: y\r\n"))
+            .collect();
+        let headers = format!("{added}{KEY}");
+        let reply = exchange(host.port, &request("GET /read?device_id=d", &headers, ""));
+        assert_eq!(reply.status, status, "{count}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_no_http_gets_an_empty_refusal() {
     let host = host().await;
     let header = format!("{KEY}x-long: {}\r\n", "x".repeat(64 * 1024));

@@ -172,6 +172,11 @@ impl Host {
         exit_of(&mut self.child.take().unwrap())
     }
 
+    /// The id of the process that runs.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.as_ref().unwrap().id()
+    }
+
     pub(crate) fn data(&self) -> &Path {
         self.data.path()
     }

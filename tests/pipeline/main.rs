@@ -7,6 +7,7 @@ mod bad_http;
 mod bad_input;
 mod circuit;
 mod commands;
+mod connections;
 mod crossing;
 mod data;
 mod dead_letters;

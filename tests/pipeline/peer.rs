@@ -15,7 +15,9 @@ use crate::{process::PATIENCE, raw};
 #[derive(Clone, Debug)]
 pub(crate) struct Arrival {
     pub(crate) headers: Vec<(String, String)>,
+    /// The body as text.
     pub(crate) body: String,
+    pub(crate) bytes: Vec<u8>,
 }
 
 impl Arrival {
@@ -108,11 +110,13 @@ fn serve(stream: impl Read + Write, script: &Script, seen: &Mutex<Vec<Arrival>>)
         let mut arrival = Arrival {
             headers: lines.iter().filter_map(|line| raw::header(line)).collect(),
             body: String::new(),
+            bytes: Vec::new(),
         };
         let length = arrival.header("content-length").unwrap_or("0").parse();
         let mut body = vec![0; length.unwrap()];
         stream.read_exact(&mut body).ok()?;
-        arrival.body = String::from_utf8(body).unwrap();
+        arrival.body = String::from_utf8_lossy(&body).into_owned();
+        arrival.bytes = body;
         seen.lock().unwrap().push(arrival.clone());
         let answer = script(&arrival);
         stream.get_mut().write_all(answer.as_bytes()).ok()?;

@@ -37,10 +37,13 @@ pub use error::ContractError;
 pub use identity::{MessageId, Sha256Hex, digest, trace_id_from_traceparent};
 pub use key::{Access, HeaderForm, KeyRefusal, KeyRing, Known, Role, is_key, keys};
 pub use letter_query::{DiscardReason, LetterQuery};
-pub use page::{Item, Listing, Page};
+pub use page::{Item, Listing, Page, is_page};
 pub use paging::{Fill, Place, Span, fill};
 pub use parameters::{no_parameters, parameter};
-pub use peer::{Peer, PeerVariables, UnknownPeer, cloud_of_host, is_hop_by_hop, is_the_runtimes};
+pub use peer::{
+    Peer, PeerVariables, UnknownPeer, cloud_of_host, is_hop_by_hop, is_read_in_replies,
+    is_the_runtimes,
+};
 pub use query::{Order, Position, Query};
 pub use query_key::QueryKey;
 pub use replay_command::{

@@ -138,6 +138,15 @@ pub fn is_the_runtimes(name: &str) -> bool {
         || matches!(name, "host" | "content-length" | "cookie" | "expect")
 }
 
+/// Whether a function reads a header of a peer's reply. A gateway may send a hundred others, which need not cross into the
+/// sandbox. `name` in lower case.
+pub fn is_read_in_replies(name: &str) -> bool {
+    matches!(
+        name,
+        "content-type" | "retry-after" | "retry-after-ms" | "x-ms-retry-after-ms"
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -22,6 +22,9 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 /// The largest head of a request, in bytes; a larger one gets 431.
 const MAX_HEAD: usize = 32 * 1024;
 
+/// How many headers a request may have: gateways in front of this host add many. More get 431.
+const MAX_HEADERS: usize = 256;
+
 /// How long the server rests when a connection cannot be accepted: no descriptors are left, or as many connections are open as
 /// may be.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -153,6 +156,7 @@ async fn connection(
         .max_header_size(MAX_HEAD)
         // A client may close its half when it has sent its request, and read the reply all the same.
         .half_close(true)
+        .max_headers(MAX_HEADERS)
         .serve_connection(TokioIo::new(socket), answer);
     let done = async {
         tokio::select! {

@@ -2,10 +2,15 @@
 
 use std::{error::Error, fs, time::Duration};
 
-use http::{HeaderName, HeaderValue, Method};
+use http::{HeaderName, HeaderValue, Method, header};
 use reqwest::{Certificate, Proxy, redirect, retry};
 use url::Url;
 
+use super::{
+    coding::{self, Codings},
+    connections::{Noting, noting},
+    failure,
+};
 use crate::{
     bindings::peers::{Failure, Reply, Request},
     config::{ConfigError, PeerSettings},
@@ -28,50 +33,160 @@ const IDLE_CONNECTIONS: usize = 512;
 /// When to ask whether a busy connection still lives, and how long to wait for the answer.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 
+/// How many headers a reply may have. Gateways add many; without this the client's own limit would be 100.
+const MAX_HEADERS: usize = 512;
+
+/// How long the headers of a reply over HTTP/2 may be, in bytes: about what the client takes over HTTP/1.1, where 16 KiB
+/// would else be the limit.
+const MAX_HEADER_LIST: u32 = 400 * 1024;
+
 /// The HTTP client.
 pub(super) struct Client {
-    http: reqwest::Client,
+    /// Keeps connections.
+    kept: reqwest::Client,
+    /// Makes a connection for each request.
+    fresh: reqwest::Client,
+    codings: Codings,
+}
+
+/// A reply, and what it says about its sender.
+struct Received {
+    reply: Reply,
+    takes_gzip: bool,
+}
+
+/// An exchange without a reply.
+struct Lost {
+    failure: Failure,
+    /// Whether there was a connection, which broke.
+    was_connected: bool,
 }
 
 impl Client {
     /// Sets up TLS, only if some peer wants it.
     pub(super) fn new(settings: &PeerSettings) -> Result<Self, ConfigError> {
-        let builder = builder(settings, wants_tls(settings))?
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .pool_max_idle_per_host(IDLE_CONNECTIONS)
-            .tcp_nodelay(true)
-            .tcp_keepalive(KEEP_ALIVE)
-            .http2_keep_alive_interval(KEEP_ALIVE)
-            .http2_keep_alive_timeout(KEEP_ALIVE);
         Ok(Self {
-            http: build(builder)?,
+            kept: client(settings, IDLE_CONNECTIONS)?,
+            fresh: client(settings, 0)?,
+            codings: Codings::default(),
         })
     }
 
-    /// Sends once, with a key if the URL has none of its own. The caller sees to the time.
+    /// Sends once, with a key if the URL has none of its own, and compressed if the peer takes that. The caller sees to the
+    /// time.
     pub(super) async fn send(
         &self,
         url: &PrivateUrl,
         key: Option<(HeaderForm, &Secret)>,
         request: Request,
     ) -> Result<Reply, Failure> {
-        let method = Method::from_bytes(request.method.as_bytes()).map_err(other)?;
-        let mut outgoing = reqwest::Request::new(method, with_query(url.expose(), &request.query));
-        let sent = outgoing.headers_mut();
+        let url = url.expose();
+        let method = Method::from_bytes(request.method.as_bytes()).map_err(failure::other)?;
+        let mut plain = reqwest::Request::new(method, with_query(url, &request.query));
+        let sent = plain.headers_mut();
         for (name, value) in &request.headers {
             if let Some((name, value)) = headers::parse(name, value) {
                 sent.append(name, value);
             }
         }
         if let Some((form, key)) = key {
-            let mut credential = HeaderValue::from_str(&form.value(key.expose())).map_err(other)?;
+            let mut credential = HeaderValue::from_str(&form.value(key.expose())).map_err(failure::other)?;
             credential.set_sensitive(true);
             sent.insert(HeaderName::from_static(form.header()), credential);
         }
+        let packed = self.codings.pack(url, &request.body).await;
         if !request.body.is_empty() || request.method != "GET" {
-            *outgoing.body_mut() = Some(request.body.into());
+            *plain.body_mut() = Some(request.body.into());
         }
-        receive(self.http.execute(outgoing).await.map_err(failure)?).await
+        if let Some((packed, coded)) = packed.zip(plain.try_clone()) {
+            let reply = self.send_coded(url, coded, packed).await?;
+            if let Some(reply) = reply {
+                return Ok(reply);
+            }
+        }
+        let Received { reply, takes_gzip } = self.exchange(plain).await?;
+        self.codings.learn(url, takes_gzip);
+        Ok(reply)
+    }
+
+    /// Sends a body in gzip. None if the peer may have refused the coding and not the message: by a 415, or by a 400, as it
+    /// would if something in between took the header off.
+    async fn send_coded(
+        &self,
+        url: &Url,
+        mut coded: reqwest::Request,
+        packed: Vec<u8>,
+    ) -> Result<Option<Reply>, Failure> {
+        let gzip = HeaderValue::from_static("gzip");
+        coded.headers_mut().insert(header::CONTENT_ENCODING, gzip);
+        *coded.body_mut() = Some(packed.into());
+        let Received { reply, takes_gzip } = self.exchange(coded).await?;
+        let refused = matches!(reply.status, 400 | 415);
+        self.codings.learn(url, takes_gzip && !refused);
+        Ok((!refused).then_some(reply))
+    }
+
+    /// One exchange. If a kept connection turns out to be dead, a request that is safe to repeat goes once more over a new
+    /// one: the next kept connection may be as dead, and the peer is not at fault.
+    async fn exchange(&self, request: reqwest::Request) -> Result<Received, Failure> {
+        let again = is_repeatable(&request)
+            .then(|| request.try_clone())
+            .flatten();
+        let (outcome, is_new) = noting(run(&self.kept, request)).await;
+        match (outcome, again) {
+            (
+                Err(Lost {
+                    failure: Failure::Unreachable(cause),
+                    was_connected: true,
+                }),
+                Some(again),
+            ) if !is_new => {
+                tracing::debug!(
+                    cause,
+                    "a kept connection was dead: once more over a new one"
+                );
+                run(&self.fresh, again).await
+            }
+            (outcome, _) => outcome,
+        }
+        .map_err(|lost| lost.failure)
+    }
+}
+
+/// A client for peers that keeps so many unused connections to one receiver.
+fn client(
+    settings: &PeerSettings,
+    idle_connections: usize,
+) -> Result<reqwest::Client, ConfigError> {
+    let builder = builder(settings, wants_tls(settings))?
+        .connector_layer(Noting)
+        .pool_idle_timeout(IDLE_TIMEOUT)
+        .pool_max_idle_per_host(idle_connections)
+        .tcp_nodelay(true)
+        .tcp_keepalive(KEEP_ALIVE)
+        .http1_max_headers(MAX_HEADERS)
+        .http2_max_header_list_size(MAX_HEADER_LIST)
+        .http2_keep_alive_interval(KEEP_ALIVE)
+        .http2_keep_alive_timeout(KEEP_ALIVE);
+    build(builder)
+}
+
+/// Whether a request may arrive twice: a query, or a message that is known by its id.
+fn is_repeatable(request: &reqwest::Request) -> bool {
+    request.method() == Method::GET || request.headers().contains_key("idempotency-key")
+}
+
+async fn run(client: &reqwest::Client, request: reqwest::Request) -> Result<Received, Lost> {
+    let response = client.execute(request).await.map_err(Lost::from)?;
+    receive(response).await
+}
+
+impl From<reqwest::Error> for Lost {
+    fn from(error: reqwest::Error) -> Self {
+        Self {
+            was_connected: !error.is_connect() && !error.is_builder(),
+            failure: failure::of(error),
+        }
     }
 }
 
@@ -124,22 +239,27 @@ pub fn command_client(
 }
 
 /// Reads a reply to its end.
-async fn receive(mut response: reqwest::Response) -> Result<Reply, Failure> {
+async fn receive(mut response: reqwest::Response) -> Result<Received, Lost> {
     let status = response.status().as_u16();
-    let headers = headers::to_list(response.headers());
+    let takes_gzip = coding::announces_gzip(response.headers());
+    let headers = headers::of_reply(response.headers());
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(failure)? {
+    while let Some(chunk) = response.chunk().await.map_err(Lost::from)? {
         if body.len() + chunk.len() > MAX_REPLY {
-            return Err(Failure::Other(format!(
-                "the reply is longer than {MAX_REPLY} bytes"
-            )));
+            return Err(Lost {
+                failure: Failure::Other(format!("the reply is longer than {MAX_REPLY} bytes")),
+                was_connected: true,
+            });
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(Reply {
-        status,
-        headers,
-        body,
+    Ok(Received {
+        reply: Reply {
+            status,
+            headers,
+            body,
+        },
+        takes_gzip,
     })
 }
 
@@ -154,30 +274,6 @@ fn with_query(url: &Url, query: &str) -> Url {
         url.set_query(Some(&query));
     }
     url
-}
-
-/// Why there is no reply. The words never hold the URL, which may hold a key.
-fn failure(error: reqwest::Error) -> Failure {
-    if error.is_timeout() {
-        Failure::TimedOut
-    } else if error.is_builder() {
-        other(error.without_url())
-    } else {
-        Failure::Unreachable(words(&error.without_url()))
-    }
-}
-
-fn other(error: impl Error + 'static) -> Failure {
-    Failure::Other(words(&error))
-}
-
-/// An error and what led to it, in one line.
-fn words(error: &(dyn Error + 'static)) -> String {
-    let causes = std::iter::successors(Some(error), |error| (*error).source());
-    causes
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(": ")
 }
 
 fn wants_tls(settings: &PeerSettings) -> bool {
@@ -208,7 +304,7 @@ fn extra_authorities(settings: &PeerSettings) -> Result<Vec<Certificate>, Config
 }
 
 fn invalid(variable: &'static str, expected: &str, error: impl Error + 'static) -> ConfigError {
-    let expected = format!("{expected} ({})", words(&error));
+    let expected = format!("{expected} ({})", failure::words(&error));
     ConfigError::Invalid {
         variable,
         value: None,

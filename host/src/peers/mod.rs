@@ -2,6 +2,9 @@
 //! «which next hop» and «auth»).
 
 mod client;
+mod coding;
+mod connections;
+mod failure;
 mod local;
 mod policy;
 #[cfg(test)]

@@ -397,6 +397,7 @@ pub(crate) fn send(cloud: Cloud, peer: Peer, outcome: &Result<Reply, Failure>, t
         Err(Failure::UnknownPeer) => "unknown-peer",
         Err(Failure::Unreachable(_)) => "unreachable",
         Err(Failure::TimedOut) => "timed-out",
+        Err(Failure::Exhausted(_)) => "exhausted",
         Err(Failure::CredentialsUnavailable(_)) => "credentials-unavailable",
         Err(Failure::RefusedByPolicy(_)) => "refused-by-policy",
         Err(Failure::Other(_)) => "other",

@@ -4,7 +4,7 @@
 //! is read: on some runtimes dropping it ends the connection, and the body with it, without an error. And for the same
 //! reason a reply is only believed if it is as long as it says.
 
-use twin_contract::is_hop_by_hop;
+use twin_contract::is_read_in_replies;
 use wasip3::{
     http::{
         client,
@@ -89,7 +89,7 @@ fn address(request: &Request, method: &Method, target: &Target) -> Result<(), ()
 
 async fn receive(response: Response) -> Result<Reply, Failure> {
     let status = response.get_status_code();
-    let headers: Vec<(String, String)> = response
+    let mut headers: Vec<(String, String)> = response
         .get_headers()
         .copy_all()
         .into_iter()
@@ -97,12 +97,12 @@ async fn receive(response: Response) -> Result<Reply, Failure> {
             let value = String::from_utf8_lossy(&value).into_owned();
             (name.to_ascii_lowercase(), value)
         })
-        .filter(|(name, _)| !is_hop_by_hop(name))
         .collect();
     let announced = headers
         .iter()
         .find(|(name, _)| name == "content-length")
         .and_then(|(_, value)| value.parse::<usize>().ok());
+    headers.retain(|(name, _)| is_read_in_replies(name));
 
     let (done, result) = wit_future::new(|| Ok(()));
     let (mut stream, trailers) = Response::consume_body(response, result);
@@ -150,7 +150,9 @@ fn failure(code: ErrorCode) -> Failure {
         Code::ConnectionTerminated | Code::HttpResponseIncomplete => {
             unreachable("connection broken")
         }
-        Code::ConnectionLimitReached => unreachable("too many connections"),
+        Code::ConnectionLimitReached => {
+            Failure::Exhausted("the runtime's limit of connections is reached".to_owned())
+        }
         Code::TlsProtocolError | Code::TlsCertificateError | Code::TlsAlertReceived(_) => {
             unreachable("TLS failed")
         }

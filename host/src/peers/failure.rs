@@ -1,0 +1,117 @@
+//! Why there is no reply: the peer's fault, or one of this side.
+
+use std::{error::Error, io};
+
+use rustix::io::Errno;
+use tokio::net::TcpSocket;
+
+use crate::bindings::peers::Failure;
+
+/// What the system says when this side lacks something: file descriptors (of the process, of the machine), memory, buffers,
+/// or a free port.
+const LACKING: [Errno; 5] = [
+    Errno::MFILE,
+    Errno::NFILE,
+    Errno::NOMEM,
+    Errno::NOBUFS,
+    Errno::ADDRNOTAVAIL,
+];
+
+/// The failure that an error of the HTTP client is. Its words never hold the URL, which may hold a key.
+pub(super) fn of(error: reqwest::Error) -> Failure {
+    if error.is_timeout() {
+        return Failure::TimedOut;
+    }
+    let connecting = error.is_connect();
+    let building = error.is_builder();
+    let error = error.without_url();
+    if is_lacking(&error) || (connecting && is_lacking_sockets(&error)) {
+        Failure::Exhausted(words(&error))
+    } else if building {
+        other(error)
+    } else {
+        Failure::Unreachable(words(&error))
+    }
+}
+
+/// Anything else.
+pub(super) fn other(error: impl Error + 'static) -> Failure {
+    Failure::Other(words(&error))
+}
+
+/// An error and what led to it, in one line.
+pub(super) fn words(error: &(dyn Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| (*error).source());
+    causes
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
+}
+
+/// Whether an error, or one that led to it, is the system's word that this side lacks something.
+fn is_lacking(error: &(dyn Error + 'static)) -> bool {
+    system_errors(error).any(|errno| LACKING.contains(&errno))
+}
+
+/// The resolver does not hand on what the system said. If no socket can be had at this moment, it had none either.
+fn is_lacking_sockets(error: &(dyn Error + 'static)) -> bool {
+    system_errors(error).next().is_none()
+        && TcpSocket::new_v4().is_err_and(|error| is_lacking(&error))
+}
+
+fn system_errors<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = Errno> + 'a {
+    std::iter::successors(Some(error), |error| cause(*error)).filter_map(|error| {
+        let error = error.downcast_ref::<io::Error>()?;
+        Errno::from_io_error(error)
+    })
+}
+
+/// What led to an error. An `io::Error` made of another one names as its source that one's own.
+fn cause<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    match error
+        .downcast_ref::<io::Error>()
+        .and_then(io::Error::get_ref)
+    {
+        Some(inner) => Some(inner),
+        None => error.source(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("connecting failed")]
+    struct Wrapped(#[source] io::Error);
+
+    fn of_system(errno: Errno) -> io::Error {
+        io::Error::from_raw_os_error(errno.raw_os_error())
+    }
+
+    #[test]
+    fn what_this_side_lacks_is_told_by_the_systems_number_however_deep_it_lies() {
+        for (errno, lacking) in [
+            (Errno::MFILE, true),
+            (Errno::NFILE, true),
+            (Errno::NOMEM, true),
+            (Errno::NOBUFS, true),
+            (Errno::ADDRNOTAVAIL, true),
+            (Errno::CONNREFUSED, false),
+            (Errno::CONNRESET, false),
+            (Errno::HOSTUNREACH, false),
+            (Errno::NETUNREACH, false),
+            (Errno::TIMEDOUT, false),
+            (Errno::PIPE, false),
+        ] {
+            assert_eq!(is_lacking(&of_system(errno)), lacking, "{errno:?}");
+            assert_eq!(is_lacking(&Wrapped(of_system(errno))), lacking, "{errno:?}");
+            let inside = io::Error::other(Wrapped(io::Error::other(of_system(errno))));
+            assert_eq!(is_lacking(&inside), lacking, "{errno:?}");
+        }
+        // The words alone say nothing.
+        assert!(!is_lacking(&io::Error::other(
+            "Too many open files (os error 24)"
+        )));
+    }
+}
