@@ -202,7 +202,7 @@ impl Forwarder {
             .send(caller, "error-reporter".to_owned(), request, TIMEOUT);
         match sent.await {
             Ok(reply) if Custody::of_reply(reply.status, &reply.body).is_some() => Delivery::Done,
-            Ok(reply) if is_refused_for_good(reply.status) => {
+            Ok(reply) if is_refused_for_good(reply.status, &reply.body) => {
                 // It will never be taken; it must not stand in the way of the others.
                 tracing::error!(
                     id = event.id,

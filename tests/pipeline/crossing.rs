@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::json;
 use twin_contract::Cloud::{Aws, Azure, Gcp};
 
-use crate::house::Host;
+use crate::{house::Host, process::eventually};
 
 /// The three clouds of design section 1.
 pub(crate) struct Clouds {
@@ -136,4 +136,27 @@ async fn a_sole_function_is_at_the_root_too() {
     assert_eq!(ids[0], ids[1]);
     let other = Host::of(Aws, "writer,reader").start().await;
     assert_eq!(other.post("/", envelope).await.error_code(), "NOT_FOUND");
+}
+
+#[tokio::test]
+async fn a_short_time_is_enough_for_three_clouds() {
+    let l3 = Host::of(Gcp, "writer,reader").start().await;
+    let l2 = Host::of(Azure, "ingestion,connector")
+        .set("FUNCTION_DEADLINE_MS", "1500")
+        .next("WRITER", &l3, "/write")
+        .start()
+        .await;
+    let l1 = Host::of(Aws, "connector")
+        .set("ATTEMPT_TIMEOUT_MS", "2000")
+        .next("INGESTION", &l2, "/ingest")
+        .start()
+        .await;
+    // However slow this machine is: one of many arrives at once. Without the time for it none ever would.
+    let mut n = 0;
+    eventually("a message arrives at once", async || {
+        n += 1;
+        let status = l1.post("/telemetry", &reading(n)).await.status;
+        (status == 200).then_some(())
+    })
+    .await;
 }

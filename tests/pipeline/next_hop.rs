@@ -1,6 +1,9 @@
 //! The way to a peer: the URL as it is, no detours, and what each of its answers comes to.
 
-use twin_contract::Cloud::{Aws, Azure};
+use twin_contract::{
+    Cloud::{Aws, Azure},
+    reply::{ID_REUSED, error_body},
+};
 
 use crate::{
     crossing::reading,
@@ -88,10 +91,14 @@ async fn a_peers_answer_decides_between_acknowledgement_and_letter() {
         (answer(200, "", b"<html>log in, please</html>"), 202, 1),
         (answer(204, "", b""), 202, 1),
         (error(401), 202, 1),
-        (error(409), 409, 1),
+        (answer(409, "", &error_body(ID_REUSED, "used")), 409, 1),
+        (answer(409, "", b"<html>Conflict</html>"), 202, 1),
+        (error(409), 202, 1),
         (error(408), 202, 4),
         (error(429), 202, 4),
         (answer(429, "retry-after: 31\r\n", b""), 202, 1),
+        (answer(429, "retry-after: 120.5\r\n", b""), 202, 1),
+        (answer(429, "x-ms-retry-after-ms: 31000\r\n", b""), 202, 1),
         ("nonsense\r\n\r\n".to_owned(), 202, 4),
         (
             "HTTP/1.1 200 OK\r\ncontent-length: 100\r\nconnection: close\r\n\r\n{".to_owned(),

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
-use twin_host::{bindings::peers::Failure, function::Request};
+use twin_host::{
+    bindings::{error_topic::Severity, peers::Failure},
+    function::{FunctionName, Request},
+};
 use twin_tests::{
-    Stage, StageBuilder, attempt_times_ms, causes, connector, error, failing, keyed, received,
-    with_header,
+    Stage, StageBuilder, attempt_times_ms, causes, connector, error, failing, keyed, post,
+    received, with_header,
 };
 
 /// How long each attempt would wait, as the peer was told and as the host was told.
@@ -58,7 +61,7 @@ async fn the_time_of_an_attempt_is_a_setting() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_shortest_of_own_limit_hosts_limit_and_senders_patience_less_500_ms_counts() {
+async fn the_shortest_of_own_limit_hosts_limit_and_senders_patience_less_its_reserve_counts() {
     let own = |ms| connector().set("FUNCTION_DEADLINE_MS", ms);
     let host = |ms| Request {
         time_left_ms: Some(ms),
@@ -123,7 +126,7 @@ async fn a_retry_after_beyond_the_deadline_is_a_letter_now() {
 async fn no_time_for_an_attempt_is_a_letter_and_no_fault_of_the_peer() {
     let stage = connector().build().await;
     stage.peers.answer("ingestion", |_, _| Ok(received("x")));
-    for patience in ["0", "100", "1000"] {
+    for patience in ["0", "100", "176"] {
         let request = with_header(keyed("m"), "x-twin-timeout-ms", patience);
         assert_eq!(stage.call(request).await.status, 202, "{patience}");
     }
@@ -133,6 +136,60 @@ async fn no_time_for_an_attempt_is_a_letter_and_no_fault_of_the_peer() {
         ["no time left for an attempt"]
     );
     assert_eq!(stage.circuit_version("ingestion").await, 0);
+    let told = stage.events_of("TIME_TOO_SHORT").await;
+    assert_eq!(told.len(), 1, "once in ten seconds: {told:?}");
+    assert_eq!(
+        (told[0].severity, told[0].component.as_str()),
+        (Severity::Warning, "L1-Connector")
+    );
+    assert_eq!(
+        told[0].message,
+        "too little time for an attempt: the sender waits 0 ms (x-twin-timeout-ms), of which 0 ms are for the way back, and 0 ms are kept to store a dead letter: 0 ms are left, and an attempt takes at least 100 ms; raise ATTEMPT_TIMEOUT_MS or FUNCTION_DEADLINE_MS at the sender"
+    );
+    // A patience that is just long enough is used.
+    let request = with_header(keyed("m"), "x-twin-timeout-ms", "178");
+    assert_eq!(stage.call(request).await.status, 200);
+    assert_eq!(timeouts_ms(&stage), [101]);
+}
+
+/// What one layer sent, as the next one gets it.
+fn received_by_the_next(stage: &Stage, path: &str, time_left_ms: u32) -> Request {
+    let sent = stage.peers.arrivals().pop().expect("it was sent").request;
+    let mut request = post(path, &sent.body);
+    request.headers.extend(sent.headers);
+    request.time_left_ms = Some(time_left_ms);
+    request
+}
+
+#[tokio::test(start_paused = true)]
+async fn three_layers_share_a_short_time_and_a_healthy_message_arrives() {
+    let first = connector().set("ATTEMPT_TIMEOUT_MS", "2000").build().await;
+    let short = |function| Stage::of(function).set("FUNCTION_DEADLINE_MS", "1500");
+    let ingestion = short(FunctionName::Ingestion).build().await;
+    let second = short(FunctionName::Connector).build().await;
+    let writer = Stage::of(FunctionName::Writer).build().await;
+    for (stage, peer) in [
+        (&first, "ingestion"),
+        (&ingestion, "connector"),
+        (&second, "writer"),
+    ] {
+        stage.peers.answer(peer, |_, _| Ok(received("m")));
+    }
+    let told = first.send("m").await;
+    assert_eq!((told.status, timeouts_ms(&first)), (200, vec![2_000]));
+    let told = ingestion
+        .call(received_by_the_next(&first, "/ingest", 1_500))
+        .await;
+    assert_eq!((told.status, timeouts_ms(&ingestion)), (200, vec![1_125]));
+    let told = second
+        .call(received_by_the_next(&ingestion, "/telemetry", 1_125))
+        .await;
+    assert_eq!((told.status, timeouts_ms(&second)), (200, vec![633]));
+    let told = writer
+        .call(received_by_the_next(&second, "/write", 25_000))
+        .await;
+    assert_eq!(told.status, 200, "{told:?}");
+    assert!(second.letters().await.is_empty());
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,7 +3,8 @@
 use serde_json::json;
 use twin_host::bindings::peers::Failure;
 use twin_tests::{
-    causes, conflict, connector, dead_lettered, error, received, reply, without_retries,
+    causes, conflict, connector, connector_with_letters, dead_lettered, error, received, reply,
+    without_retries,
 };
 
 const RECEIVED: &str = r#"{"status":"received","id":"x"}"#;
@@ -47,6 +48,13 @@ async fn what_will_not_pass_is_a_letter_at_once() {
         (403, ""),
         (404, ""),
         (405, ""),
+        (409, ""),
+        (409, "<html>Conflict</html>"),
+        (409, r#"{"message":"Conflict"}"#),
+        (
+            409,
+            r#"{"status":"error","error_code":"OTHER","message":"m"}"#,
+        ),
         (410, ""),
         (413, ""),
         (422, ""),
@@ -130,6 +138,7 @@ async fn our_own_faults_say_nothing_about_the_peer() {
     let cause = || "cause".to_owned();
     for failure in [
         Failure::CredentialsUnavailable(cause()),
+        Failure::Exhausted(cause()),
         Failure::RefusedByPolicy(cause()),
         Failure::Other(cause()),
     ] {
@@ -144,4 +153,52 @@ async fn our_own_faults_say_nothing_about_the_peer() {
         stage.send("after").await;
         assert_eq!(stage.circuit("ingestion").await, "failing", "no success");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_this_side_lacks_to_send_is_left_with_the_sender_and_is_no_letter() {
+    let exhausted = || Err(Failure::Exhausted("too many open files".to_owned()));
+    let stage = connector().build().await;
+    stage.peers.answer("ingestion", move |_, _| exhausted());
+    let told = stage.send("m").await;
+    assert_eq!((told.status, told.code()), (503, "RESOURCES_EXHAUSTED"));
+    assert_eq!(told.header("retry-after"), Some("1"));
+    assert_eq!(stage.peers.times_ms(), [0, 1_000, 3_000, 7_000]);
+    assert!(stage.letters().await.is_empty());
+    assert_eq!(stage.circuit_version("ingestion").await, 0, "no failure");
+    assert_eq!(stage.event_codes().await, ["RESOURCES_EXHAUSTED"]);
+    // It passes while there is time.
+    stage.peers.answer("ingestion", move |nth, _| match nth {
+        0 | 1 => exhausted(),
+        _ => Ok(received("m")),
+    });
+    assert_eq!(stage.send("m").await.status, 200);
+    // What the peer itself then refuses is a letter as ever.
+    stage.peers.answer("ingestion", move |nth, _| match nth {
+        0 => exhausted(),
+        _ => Ok(error(400)),
+    });
+    assert_eq!(stage.send("m").await.status, 202);
+    let letter = stage.letter().await;
+    assert_eq!(
+        causes(&letter),
+        ["this side could not send: too many open files", "HTTP 400"]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replay_that_lacks_what_it_takes_to_send_leaves_the_letters() {
+    let stage = connector_with_letters(3).await;
+    stage.peers.answer("ingestion", |_, _| {
+        Err(Failure::Exhausted("too many open files".to_owned()))
+    });
+    let report = stage.replay("").await;
+    assert_eq!(
+        (&report["replayed"], &report["failed"], &report["postponed"]),
+        (&0.into(), &0.into(), &3.into()),
+        "{report}"
+    );
+    assert_eq!(stage.letters().await.len(), 3);
+    stage.peers.answer("ingestion", |_, _| Ok(received("x")));
+    assert_eq!(stage.replay("").await["replayed"], 3);
 }

@@ -25,6 +25,16 @@ async fn waits_the_larger_of_backoff_and_retry_after() {
         ("Thu, 01 Jan 2026 00:00:05 GMT", [0, 5_000, 7_000, 11_000]),
         ("Thu, 01 Jan 2026 00:00:06 GMT", [0, 6_000, 8_000, 12_000]),
         ("Wed, 31 Dec 2025 23:59:59 GMT", [0, 1_000, 3_000, 7_000]),
+        // What is found in the field besides.
+        ("4.2", [0, 5_000, 10_000, 15_000]),
+        ("+5s", [0, 5_000, 10_000, 15_000]),
+        (r#""5", 2"#, [0, 5_000, 10_000, 15_000]),
+        (
+            "Thursday, 01-Jan-26 00:00:05 GMT",
+            [0, 5_000, 7_000, 11_000],
+        ),
+        ("Thu Jan  1 00:00:05 2026", [0, 5_000, 7_000, 11_000]),
+        ("2026-01-01T00:00:05Z", [0, 5_000, 7_000, 11_000]),
     ] {
         let stage = connector().build().await;
         busy(&stage, 3, retry_after);
@@ -35,7 +45,15 @@ async fn waits_the_larger_of_backoff_and_retry_after() {
 
 #[tokio::test(start_paused = true)]
 async fn a_retry_after_beyond_30_seconds_is_a_letter_at_once() {
-    for retry_after in ["31", "3600", "Thu, 01 Jan 2026 00:00:31 GMT"] {
+    for retry_after in [
+        "31",
+        "3600",
+        "Thu, 01 Jan 2026 00:00:31 GMT",
+        "120.5",
+        "30.1",
+        "2 min",
+        "99999999999999999999999",
+    ] {
         let stage = connector().set("FUNCTION_DEADLINE_MS", "120000");
         let stage = stage.build().await;
         busy(&stage, 1, retry_after);
@@ -59,4 +77,22 @@ async fn a_retry_after_of_30_seconds_is_waited_where_there_is_time() {
     busy(&stage, 1, "30");
     assert_eq!(stage.send("m").await.status, 200);
     assert_eq!(stage.peers.times_ms(), [0, 30_000]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_longest_of_several_headers_counts() {
+    for headers in [
+        &[("x-ms-retry-after-ms", "5000")][..],
+        &[("retry-after-ms", "5000"), ("retry-after", "2")],
+        &[("retry-after", "2"), ("retry-after", "5")],
+        &[("retry-after", "soon"), ("retry-after", "5")],
+    ] {
+        let stage = connector().build().await;
+        stage.peers.answer("ingestion", move |nth, _| match nth {
+            0 => Ok(reply_with(503, headers, b"{}")),
+            _ => Ok(received("x")),
+        });
+        assert_eq!(stage.send("m").await.status, 200, "{headers:?}");
+        assert_eq!(stage.peers.times_ms(), [0, 5_000], "{headers:?}");
+    }
 }

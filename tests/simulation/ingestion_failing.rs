@@ -9,7 +9,9 @@ use twin_host::{
     },
     function::FunctionName,
 };
-use twin_tests::{Stage, Told, bodies::ENVELOPE_L2, error, post, received, reply, reply_with};
+use twin_tests::{
+    Stage, Told, bodies::ENVELOPE_L2, error, page, post, received, reply, reply_with, with_header,
+};
 
 async fn with_peer(peer: &str, answer: Result<Reply, Failure>) -> Stage {
     let stage = Stage::of(FunctionName::Ingestion).build().await;
@@ -41,16 +43,59 @@ async fn a_reply_that_is_none_of_the_contract_is_a_502() {
         reply(200, br#"{"status":"ok"}"#),
         reply(201, br#"{"status":"received","id":"x"}"#),
         reply(204, b""),
+        page(400),
+        page(404),
+        page(409),
+        page(413),
+        reply(409, br#"{"error_code":"ID_REUSED"}"#),
     ] {
-        let stage = with_peer("writer", Ok(answer.clone())).await;
-        let told = ingest(&stage).await;
-        let context = format!("{answer:?}: {told:?}");
-        assert_eq!(
-            (told.status, told.code()),
-            (502, "NEXT_HOP_REFUSED"),
-            "{context}"
-        );
-        assert_eq!(stage.event_codes().await, ["HAND_ON_FAILED"]);
+        for peer in ["connector", "writer"] {
+            let stage = with_peer(peer, Ok(answer.clone())).await;
+            let told = ingest(&stage).await;
+            let context = format!("{peer}: {answer:?}: {told:?}");
+            assert_eq!(
+                (told.status, told.code()),
+                (502, "NEXT_HOP_REFUSED"),
+                "{context}"
+            );
+            assert_eq!(stage.event_codes().await, ["HAND_ON_FAILED"]);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gateway_that_says_come_again_is_a_503_in_our_words_with_its_wish() {
+    for peer in ["connector", "writer"] {
+        for status in [408, 425, 429, 500, 502, 503, 504] {
+            for (wish, passed_on) in [(None, "1"), (Some("6.5"), "7"), (Some("soon"), "1")] {
+                let headers = wish.map(|wish| ("retry-after", wish));
+                let answer = reply_with(status, headers.as_slice(), b"<html>Busy</html>");
+                let stage = with_peer(peer, Ok(answer)).await;
+                let told = ingest(&stage).await;
+                assert_eq!((told.status, told.code()), (503, "NEXT_HOP_UNAVAILABLE"));
+                assert_eq!(told.header("retry-after"), Some(passed_on), "{wish:?}");
+                assert_eq!(told.header("content-type"), Some("application/json"));
+                assert_eq!(stage.event_codes().await, ["HAND_ON_FAILED"]);
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_for_want_of_time_says_whose_time_is_too_short() {
+    for (patience, codes) in [
+        ("100", &["TIME_TOO_SHORT", "HAND_ON_FAILED"][..]),
+        ("1000", &["HAND_ON_FAILED"]),
+    ] {
+        let stage = Stage::of(FunctionName::Ingestion).build().await;
+        let slow = Duration::from_secs(2);
+        stage
+            .peers
+            .script("writer", move |_, _| (slow, Ok(received("x"))));
+        let request = with_header(post("/ingest", ENVELOPE_L2), "x-twin-timeout-ms", patience);
+        let told = stage.call(request).await;
+        assert_eq!((told.status, told.code()), (503, "NEXT_HOP_UNAVAILABLE"));
+        assert_eq!(stage.event_codes().await, codes, "{patience}");
     }
 }
 
@@ -61,6 +106,7 @@ async fn a_next_hop_that_cannot_be_reached_is_a_503_after_one_attempt() {
             Failure::Unreachable("no route".to_owned()),
             Failure::TimedOut,
             Failure::CredentialsUnavailable("vault closed".to_owned()),
+            Failure::Exhausted("too many open files".to_owned()),
         ] {
             let stage = with_peer(peer, Err(failure)).await;
             let told = ingest(&stage).await;

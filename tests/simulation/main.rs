@@ -25,6 +25,7 @@ mod connector_sending;
 mod connector_shared_circuit;
 mod credentials;
 mod envelope;
+mod error_forwarding;
 mod error_listing;
 mod error_notifying;
 mod error_reporter;

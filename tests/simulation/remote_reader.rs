@@ -51,6 +51,7 @@ async fn a_query_is_asked_again_after_1_2_and_4_seconds() {
         Ok(error(408)),
         Err(Failure::Unreachable("no route".to_owned())),
         Err(Failure::TimedOut),
+        Err(Failure::Exhausted("too many open files".to_owned())),
     ] {
         let stage = asking(move |nth| match nth {
             3 => Ok(reply(200, PAGE)),
@@ -124,7 +125,13 @@ async fn what_is_wrong_between_the_clouds_is_a_502_and_not_the_callers_affair() 
         reply_with(302, &[("location", "https://login.example")], b""),
         reply(204, b""),
         reply(200, b"<html>Please log in</html>"),
+        reply(200, br#"{"ok":true}"#),
+        reply(200, br#"{"items":[],"count":1}"#),
+        reply(200, br#"{"items":[],"count":0"#),
         reply(404, b"<html>No such page</html>"),
+        reply(400, br#"{"message":"Bad request body"}"#),
+        reply(404, br#"{"message":"Not Found"}"#),
+        reply(413, br#"{"message":"Request Too Long"}"#),
     ] {
         let status = answer.status;
         let stage = asking(move |_| Ok(answer.clone())).await;

@@ -25,7 +25,7 @@ pub use connector::{
 };
 pub use peers::{Arrival, Peers, Script};
 pub use records::{MESSAGES, SYSTEM_ERRORS};
-pub use requests::{conflict, dead_lettered, error, received, reply, reply_with};
+pub use requests::{conflict, dead_lettered, error, page, received, reply, reply_with};
 pub use settings::Settings;
 pub use stage::{
     EPOCH_SECONDS, KEY, OPERATOR_KEY, OTHER_KEY, Stage, StageBuilder, Told, components, delete,

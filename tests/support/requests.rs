@@ -1,6 +1,6 @@
 //! Replies in the words of the contract.
 
-use twin_contract::reply::{Custody, error_body};
+use twin_contract::reply::{Custody, ID_REUSED, error_body};
 use twin_host::bindings::peers::Reply;
 
 /// A reply without headers but its content type.
@@ -33,7 +33,12 @@ pub fn dead_lettered(id: &str) -> Reply {
 
 /// 409.
 pub fn conflict() -> Reply {
-    error(409)
+    reply(409, &error_body(ID_REUSED, "some message"))
+}
+
+/// What a gateway says in place of the peer.
+pub fn page(status: u16) -> Reply {
+    reply(status, b"<html>A gateway's page</html>")
 }
 
 /// Any error.

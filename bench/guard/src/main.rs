@@ -61,6 +61,7 @@ fn reading(
     black_box(envelope.payload_digest(digest));
     let id = MessageId::parse(wrapped.id.as_str())?;
 
+    let headers = [("retry-after".to_owned(), "1".to_owned())];
     for reply in [
         (200, Custody::Received.body(id.as_str())),
         (
@@ -70,7 +71,7 @@ fn reading(
     ] {
         let outcome = Outcome::Reply {
             status: reply.0,
-            retry_after: Some("1"),
+            headers: &headers,
             body: &reply.1,
         };
         black_box(Signal::of(&outcome));

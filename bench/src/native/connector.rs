@@ -45,7 +45,7 @@ pub(super) async fn accept(native: &Native, request: Request) -> Result<Response
         let outcome = match &sent {
             Ok(reply) => Outcome::Reply {
                 status: reply.status,
-                retry_after: None,
+                headers: &reply.headers,
                 body: &reply.body,
             },
             Err(Failure::TimedOut) => Outcome::Failure(SendFailure::TimedOut),
@@ -65,7 +65,7 @@ pub(super) async fn accept(native: &Native, request: Request) -> Result<Response
                     Next::GiveUp(_) => break,
                 }
             }
-            Verdict::Conflict | Verdict::Permanent { .. } => break,
+            Verdict::Conflict | Verdict::Permanent { .. } | Verdict::Exhausted { .. } => break,
         }
     }
     Err(error(

@@ -7,7 +7,9 @@ use twin_contract::{Layer, MessageId, reply::Custody};
 use twin_delivery::{Deadline, DeliverySettings, GiveUp, Next, Signal, Verdict};
 use twin_guest::{
     bindings::{dead_letters::Attempt, lifecycle},
-    clock, peer,
+    clock,
+    events::{self, Incident, Severity},
+    log, peer,
 };
 
 use crate::{
@@ -37,6 +39,19 @@ impl Message {
     /// The connector's name in system errors.
     pub(crate) const fn component(&self) -> &'static str {
         component_before(self.layer)
+    }
+
+    /// The one log line of a delivery that failed.
+    pub(crate) fn log(&self, what: &str, cause: &str) {
+        log::warn(
+            what,
+            &[
+                ("id", self.id.as_str()),
+                ("trace", self.trace_id.as_deref().unwrap_or_default()),
+                ("peer", self.peer),
+                ("cause", cause),
+            ],
+        );
     }
 }
 
@@ -73,6 +88,8 @@ pub(crate) enum Fate {
     Conflict,
     /// Nowhere: nobody is bound to receive it.
     Unbound,
+    /// Nowhere: this side lacks what it takes to send.
+    Exhausted,
     /// Nowhere: not even the dead letters could take it.
     Lost,
 }
@@ -84,27 +101,36 @@ pub(crate) async fn deliver(
     settings: &DeliverySettings,
 ) -> Fate {
     let mut attempts = Vec::new();
+    // Whether the last attempt failed for want of something on this side.
+    let mut exhausted = false;
     for retries in 0.. {
         if !deadline.allows_attempt(clock::mono_ms()) {
+            events::report_shortage(message.component(), deadline, Some(&message.envelope)).await;
             attempts.push(failed(None, "no time left for an attempt"));
             break;
         }
         let gate = circuit::admit(message, &settings.breaker).await;
         if gate == Gate::Closed {
+            exhausted = false;
             attempts.push(failed(None, "circuit open"));
             break;
         }
         let timeout_ms = deadline.attempt_timeout(clock::mono_ms(), settings.attempt_timeout_ms);
         let sent = peer::post(message.peer, &message.id, &message.envelope, timeout_ms).await;
         let Some(outcome) = sent.outcome() else {
+            message.log("peer not bound", "its configuration lacks one");
             return Fate::Unbound;
         };
         let probing = gate == Gate::Probe;
         circuit::record(message, Signal::of(&outcome), probing).await;
-        let unix_seconds = u64::try_from(clock::now().as_micros() / 1_000_000).unwrap_or(0);
-        match Verdict::of(&outcome, unix_seconds) {
+        let verdict = Verdict::of(&outcome, clock::unix_seconds());
+        exhausted = matches!(verdict, Verdict::Exhausted { .. });
+        let (status, cause, retry_after_ms) = match verdict {
             Verdict::Delivered { custody, id } => return Fate::Delivered { custody, id },
-            Verdict::Conflict => return Fate::Conflict,
+            Verdict::Conflict => {
+                message.log("message refused", "its id belongs to another message");
+                return Fate::Conflict;
+            }
             Verdict::Permanent { status, cause } => {
                 attempts.push(failed(status, &cause));
                 break;
@@ -113,30 +139,52 @@ pub(crate) async fn deliver(
                 status,
                 cause,
                 retry_after_ms,
-            } => {
-                attempts.push(failed(status, &cause));
-                if probing {
-                    // A probe is one attempt.
+            } => (status, cause, retry_after_ms),
+            Verdict::Exhausted { cause } => (None, cause, None),
+        };
+        attempts.push(failed(status, &cause));
+        if probing {
+            // A probe is one attempt.
+            break;
+        }
+        let left = deadline.time_left(clock::mono_ms());
+        match (settings.retry).next(retries, retry_after_ms, left, clock::random_u64()) {
+            Next::Wait(ms) => {
+                if let Some(cause) = wait(message, ms, settings).await {
+                    attempts.push(failed(None, cause));
                     break;
                 }
-                let left = deadline.time_left(clock::mono_ms());
-                let random = clock::random_u64();
-                match settings.retry.next(retries, retry_after_ms, left, random) {
-                    Next::Wait(ms) => {
-                        if let Some(cause) = wait(message, ms, settings).await {
-                            attempts.push(failed(None, cause));
-                            break;
-                        }
-                    }
-                    Next::GiveUp(reason) => {
-                        annotate(&mut attempts, reason);
-                        break;
-                    }
-                }
+            }
+            Next::GiveUp(reason) => {
+                annotate(&mut attempts, reason);
+                break;
             }
         }
     }
+    if exhausted {
+        return not_sent(message, &attempts).await;
+    }
     letters::keep(message, attempts).await
+}
+
+/// Leaves a message with its sender: this side could not send it, and that is no reason for a letter while the sender can
+/// still be told.
+async fn not_sent(message: &Message, attempts: &[Attempt]) -> Fate {
+    let last = attempts.iter().rfind(|attempt| attempt.status.is_none());
+    let cause = last.map_or("", |attempt| attempt.cause.as_str());
+    message.log("message not sent", cause);
+    events::publish_seldom(Incident {
+        severity: Severity::Warning,
+        component: message.component(),
+        code: "RESOURCES_EXHAUSTED",
+        message: &format!(
+            "a message for {} was left with its sender: {cause}",
+            message.peer
+        ),
+        payload: None,
+    })
+    .await;
+    Fate::Exhausted
 }
 
 /// Waits to retry. Returns why the wait ended early, if it did.

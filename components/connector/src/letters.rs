@@ -31,6 +31,7 @@ pub(crate) async fn keep(message: &Message, attempts: Vec<Attempt>) -> Fate {
     };
     match dead_letters::push(letter).await {
         Ok(()) => {
+            message.log("message became a dead letter", &cause);
             publish(message, &cause).await;
             Fate::Kept
         }
@@ -40,6 +41,7 @@ pub(crate) async fn keep(message: &Message, attempts: Vec<Attempt>) -> Fate {
                 "dead letter not stored",
                 &[
                     ("id", message.id.as_str()),
+                    ("trace", message.trace_id.as_deref().unwrap_or_default()),
                     ("peer", message.peer),
                     ("cause", &why),
                 ],

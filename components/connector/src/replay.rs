@@ -207,6 +207,11 @@ impl Replay {
         match Verdict::of(&outcome, 0) {
             Verdict::Delivered { .. } => self.settle(lease).await,
             Verdict::Conflict => Replayed::Failed("HTTP 409".to_owned()),
+            // Nothing was sent, and the next letter would fare no better.
+            Verdict::Exhausted { .. } => {
+                self.down.borrow_mut().insert(message.peer);
+                Replayed::Postponed
+            }
             Verdict::Permanent { cause, .. } => Replayed::Failed(cause),
             Verdict::Retryable { cause, .. } => {
                 self.down.borrow_mut().insert(message.peer);

@@ -1,7 +1,9 @@
 //! `POST /telemetry`: a device's message or an envelope comes in; the reply says who has it in the end.
 
 use twin_contract::{
-    Access, Layer, MessageId, Post, Wrapped, reply::Custody, trace_id_from_traceparent, without_bom,
+    Access, Layer, MessageId, Post, Wrapped,
+    reply::{Custody, ID_REUSED},
+    trace_id_from_traceparent, without_bom,
 };
 use twin_delivery::Deadline;
 use twin_guest::{
@@ -32,7 +34,7 @@ pub(crate) async fn accept(request: &Request) -> Result<Response, Response> {
             Fate::Kept => reply::custody(Custody::DeadLettered, message.id.as_str()),
             Fate::Conflict => reply::error(
                 409,
-                "ID_REUSED",
+                ID_REUSED,
                 "this id belongs to a message with another payload",
             ),
             Fate::Unbound => reply::try_again(
@@ -41,6 +43,10 @@ pub(crate) async fn accept(request: &Request) -> Result<Response, Response> {
                     "this connector knows no {}: its configuration lacks one",
                     message.peer
                 ),
+            ),
+            Fate::Exhausted => reply::try_again(
+                "RESOURCES_EXHAUSTED",
+                "this side lacks what it takes to send: the message is still yours",
             ),
             Fate::Lost => reply::try_again(
                 "DELIVERY_FAILED",

@@ -1,6 +1,8 @@
 //! Pages of results: `{"items":[…],"count":n,"next":"…"}`.
 
-use serde::Deserialize;
+use std::borrow::Cow;
+
+use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 
 use crate::{
@@ -96,6 +98,22 @@ impl Page {
     }
 }
 
+/// Whether a body is a page: `items`, `count` that says how many, and `next` or none. Anything else that is answered with a
+/// 200 was written by something else than a function of this contract.
+pub fn is_page(body: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Shape<'a> {
+        items: Vec<IgnoredAny>,
+        count: usize,
+        #[serde(borrow, default)]
+        next: Option<Cow<'a, str>>,
+    }
+    let shape: Result<Shape<'_>, _> = serde_json::from_slice(body);
+    shape.is_ok_and(|page| {
+        page.count == page.items.len() && page.next.is_none_or(|next| !next.is_empty())
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,6 +141,32 @@ mod tests {
                 r#"{{"items":[{{"n":1.50,{tail},{{"a":[ ],{tail},{{{tail}],"count":3,"next":"c"}}"#
             )
         );
+    }
+
+    #[test]
+    fn a_page_is_known_by_its_fields() {
+        for body in [
+            r#"{"items":[],"count":0}"#,
+            r#"{"items":[{"n":1e400},{"n":25.40}],"count":2,"next":"c","more":1}"#,
+        ] {
+            assert!(is_page(body.as_bytes()), "{body}");
+        }
+        for body in [
+            "",
+            "<html>",
+            "{}",
+            "[]",
+            r#"{"items":[]}"#,
+            r#"{"count":0}"#,
+            r#"{"items":{},"count":0}"#,
+            r#"{"items":[{}],"count":0}"#,
+            r#"{"items":[],"count":"0"}"#,
+            r#"{"items":[],"count":0,"next":7}"#,
+            r#"{"items":[],"count":0"#,
+            r#"{"status":"received","id":"x"}"#,
+        ] {
+            assert!(!is_page(body.as_bytes()), "{body}");
+        }
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! The response contract (specification section 3): what a receiver says, and what a sender reads from it.
 
-use serde::{Deserialize, Serialize, de::IgnoredAny};
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
 
 use crate::ContractError;
 
@@ -21,11 +23,14 @@ struct Discarded<'a> {
     letter_id: &'a str,
 }
 
+/// The `error_code` of a 409: the id belongs to a message with another payload.
+pub const ID_REUSED: &str = "ID_REUSED";
+
 /// The body of a success.
 #[derive(Debug, Serialize, Deserialize)]
 struct Success<'a> {
     status: &'a str,
-    id: std::borrow::Cow<'a, str>,
+    id: Cow<'a, str>,
 }
 
 /// The body of an error.
@@ -97,15 +102,39 @@ pub fn discarded_body(letter_id: &str) -> Vec<u8> {
     })
 }
 
-/// Whether a receiver that answers so will never take this message, however often it is sent: its bytes or its id are wrong, and
-/// not the way to it, its load or the sender's credential.
-pub const fn is_refused_for_good(status: u16) -> bool {
-    matches!(status, 400 | 409 | 413)
+/// The `error_code` of a peer's error reply. None if the body is no error in the words of the contract: something between
+/// the two, such as a gateway, wrote it, and it says nothing about the message.
+pub fn error_code(body: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Said<'a> {
+        #[serde(borrow)]
+        status: Cow<'a, str>,
+        #[serde(borrow)]
+        error_code: Cow<'a, str>,
+    }
+    let said: Said<'_> = serde_json::from_slice(body).ok()?;
+    (said.status == "error" && !said.error_code.is_empty()).then(|| said.error_code.into_owned())
 }
 
-/// Whether a peer's body is JSON at all, and not the page of some gateway in between.
-pub fn is_json(body: &[u8]) -> bool {
-    serde_json::from_slice::<IgnoredAny>(body).is_ok()
+/// Whether a reply is one that a function of this contract gives to a message: a success or an error in the contract's
+/// words.
+pub fn is_in_our_words(status: u16, body: &[u8]) -> bool {
+    Custody::of_reply(status, body).is_some() || (status >= 400 && error_code(body).is_some())
+}
+
+/// Whether a reply says, in the contract's words, that the id belongs to a message with another payload.
+pub fn is_id_reused(status: u16, body: &[u8]) -> bool {
+    status == 409 && error_code(body).is_some_and(|code| code == ID_REUSED)
+}
+
+/// Whether a receiver that answers so will never take this message, however often it is sent: its bytes or its id are
+/// wrong, and not the way to it, its load or the sender's credential. Only the receiver's own words count: the same
+/// status from a gateway says nothing about the message.
+pub fn is_refused_for_good(status: u16, body: &[u8]) -> bool {
+    match status {
+        400 | 413 => error_code(body).is_some(),
+        _ => is_id_reused(status, body),
+    }
 }
 
 impl ContractError {
@@ -142,10 +171,44 @@ mod tests {
 
     #[test]
     fn only_what_is_about_the_message_itself_is_refused_for_good() {
+        let body = error_body(ID_REUSED, "used");
         let refused: Vec<_> = (100..600)
-            .filter(|status| is_refused_for_good(*status))
+            .filter(|status| is_refused_for_good(*status, &body))
             .collect();
         assert_eq!(refused, [400, 409, 413]);
+        let other = error_body("FIELD_MISSING", "missing");
+        let refused: Vec<_> = (100..600)
+            .filter(|status| is_refused_for_good(*status, &other))
+            .collect();
+        assert_eq!(refused, [400, 413], "a 409 has one meaning only");
+    }
+
+    #[test]
+    fn what_a_gateway_says_is_no_word_of_ours() {
+        for body in [
+            "",
+            "<html>Conflict</html>",
+            "null",
+            "[]",
+            r#"{"message":"Forbidden"}"#,
+            r#"{"status":409,"error_code":"ID_REUSED"}"#,
+            r#"{"status":"error"}"#,
+            r#"{"status":"error","error_code":""}"#,
+            r#"{"status":"error","error_code":7}"#,
+            r#"{"status":"failed","error_code":"ID_REUSED"}"#,
+            r#"{"status":"error","error_code":"ID_REUSED""#,
+        ] {
+            assert_eq!(error_code(body.as_bytes()), None, "{body}");
+            for status in [200, 202, 400, 409, 413, 500] {
+                assert!(!is_in_our_words(status, body.as_bytes()), "{body}");
+                assert!(!is_refused_for_good(status, body.as_bytes()), "{body}");
+            }
+            assert!(!is_id_reused(409, body.as_bytes()), "{body}");
+        }
+        let more = br#" {"more": [1], "status": "\u0065rror", "error_code": "ID_REUSED"} "#;
+        assert_eq!(error_code(more).as_deref(), Some(ID_REUSED));
+        assert!(is_id_reused(409, more) && !is_id_reused(400, more));
+        assert!(is_in_our_words(409, more) && !is_in_our_words(200, more));
     }
 
     #[test]

@@ -7,6 +7,7 @@
 mod breaker;
 mod deadline;
 mod retry;
+mod retry_after;
 mod settings;
 mod verdict;
 

@@ -1,6 +1,8 @@
 //! What a peer's answer, or its silence, means (specification section 3, "Response Contract").
 
-use twin_contract::reply::Custody;
+use twin_contract::reply::{Custody, is_id_reused, is_in_our_words};
+
+use crate::retry_after::wish_ms;
 
 /// What came of one attempt.
 #[derive(Clone, Debug)]
@@ -9,8 +11,8 @@ pub enum Outcome<'a> {
     Reply {
         /// HTTP status.
         status: u16,
-        /// The header, as it came.
-        retry_after: Option<&'a str>,
+        /// Its headers, names in lower case.
+        headers: &'a [(String, String)],
         /// The body.
         body: &'a [u8],
     },
@@ -25,6 +27,8 @@ pub enum SendFailure {
     Unreachable(String),
     /// No whole reply in time.
     TimedOut,
+    /// This side lacks what it takes to send, such as a file descriptor: nothing was sent.
+    Exhausted(String),
     /// The host could not get the credential to present.
     CredentialsUnavailable(String),
     /// The host will not send this.
@@ -54,8 +58,14 @@ pub enum Verdict {
         /// The id that the peer gave.
         id: String,
     },
-    /// 409: its id belongs to another message. Its sender must know; a letter would fail for ever.
+    /// 409 in the contract's words: its id belongs to another message. Its sender must know; a letter would fail for ever.
     Conflict,
+    /// This side could not send, and the peer is not at fault. It may go well another time; a letter would not help, as long
+    /// as the caller can be told that the message is still its own.
+    Exhausted {
+        /// In words, for the log.
+        cause: String,
+    },
     /// It may go well another time.
     Retryable {
         /// The peer's status, if it replied.
@@ -80,25 +90,28 @@ impl Verdict {
         match outcome {
             Outcome::Reply {
                 status,
-                retry_after,
+                headers,
                 body,
-            } => Self::of_reply(*status, *retry_after, body, unix_seconds),
+            } => Self::of_reply(*status, headers, body, unix_seconds),
             Outcome::Failure(failure) => Self::of_failure(failure),
         }
     }
 
-    fn of_reply(status: u16, retry_after: Option<&str>, body: &[u8], unix_seconds: u64) -> Self {
+    /// Whatever ends custody of a message counts in the contract's words only; anything else may come from a gateway.
+    fn of_reply(status: u16, headers: &[(String, String)], body: &[u8], unix_seconds: u64) -> Self {
         if let Some((custody, id)) = Custody::of_reply(status, body) {
             return Self::Delivered { custody, id };
         }
+        if is_id_reused(status, body) {
+            return Self::Conflict;
+        }
         match status {
-            409 => Self::Conflict,
             408 | 425 | 429 | 500..=599 => Self::Retryable {
                 status: Some(status),
                 cause: format!("HTTP {status}"),
-                retry_after_ms: retry_after.and_then(|text| parse_retry_after(text, unix_seconds)),
+                retry_after_ms: wish_ms(headers, unix_seconds),
             },
-            200 | 202 => Self::Permanent {
+            200 | 202 | 409 if !is_in_our_words(status, body) => Self::Permanent {
                 status: Some(status),
                 cause: format!("HTTP {status} without the contract's body"),
             },
@@ -122,6 +135,9 @@ impl Verdict {
         match failure {
             SendFailure::Unreachable(text) => retryable(format!("unreachable: {text}")),
             SendFailure::TimedOut => retryable("timed out".to_owned()),
+            SendFailure::Exhausted(text) => Self::Exhausted {
+                cause: format!("this side could not send: {text}"),
+            },
             SendFailure::CredentialsUnavailable(text) => {
                 retryable(format!("credentials unavailable: {text}"))
             }
@@ -146,21 +162,6 @@ impl Signal {
     }
 }
 
-/// `Retry-After` in milliseconds: seconds, or an HTTP date; one in the past is no wait. Nonsense is no wish.
-fn parse_retry_after(text: &str, unix_seconds: u64) -> Option<u64> {
-    let text = text.trim();
-    if let Ok(seconds) = text.parse::<u64>() {
-        return Some(seconds.saturating_mul(1000));
-    }
-    let date = httpdate::parse_http_date(text).ok()?;
-    let seconds = date
-        .duration_since(std::time::UNIX_EPOCH)
-        .ok()?
-        .as_secs()
-        .saturating_sub(unix_seconds);
-    Some(seconds.saturating_mul(1000))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -168,7 +169,7 @@ mod tests {
     fn reply(status: u16) -> Outcome<'static> {
         Outcome::Reply {
             status,
-            retry_after: None,
+            headers: &[],
             body: br#"{"status":"error","error_code":"X","message":"y"}"#,
         }
     }
@@ -185,7 +186,7 @@ mod tests {
         ] {
             let outcome = Outcome::Reply {
                 status,
-                retry_after: None,
+                headers: &[],
                 body: body.as_bytes(),
             };
             let id = "i".to_owned();
@@ -202,7 +203,7 @@ mod tests {
             );
         }
         for status in [
-            200, 201, 202, 204, 301, 302, 307, 400, 401, 403, 404, 405, 410, 413, 422,
+            200, 201, 202, 204, 301, 302, 307, 400, 401, 403, 404, 405, 409, 410, 413, 422,
         ] {
             assert!(
                 matches!(Verdict::of(&reply(status), 0), Verdict::Permanent { .. }),
@@ -210,7 +211,6 @@ mod tests {
             );
             assert_eq!(Signal::of(&reply(status)), Signal::Success, "{status}");
         }
-        assert_eq!(Verdict::of(&reply(409), 0), Verdict::Conflict);
         for status in [429, 500, 503, 599] {
             assert_eq!(Signal::of(&reply(status)), Signal::Failure, "{status}");
         }
@@ -220,7 +220,52 @@ mod tests {
     }
 
     #[test]
+    fn a_conflict_is_the_contracts_word_with_its_status() {
+        let of = |status, body: &str| {
+            let outcome = Outcome::Reply {
+                status,
+                headers: &[],
+                body: body.as_bytes(),
+            };
+            Verdict::of(&outcome, 0)
+        };
+        let used = r#"{"status":"error","error_code":"ID_REUSED","message":"m"}"#;
+        assert_eq!(of(409, used), Verdict::Conflict);
+        for (status, body, cause) in [
+            (400, used, "HTTP 400"),
+            (
+                409,
+                "<html>Conflict</html>",
+                "HTTP 409 without the contract's body",
+            ),
+            (409, "", "HTTP 409 without the contract's body"),
+            (
+                409,
+                r#"{"error_code":"ID_REUSED"}"#,
+                "HTTP 409 without the contract's body",
+            ),
+            (
+                409,
+                r#"{"status":"error","error_code":"OTHER"}"#,
+                "HTTP 409",
+            ),
+        ] {
+            let expected = Verdict::Permanent {
+                status: Some(status),
+                cause: cause.to_owned(),
+            };
+            assert_eq!(of(status, body), expected, "{body}");
+        }
+    }
+
+    #[test]
     fn silence_is_retryable_and_our_own_faults_say_nothing_of_the_peer() {
+        let exhausted = Outcome::Failure(SendFailure::Exhausted("no descriptors".into()));
+        assert!(matches!(
+            Verdict::of(&exhausted, 0),
+            Verdict::Exhausted { .. }
+        ));
+        assert_eq!(Signal::of(&exhausted), Signal::Nothing);
         for (failure, retryable, signal) in [
             (
                 SendFailure::Unreachable("refused".into()),
@@ -252,21 +297,6 @@ mod tests {
                 "{verdict:?}"
             );
             assert_eq!(Signal::of(&outcome), signal);
-        }
-    }
-
-    #[test]
-    fn retry_after_is_seconds_or_a_date() {
-        for (text, expected) in [
-            ("3", Some(3_000)),
-            (" 0 ", Some(0)),
-            ("Fri, 27 Oct 2023 10:00:10 GMT", Some(10_000)),
-            ("Fri, 27 Oct 2023 09:00:00 GMT", Some(0)),
-            ("soon", None),
-            ("-1", None),
-            ("", None),
-        ] {
-            assert_eq!(parse_retry_after(text, 1_698_400_800), expected, "{text}");
         }
     }
 }

@@ -3,7 +3,10 @@
 //!
 //! It never reports about itself: an error about errors would feed on itself. Its own failures are log lines.
 
-use twin_contract::{Access, MessageId, Query, SystemError, reply::Custody};
+use twin_contract::{
+    Access, MessageId, Query, SystemError,
+    reply::{Custody, ID_REUSED},
+};
 use twin_guest::{
     Function, Request, Response,
     bindings::{
@@ -59,7 +62,7 @@ async fn report(request: &Request) -> Result<Response, Response> {
         Some(Outcome::Duplicate(_)) => {}
         Some(Outcome::Conflict) => {
             let message = "this id belongs to another system error";
-            return Err(reply::error(409, "ID_REUSED", message));
+            return Err(reply::error(409, ID_REUSED, message));
         }
         None => {
             return Err(reply::error(

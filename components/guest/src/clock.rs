@@ -20,6 +20,11 @@ pub fn now() -> Timestamp {
     )
 }
 
+/// Now, by the wall clock, in seconds since 1970.
+pub fn unix_seconds() -> u64 {
+    u64::try_from(now().as_micros() / 1_000_000).unwrap_or(0)
+}
+
 /// Now, by a clock that never jumps, in milliseconds.
 pub fn mono_ms() -> u64 {
     monotonic_clock::now() / NANOS_PER_MS

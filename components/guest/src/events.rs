@@ -3,6 +3,7 @@
 use std::{cell::RefCell, collections::HashMap};
 
 use twin_contract::SystemError;
+use twin_delivery::Deadline;
 
 pub use crate::bindings::error_topic::Severity;
 
@@ -79,6 +80,21 @@ pub async fn publish_seldom(incident: Incident<'_>) {
         publish(Incident {
             message: &message,
             ..incident
+        })
+        .await;
+    }
+}
+
+/// Reports a deadline that had no time for a single attempt when the call arrived: a setting, here or at the sender, that makes
+/// every delivery fail although the peer is well. Does nothing if there was time.
+pub async fn report_shortage(component: &str, deadline: Deadline, payload: Option<&[u8]>) {
+    if let Some(shortage) = deadline.shortage() {
+        publish_seldom(Incident {
+            severity: Severity::Warning,
+            component,
+            code: "TIME_TOO_SHORT",
+            message: &format!("too little time for an attempt: {shortage}"),
+            payload,
         })
         .await;
     }

@@ -25,7 +25,7 @@ impl Sent {
         match self {
             Self::Reply(reply) => Some(Outcome::Reply {
                 status: reply.status,
-                retry_after: header(reply, "retry-after"),
+                headers: &reply.headers,
                 body: &reply.body,
             }),
             Self::Failure(failure) => Some(Outcome::Failure(failure.clone())),
@@ -99,6 +99,7 @@ async fn send(
         Failure::UnknownPeer => return Sent::Unbound,
         Failure::Unreachable(cause) => SendFailure::Unreachable(cause),
         Failure::TimedOut => SendFailure::TimedOut,
+        Failure::Exhausted(cause) => SendFailure::Exhausted(cause),
         Failure::CredentialsUnavailable(cause) => SendFailure::CredentialsUnavailable(cause),
         Failure::RefusedByPolicy(cause) => SendFailure::RefusedByPolicy(cause),
         Failure::Other(cause) => SendFailure::Other(cause),

@@ -4,7 +4,10 @@
 
 use std::cell::Cell;
 
-use twin_contract::{Access, Envelope, Layer, MessageId};
+use twin_contract::{
+    Access, Envelope, Layer, MessageId,
+    reply::{ID_REUSED, is_in_our_words},
+};
 use twin_delivery::{Deadline, Verdict};
 use twin_guest::{
     Function, Request, Response, clock,
@@ -14,6 +17,9 @@ use twin_guest::{
     peer::{self, Sent},
     reply, settings,
 };
+
+/// The function's name in system errors.
+const COMPONENT: &str = "L2-Ingestion";
 
 struct Ingestion;
 
@@ -58,8 +64,12 @@ async fn hand_on(id: &MessageId, envelope: &[u8], deadline: Deadline) -> Respons
         peer::post("connector", id, envelope, timeout_ms()).await
     };
     let sent = match sent {
-        // The connector's reply is this function's, unchanged.
-        Sent::Reply(reply) if !is_about_us(reply.status) => return unchanged(reply),
+        // The connector's reply is this function's, unchanged, and what failed there was reported there.
+        Sent::Reply(reply)
+            if is_in_our_words(reply.status, &reply.body) && !is_about_us(reply.status) =>
+        {
+            return unchanged(reply);
+        }
         Sent::Unbound => {
             NO_CONNECTOR.set(true);
             peer::post("writer", id, envelope, timeout_ms()).await
@@ -68,39 +78,51 @@ async fn hand_on(id: &MessageId, envelope: &[u8], deadline: Deadline) -> Respons
     };
     let response = answer_for(sent);
     if response.status >= 500 {
+        events::report_shortage(COMPONENT, deadline, Some(envelope)).await;
         report(&response, envelope).await;
     }
     response
 }
 
-/// What the caller hears of the writer, or of a connector that did not answer.
+/// What the caller hears of the writer, or of a connector that did not answer. Replies are passed on in the contract's words
+/// only; what something in between says is told in ours.
 fn answer_for(sent: Sent) -> Response {
-    let verdict = sent.outcome().map(|outcome| {
-        // No wait follows from this verdict, so no clock is needed to read a date.
-        Verdict::of(&outcome, 0)
-    });
+    let verdict = sent
+        .outcome()
+        .map(|outcome| Verdict::of(&outcome, clock::unix_seconds()));
     match (verdict, sent) {
         (None, _) => reply::try_again("PEER_UNBOUND", "neither connector nor writer is bound here"),
         (Some(Verdict::Delivered { custody, id }), _) => reply::custody(custody, &id),
-        (Some(Verdict::Permanent { status, .. }), Sent::Reply(reply))
-            if status
-                .is_some_and(|status| (400..500).contains(&status) && !is_about_us(status)) =>
-        {
+        (
+            Some(Verdict::Permanent { .. } | Verdict::Conflict | Verdict::Retryable { .. }),
+            Sent::Reply(reply),
+        ) if is_in_our_words(reply.status, &reply.body) && !is_about_us(reply.status) => {
             unchanged(reply)
         }
-        (Some(Verdict::Conflict | Verdict::Retryable { .. }), Sent::Reply(reply)) => {
-            unchanged(reply)
-        }
-        (Some(Verdict::Retryable { cause, .. }), _) => {
-            log::warn("next hop not reached", &[("cause", &cause)]);
-            reply::try_again("NEXT_HOP_UNAVAILABLE", &format!("the next hop: {cause}"))
-        }
+        (
+            Some(Verdict::Retryable {
+                cause,
+                retry_after_ms,
+                ..
+            }),
+            _,
+        ) => unavailable(&cause, retry_after_ms),
+        (Some(Verdict::Exhausted { cause }), _) => unavailable(&cause, None),
         (Some(Verdict::Permanent { cause, .. }), _) => {
             log::warn("next hop refused", &[("cause", &cause)]);
             reply::error(502, "NEXT_HOP_REFUSED", &format!("the next hop: {cause}"))
         }
-        (Some(Verdict::Conflict), _) => reply::error(409, "ID_REUSED", "this id was used before"),
+        (Some(Verdict::Conflict), _) => reply::error(409, ID_REUSED, "this id was used before"),
     }
+}
+
+/// 503, with the next hop's own wish when to come again, or a second.
+fn unavailable(cause: &str, retry_after_ms: Option<u64>) -> Response {
+    let seconds = retry_after_ms.map_or(1, |ms| ms.div_ceil(1_000)).max(1);
+    log::warn("next hop not reached", &[("cause", cause)]);
+    let message = format!("the next hop: {cause}");
+    let response = reply::error(503, "NEXT_HOP_UNAVAILABLE", &message);
+    reply::with_header(response, "retry-after", &seconds.to_string())
 }
 
 /// 401 and 403 of the next hop are about this cloud's credential, and none of the caller's business.
@@ -124,7 +146,7 @@ fn unchanged(reply: twin_guest::bindings::peers::Reply) -> Response {
 async fn report(response: &Response, envelope: &[u8]) {
     events::publish_seldom(Incident {
         severity: Severity::Warning,
-        component: "L2-Ingestion",
+        component: COMPONENT,
         code: "HAND_ON_FAILED",
         message: &format!(
             "an envelope could not be handed on: HTTP {} to its sender, which keeps it",

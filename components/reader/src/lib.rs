@@ -13,6 +13,9 @@ use twin_guest::{
 /// The collection that `POST /write` fills.
 const COLLECTION: &str = "messages";
 
+/// The function's name in system errors.
+const COMPONENT: &str = "L3-Reader";
+
 struct Reader;
 
 impl Function for Reader {
@@ -43,7 +46,7 @@ async fn report(failure: &Failure) {
     log::error("records not read", &[("cause", &cause)]);
     events::publish_seldom(Incident {
         severity: Severity::Warning,
-        component: "L3-Reader",
+        component: COMPONENT,
         code: "RECORD_READ_FAILED",
         message: &format!("records could not be read: {cause}"),
         payload: None,

@@ -1,9 +1,9 @@
 //! Asking a remote reader, with the connector's retries: a query is safe to repeat.
 
-use twin_contract::reply::is_json;
+use twin_contract::{is_page, reply::error_code};
 use twin_delivery::{Deadline, DeliverySettings, Next, Verdict};
 use twin_guest::{
-    Request, Response, clock, gate, log,
+    Request, Response, clock, events, gate, log,
     peer::{self, Sent},
     reply, settings,
 };
@@ -27,12 +27,16 @@ pub(crate) async fn ask(request: &Request) -> Result<Option<Response>, Response>
     loop {
         let timeout_ms = deadline.attempt_timeout(clock::mono_ms(), attempt_timeout_ms);
         let sent = peer::get("reader", &request.query, timeout_ms).await;
-        let unix_seconds = u64::try_from(clock::now().as_micros() / 1_000_000).unwrap_or(0);
         let Some(outcome) = sent.outcome() else {
             return Ok(None);
         };
-        let verdict = Verdict::of(&outcome, unix_seconds);
-        if let Verdict::Retryable { retry_after_ms, .. } = verdict {
+        let verdict = Verdict::of(&outcome, clock::unix_seconds());
+        let wish_ms = match &verdict {
+            Verdict::Retryable { retry_after_ms, .. } => Some(*retry_after_ms),
+            Verdict::Exhausted { .. } => Some(None),
+            _ => None,
+        };
+        if let Some(retry_after_ms) = wish_ms {
             let left = deadline.time_left(clock::mono_ms());
             if let Next::Wait(ms) = retry.next(retries, retry_after_ms, left, clock::random_u64()) {
                 clock::sleep_ms(ms).await;
@@ -40,31 +44,45 @@ pub(crate) async fn ask(request: &Request) -> Result<Option<Response>, Response>
                 continue;
             }
         }
-        return Ok(Some(pass_on(sent, &verdict)));
+        let response = pass_on(sent, &verdict);
+        if response.status >= 500 {
+            events::report_shortage(crate::COMPONENT, deadline, None).await;
+        }
+        return Ok(Some(response));
     }
 }
 
-/// What the caller hears. Its own mistakes come back as the remote reader put them; ours and the network's are 5xx.
+/// What the caller hears. Pages, and its own mistakes, come back as the remote reader put them, in the contract's words only;
+/// what is wrong between the two is a 5xx in ours.
 fn pass_on(sent: Sent, verdict: &Verdict) -> Response {
     let cause = match verdict {
-        Verdict::Retryable { cause, .. } | Verdict::Permanent { cause, .. } => cause,
+        Verdict::Retryable { cause, .. }
+        | Verdict::Exhausted { cause }
+        | Verdict::Permanent { cause, .. } => cause,
         Verdict::Delivered { .. } | Verdict::Conflict => "no answer to a query",
     };
     match sent {
-        Sent::Reply(reply)
-            if matches!(reply.status, 200 | 400 | 404 | 413 | 414) && is_json(&reply.body) =>
-        {
+        Sent::Reply(reply) if is_answer(reply.status, &reply.body) => {
             reply::json(reply.status, reply.body)
         }
         _ => {
             log::error("remote reader did not answer", &[("cause", cause)]);
             let message = format!("the remote reader: {cause}");
             match verdict {
-                Verdict::Retryable { .. } => {
+                Verdict::Retryable { .. } | Verdict::Exhausted { .. } => {
                     reply::try_again("REMOTE_READER_UNAVAILABLE", &message)
                 }
                 _ => reply::error(502, "REMOTE_READER_REFUSED", &message),
             }
         }
+    }
+}
+
+/// Whether a reply answers the query: a page, or what is wrong with the query, in the contract's words.
+fn is_answer(status: u16, body: &[u8]) -> bool {
+    match status {
+        200 => is_page(body),
+        400 | 404 | 413 | 414 => error_code(body).is_some(),
+        _ => false,
     }
 }

@@ -1,6 +1,10 @@
 //! The writer: receives envelopes for L3 and stores them. `POST /write`.
 
-use twin_contract::{Access, Envelope, Layer, MessageId, reply::Custody, without_bom};
+use twin_contract::{
+    Access, Envelope, Layer, MessageId,
+    reply::{Custody, ID_REUSED},
+    without_bom,
+};
 use twin_guest::{
     Function, Request, Response,
     bindings::records::{self, Entry, Outcome},
@@ -44,7 +48,7 @@ async fn write(request: &Request) -> Result<Response, Response> {
             }
             Some(Outcome::Conflict) => reply::error(
                 409,
-                "ID_REUSED",
+                ID_REUSED,
                 "this id belongs to a message with another payload",
             ),
             None => reply::error(500, "STORE_FAILED", "the store gave no outcome"),

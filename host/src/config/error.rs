@@ -29,6 +29,14 @@ pub enum ConfigError {
         /// What may have been meant.
         nearest: Option<&'static str>,
     },
+    /// Times that leave none for what has to be done in them.
+    #[error("{variables} must be larger: {reason}")]
+    TooShort {
+        /// One name, or several of which one suffices.
+        variables: &'static str,
+        /// The arithmetic.
+        reason: String,
+    },
     /// A variable that something else in the configuration needs.
     #[error("{variables} must be set: {reason}")]
     Needed {

@@ -1,5 +1,9 @@
 //! What the parts of a configuration need from each other, checked when it is complete.
 
+use std::time::Duration;
+
+use twin_delivery::Deadline;
+
 use super::{Binding, Config, ConfigError, Peer, table};
 use crate::function::FunctionName;
 
@@ -9,6 +13,7 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
     durable_storage(config)?;
     for function in &config.functions {
         next_hop(config, *function)?;
+        time_for_attempts(config, *function)?;
     }
     Ok(())
 }
@@ -68,6 +73,61 @@ fn next_hop(config: &Config, function: FunctionName) -> Result<(), ConfigError> 
             })
         }
         _ => Ok(()),
+    }
+}
+
+/// Whoever sends must have the time for an attempt, also where a message passes several functions of this process: each keeps
+/// back a part of the time that the one before it waits.
+fn time_for_attempts(config: &Config, first: FunctionName) -> Result<(), ConfigError> {
+    let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    let own_ms = millis(config.limits.function_deadline);
+    let attempt_ms = millis(config.delivery.attempt_timeout);
+    let mut way = Vec::new();
+    let mut patience_ms: Option<u32> = None;
+    let mut next = Some(first);
+    while let Some(function) = next {
+        // Those that only answer need no time for attempts.
+        let Some(peer) = receiver(config, function, way.last().copied()) else {
+            break;
+        };
+        way.push(function);
+        let header = patience_ms.map(|ms| ms.to_string());
+        let deadline = Deadline::new(0, own_ms, patience_ms, header.as_deref());
+        if let Some(shortage) = deadline.shortage() {
+            let names: Vec<_> = way.iter().map(|function| function.as_str()).collect();
+            return Err(ConfigError::TooShort {
+                variables: if way.len() == 1 {
+                    "FUNCTION_DEADLINE_MS"
+                } else {
+                    "FUNCTION_DEADLINE_MS or ATTEMPT_TIMEOUT_MS"
+                },
+                reason: format!("a message that passes {}: {shortage}", names.join(", ")),
+            });
+        }
+        let limit_ms = match function {
+            // Ingestion makes one attempt, and gives it all its time.
+            FunctionName::Ingestion => u64::MAX,
+            _ => attempt_ms,
+        };
+        patience_ms = Some(deadline.attempt_timeout(0, limit_ms));
+        next = match config.binding(function, peer) {
+            Some(Binding::Local(function)) => Some(function),
+            _ => None,
+        };
+    }
+    Ok(())
+}
+
+/// Whom a function sends a message to that came from `from`, if it sends at all.
+fn receiver(config: &Config, function: FunctionName, from: Option<FunctionName>) -> Option<Peer> {
+    let bound = |peer: &Peer| config.binding(function, *peer).is_some();
+    match function {
+        // What ingestion hands on goes to L3; what else comes may go to either.
+        FunctionName::Connector if from == Some(FunctionName::Ingestion) => Some(Peer::Writer),
+        FunctionName::Connector => Some(Peer::Ingestion).filter(bound).or(Some(Peer::Writer)),
+        FunctionName::Ingestion => Some(Peer::Connector).filter(bound).or(Some(Peer::Writer)),
+        FunctionName::Reader => Some(Peer::Reader).filter(bound),
+        FunctionName::Writer | FunctionName::ErrorReporter => None,
     }
 }
 

@@ -458,3 +458,57 @@ fn an_operators_key_is_nobody_elses() {
         assert!(!error.contains("op-2"), "{error}");
     }
 }
+
+#[test]
+fn times_that_leave_none_for_an_attempt_are_refused_with_the_arithmetic() {
+    let remote = ("REMOTE_WRITER_URL", "http://127.0.0.1:1");
+    let all = "connector,ingestion,writer,reader,error-reporter";
+    for (functions, deadline, attempt, expected) in [
+        (
+            "connector",
+            "132",
+            "10000",
+            "FUNCTION_DEADLINE_MS must be larger: a message that passes connector: FUNCTION_DEADLINE_MS gives 132 ms, and 33 ms are kept to store a dead letter: 99 ms are left, ",
+        ),
+        (
+            "ingestion,connector",
+            "200",
+            "10000",
+            "FUNCTION_DEADLINE_MS or ATTEMPT_TIMEOUT_MS must be larger: a message that passes ingestion, connector: the sender waits 150 ms ",
+        ),
+        (
+            all,
+            "25000",
+            "200",
+            "FUNCTION_DEADLINE_MS or ATTEMPT_TIMEOUT_MS must be larger: a message that passes connector, ingestion, connector: the sender waits 113 ms ",
+        ),
+    ] {
+        let changes = [
+            ("TWIN_FUNCTIONS", functions),
+            ("FUNCTION_DEADLINE_MS", deadline),
+            ("ATTEMPT_TIMEOUT_MS", attempt),
+            remote,
+        ];
+        let changes = &changes[..if functions == all { 3 } else { 4 }];
+        let error = bad(changes);
+        assert!(error.starts_with(expected), "{error}");
+        assert!(!error.contains('\n'), "{error}");
+    }
+    for (functions, deadline, attempt) in [
+        ("connector", "134", "10"),
+        ("ingestion,connector", "500", "10000"),
+        (all, "25000", "2000"),
+        (all, "1500", "10000"),
+    ] {
+        good(&[
+            ("TWIN_FUNCTIONS", functions),
+            ("FUNCTION_DEADLINE_MS", deadline),
+            ("ATTEMPT_TIMEOUT_MS", attempt),
+            remote,
+        ]);
+    }
+    // What sends nothing needs no time for it.
+    good(&[("FUNCTION_DEADLINE_MS", "100")]);
+    let asks = ("REMOTE_READER_URL", "http://127.0.0.1:1");
+    bad(&[("FUNCTION_DEADLINE_MS", "100"), asks]);
+}

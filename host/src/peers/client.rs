@@ -90,7 +90,8 @@ impl Client {
             }
         }
         if let Some((form, key)) = key {
-            let mut credential = HeaderValue::from_str(&form.value(key.expose())).map_err(failure::other)?;
+            let mut credential =
+                HeaderValue::from_str(&form.value(key.expose())).map_err(failure::other)?;
             credential.set_sensitive(true);
             sent.insert(HeaderName::from_static(form.header()), credential);
         }

@@ -108,7 +108,9 @@ async fn deliver<T: Variables + Neighbours>(event: &Event) -> Result<(), String>
     };
     let reply = peers::attempt::<T>(Peer::ErrorReporter, request).await;
     let reply = reply.map_err(|failure| format!("{failure:?}"))?;
-    if Custody::of_reply(reply.status, &reply.body).is_some() || is_refused_for_good(reply.status) {
+    if Custody::of_reply(reply.status, &reply.body).is_some()
+        || is_refused_for_good(reply.status, &reply.body)
+    {
         return Ok(());
     }
     Err(format!("HTTP {}", reply.status))

@@ -1,0 +1,248 @@
+//! When a peer wishes to be asked again, in the forms in which receivers and gateways really write it.
+//!
+//! RFC 9110 knows whole seconds and HTTP dates. Found in the field besides: decimals, units (`120s`, `2 min`), signs, quotes,
+//! lists, dates without a weekday or with an offset, RFC 3339, seconds since 1970, and milliseconds in headers of their own.
+//! A wish that can be read counts; of several the longest does.
+
+use jiff::fmt::rfc2822::DateTimeParser;
+use twin_contract::Timestamp;
+
+/// The headers that hold a wish, in lower case, with the milliseconds of a number without a unit. The two in milliseconds
+/// are Azure's.
+const HEADERS: [(&str, f64); 3] = [
+    ("retry-after", 1_000.0),
+    ("retry-after-ms", 1.0),
+    ("x-ms-retry-after-ms", 1.0),
+];
+
+/// From here on a number of seconds (32 years) is taken for a time: seconds since 1970.
+const FIRST_UNIX_SECONDS: f64 = 1e9;
+/// From here on it is milliseconds since 1970.
+const FIRST_UNIX_MS: f64 = 1e12;
+/// Beyond this a number is no time either, but a very long wait: the year 5138 in milliseconds.
+const LAST_UNIX_MS: f64 = 1e14;
+
+/// The longest wait that any of a reply's headers (names in lower case) asks for, in milliseconds; a time in the past is no
+/// wait. None if there is no wish, or none that can be read. `unix_seconds` is now.
+pub(crate) fn wish_ms(headers: &[(String, String)], unix_seconds: u64) -> Option<u64> {
+    let wishes = headers.iter().filter_map(|(name, value)| {
+        let (_, unit_ms) = HEADERS.iter().find(|(header, _)| name == header)?;
+        read(value, *unit_ms, unix_seconds)
+    });
+    wishes.max()
+}
+
+/// One header's value: a date, or an amount, or a list of amounts (headers of one name that a gateway joined).
+fn read(value: &str, unit_ms: f64, unix_seconds: u64) -> Option<u64> {
+    let value = trim(value);
+    if let Some(date_seconds) = date(value) {
+        let now = i64::try_from(unix_seconds).unwrap_or(i64::MAX);
+        let wait = date_seconds.saturating_sub(now);
+        return Some(u64::try_from(wait).unwrap_or(0).saturating_mul(1_000));
+    }
+    let amounts = value.split(',');
+    amounts
+        .filter_map(|amount| wait_ms(trim(amount), unit_ms, unix_seconds))
+        .max()
+}
+
+fn trim(text: &str) -> &str {
+    text.trim_matches(|character: char| character.is_whitespace() || "\"'".contains(character))
+}
+
+/// Seconds since 1970, rounded up: the three forms of RFC 9110, else as e-mail writes dates, else RFC 3339.
+fn date(text: &str) -> Option<i64> {
+    if let Ok(date) = httpdate::parse_http_date(text) {
+        let since = date.duration_since(std::time::UNIX_EPOCH);
+        return Some(since.map_or(0, |since| {
+            i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+        }));
+    }
+    let parser = DateTimeParser::new().relaxed_weekday(true);
+    if let Ok(date) = parser.parse_timestamp(text) {
+        return Some(date.as_second());
+    }
+    let micros = Timestamp::parse_with_offset(text)?.as_micros();
+    Some(micros.div_euclid(1_000_000) + i64::from(micros.rem_euclid(1_000_000) > 0))
+}
+
+/// A number with or without a unit, in milliseconds: whole seconds, rounded up, unless it is given in milliseconds.
+fn wait_ms(text: &str, unit_ms: f64, unix_seconds: u64) -> Option<u64> {
+    // What follows a semicolon would be a parameter.
+    let text = text.split(';').next().unwrap_or(text).trim();
+    let (number, unit) = amount(text)?;
+    let unit_ms = match unit.to_ascii_lowercase().as_str() {
+        "" => unit_ms,
+        "ms" | "msec" | "millis" | "milliseconds" => 1.0,
+        "s" | "sec" | "secs" | "second" | "seconds" => 1_000.0,
+        "m" | "min" | "mins" | "minute" | "minutes" => 60_000.0,
+        "h" | "hr" | "hour" | "hours" => 3_600_000.0,
+        _ => return None,
+    };
+    #[allow(
+        clippy::cast_precision_loss,
+        reason = "seconds since 1970 fit into 53 bits"
+    )]
+    let now_ms = unix_seconds as f64 * 1_000.0;
+    let ms = if unit_ms < 1_000.0 {
+        number.ceil()
+    } else if !unit.is_empty() || !(FIRST_UNIX_SECONDS..LAST_UNIX_MS).contains(&number) {
+        (number * unit_ms / 1_000.0).ceil() * 1_000.0
+    } else if number < FIRST_UNIX_MS {
+        number.ceil() * 1_000.0 - now_ms
+    } else {
+        number - now_ms
+    };
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a float cast saturates, and a time in the past is no wait"
+    )]
+    Some(ms as u64)
+}
+
+/// A number that is not negative, and what stands behind it.
+fn amount(text: &str) -> Option<(f64, &str)> {
+    let text = text.strip_prefix('+').unwrap_or(text);
+    let parse = |number: &str| {
+        let number = number.parse::<f64>().ok()?;
+        (number.is_finite() && number >= 0.0).then_some(number)
+    };
+    if let Some(number) = parse(text) {
+        return Some((number, ""));
+    }
+    let end = text.find(|character: char| !character.is_ascii_digit() && character != '.')?;
+    let (number, unit) = text.split_at_checked(end)?;
+    Some((parse(number)?, unit.trim()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Fri, 27 Oct 2023 10:00:00 GMT.
+    const NOW: u64 = 1_698_400_800;
+
+    fn wish(headers: &[(&str, &str)]) -> Option<u64> {
+        let headers: Vec<_> = headers
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        wish_ms(&headers, NOW)
+    }
+
+    #[test]
+    fn seconds_are_read_however_they_are_written() {
+        for (text, expected) in [
+            ("3", 3_000),
+            (" 0 ", 0),
+            ("120.5", 121_000),
+            ("120.0", 120_000),
+            (".5", 1_000),
+            ("1.", 1_000),
+            ("+120", 120_000),
+            ("0120", 120_000),
+            ("1e2", 100_000),
+            ("\"120\"", 120_000),
+            ("'120'", 120_000),
+            ("120s", 120_000),
+            ("120 seconds", 120_000),
+            ("120 S", 120_000),
+            ("2 min", 120_000),
+            ("1.5m", 90_000),
+            ("1h", 3_600_000),
+            ("1500ms", 1_500),
+            ("120; reason=load", 120_000),
+            ("5, 120", 120_000),
+            ("soon, 120", 120_000),
+            ("99999999999999999999999999", u64::MAX),
+            // A time in place of an amount: in 31 seconds.
+            ("1698400831", 31_000),
+            ("1698400831.2", 32_000),
+            ("1698400831000", 31_000),
+            ("1698400000", 0),
+        ] {
+            assert_eq!(wish(&[("retry-after", text)]), Some(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn dates_are_read_in_every_form_of_http_and_some_others() {
+        for (text, expected) in [
+            ("Fri, 27 Oct 2023 10:00:10 GMT", 10_000),
+            ("Friday, 27-Oct-23 10:00:10 GMT", 10_000),
+            ("Fri Oct 27 10:00:10 2023", 10_000),
+            ("Fri, 27 Oct 2023 10:00:10 +0000", 10_000),
+            ("Fri, 27 Oct 2023 10:00:10 UTC", 10_000),
+            ("Fri, 27 Oct 2023 12:00:10 +0200", 10_000),
+            ("27 Oct 2023 10:00:10 GMT", 10_000),
+            ("Mon, 27 Oct 2023 10:00:10 GMT", 10_000),
+            ("\"Fri, 27 Oct 2023 10:00:10 GMT\"", 10_000),
+            ("2023-10-27T10:00:10Z", 10_000),
+            ("2023-10-27t12:00:09.5+02:00", 10_000),
+            ("Fri, 27 Oct 2023 09:00:00 GMT", 0),
+            ("2023-10-27T09:00:00Z", 0),
+            ("Thu, 01 Jan 1970 00:00:00 GMT", 0),
+        ] {
+            assert_eq!(wish(&[("retry-after", text)]), Some(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn of_several_wishes_the_longest_counts() {
+        for (headers, expected) in [
+            (&[("x-ms-retry-after-ms", "1500.2")][..], Some(1_501)),
+            (&[("retry-after-ms", "1500")], Some(1_500)),
+            (&[("retry-after-ms", "2s")], Some(2_000)),
+            (
+                &[("retry-after", "1"), ("retry-after-ms", "1500")],
+                Some(1_500),
+            ),
+            (
+                &[("retry-after", "7"), ("retry-after", "120")],
+                Some(120_000),
+            ),
+            (
+                &[("retry-after", "soon"), ("retry-after", "120")],
+                Some(120_000),
+            ),
+            (&[("x-retry", "120"), ("date", "120")], None),
+            (&[], None),
+        ] {
+            assert_eq!(wish(headers), expected, "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn what_says_nothing_is_no_wish() {
+        for text in [
+            "",
+            "soon",
+            "-1",
+            "-0.5",
+            "NaN",
+            "inf",
+            ".",
+            "120 parsecs",
+            "s",
+            ",",
+        ] {
+            assert_eq!(wish(&[("retry-after", text)]), None, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_value_makes_it_panic(text in "\\PC{0,40}", now in any::<u64>()) {
+            let _ = wish_ms(&[("retry-after".to_owned(), text)], now);
+        }
+
+        #[test]
+        fn a_wish_in_seconds_is_never_shortened(seconds in 0.0_f64..1e8) {
+            let ms = wish(&[("retry-after", &seconds.to_string())]);
+            let ms = ms.expect("a number");
+            prop_assert!(ms as f64 >= seconds * 1_000.0 && (ms as f64) < (seconds + 1.0) * 1_000.0 + 1.0);
+        }
+    }
+}
