@@ -20,7 +20,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::{
     LocalError, LocalSettings,
-    files::{FILE_NAME, Files, Marker, beside, size},
+    files::{FILE_NAME, Files, Marker, beside, lock_file, make, remove_unfinished, size},
     schema,
     session::{Slot, lock},
 };
@@ -72,6 +72,9 @@ pub(super) struct Database {
     /// Lets the disk count as nearly full.
     #[cfg(test)]
     pub(super) nearly_full: Arc<AtomicBool>,
+    /// Happens once, between opening the database and noting which files are open.
+    #[cfg(test)]
+    pub(super) accident: Arc<Mutex<Option<fn(&Path)>>>,
 }
 
 /// What a connection may do.
@@ -109,6 +112,8 @@ impl Database {
             page_limit: Arc::default(),
             #[cfg(test)]
             nearly_full: Arc::default(),
+            #[cfg(test)]
+            accident: Arc::default(),
         };
         DirBuilder::new()
             .recursive(true)
@@ -136,10 +141,14 @@ impl Database {
     /// Opens a connection. Opened for writing, the database becomes what it should be.
     pub(super) fn connect(&self, access: Access) -> Result<Connected, LocalError> {
         self.must_not_mix()?;
-        let mut connection = match access {
+        let (mut connection, before) = match access {
             Access::Read => self.open(OpenFlags::SQLITE_OPEN_READ_ONLY)?,
             Access::Write => self.prepare()?,
         };
+        #[cfg(test)]
+        if let Some(accident) = self.accident.lock().ok().and_then(|mut it| it.take()) {
+            accident(&self.folder);
+        }
         let hasty = Arc::new(AtomicBool::new(false));
         connection
             .busy_handler(Some({
@@ -152,7 +161,10 @@ impl Database {
             let id = schema::id(&connection).map_err(|source| self.unusable(source))?;
             self.must_be_the_same(id.as_deref())?;
         }
-        let files = Files::at(&self.path()).map_err(|source| self.folder_unusable(source))?;
+        let files = self.files()?;
+        if !files.have_database_of(&before) {
+            return Err(LocalError::DatabaseReplaced { path: self.path() });
+        }
         *self.opened.lock().unwrap_or_else(PoisonError::into_inner) = Some(files.clone());
         Ok(Connected {
             connection,
@@ -193,7 +205,7 @@ impl Database {
 
     /// Makes sure that no other process still uses a log or an index that is no longer there, if the database is.
     fn settle(&self) -> Result<(), LocalError> {
-        let now = Files::at(&self.path()).map_err(|source| self.folder_unusable(source))?;
+        let now = self.files()?;
         let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         if !opened
             .as_ref()
@@ -203,7 +215,7 @@ impl Database {
         }
         let alone = "PRAGMA locking_mode = EXCLUSIVE; SELECT count(*) FROM store;
             PRAGMA wal_checkpoint(TRUNCATE)";
-        let connection = self.open(OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        let (connection, _) = self.open(OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         connection
             .execute_batch(alone)
             .map_err(|source| self.unusable(source))
@@ -211,7 +223,7 @@ impl Database {
 
     /// Refuses another database beside the log of the one that was open.
     fn must_not_mix(&self) -> Result<(), LocalError> {
-        let now = Files::at(&self.path()).map_err(|source| self.folder_unusable(source))?;
+        let now = self.files()?;
         let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         if opened.as_ref().is_some_and(|opened| now.mix_with(opened)) {
             return Err(LocalError::DatabaseReplaced { path: self.path() });
@@ -221,33 +233,40 @@ impl Database {
 
     /// Whether these are still the files at the database's path.
     pub(super) fn still_has(&self, files: &Files) -> Result<(), LocalError> {
-        let path = self.path();
-        match Files::at(&path) {
-            Ok(found) if found == *files => Ok(()),
-            Ok(_) => Err(LocalError::DatabaseReplaced { path }),
-            Err(source) => Err(self.folder_unusable(source)),
+        if self.files()? == *files {
+            Ok(())
+        } else {
+            Err(LocalError::DatabaseReplaced { path: self.path() })
         }
     }
 
-    fn open(&self, flags: OpenFlags) -> Result<Connection, LocalError> {
+    /// The files that are at the database's path now.
+    fn files(&self) -> Result<Files, LocalError> {
+        Files::at(&self.path()).map_err(|source| self.folder_unusable(source))
+    }
+
+    /// Opens the database. With it, the files that were there before: if the database is still there afterwards, it is the
+    /// one that was opened.
+    fn open(&self, flags: OpenFlags) -> Result<(Connection, Files), LocalError> {
         let unusable = |source| self.unusable(source);
+        let before = self.files()?;
         let mut connection =
             Connection::open_with_flags(self.path(), flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
                 .map_err(unusable)?;
         connection.busy_handler(Some(wait)).map_err(unusable)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
-        Ok(connection)
+        Ok((connection, before))
     }
 
     /// Opens the database for writing, makes it durable and gives it its tables. A new one is made only in a folder that
     /// never had one.
-    fn prepare(&self) -> Result<Connection, LocalError> {
+    fn prepare(&self) -> Result<(Connection, Files), LocalError> {
         let unusable = |source| self.unusable(source);
         let _turn = self.turn()?;
         let marker = Marker::of(&self.folder);
         let expected = marker.expected(&self.path())?;
-        let mut connection =
-            self.open(OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+        self.make_file()?;
+        let (mut connection, before) = self.open(OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         let found = schema::version(&connection).map_err(unusable)?;
         if found > schema::NEWEST {
             return Err(LocalError::SchemaTooNew {
@@ -278,7 +297,18 @@ impl Database {
                 .write(id)
                 .map_err(|source| self.folder_unusable(source))?;
         }
-        Ok(connection)
+        Ok((connection, before))
+    }
+
+    /// Makes the file of a database that is not there yet, and removes what a restore that was killed left behind: whoever
+    /// has the turn knows that none is under way.
+    fn make_file(&self) -> Result<(), LocalError> {
+        let path = self.path();
+        let made = remove_unfinished(&path).and_then(|()| match make(&path, 0o644) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            made => made.map(drop),
+        });
+        made.map_err(|source| self.folder_unusable(source))
     }
 
     /// The first database that is opened for writing is ours; from then on no other will do.
@@ -295,13 +325,38 @@ impl Database {
     ///
     /// SQLite itself does not wait when it switches a new database to its write-ahead log.
     pub(super) fn turn(&self) -> Result<File, LocalError> {
+        let folder = File::open(&self.folder).map_err(|source| self.folder_unusable(source))?;
+        self.lock(folder, File::try_lock)
+    }
+
+    /// Tells other processes that this one uses the folder, until the file is dropped.
+    pub(super) fn share(&self) -> Result<File, LocalError> {
+        let file = lock_file(&self.folder).map_err(|source| self.folder_unusable(source))?;
+        self.lock(file, File::try_lock_shared)
+    }
+
+    /// Keeps other processes from using the folder, until the file is dropped; none if one uses it.
+    pub(super) fn keep_alone(&self) -> Result<Option<File>, LocalError> {
         let unusable = |source| self.folder_unusable(source);
-        let folder = File::open(&self.folder).map_err(unusable)?;
+        let file = lock_file(&self.folder).map_err(unusable)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(file)),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(source)) => Err(unusable(source)),
+        }
+    }
+
+    /// Waits for a lock on a file.
+    fn lock(
+        &self,
+        file: File,
+        try_lock: fn(&File) -> Result<(), TryLockError>,
+    ) -> Result<File, LocalError> {
         let started = Instant::now();
         loop {
-            match folder.try_lock() {
-                Ok(()) => return Ok(folder),
-                Err(TryLockError::Error(source)) => return Err(unusable(source)),
+            match try_lock(&file) {
+                Ok(()) => return Ok(file),
+                Err(TryLockError::Error(source)) => return Err(self.folder_unusable(source)),
                 Err(TryLockError::WouldBlock) if started.elapsed() < LOCK_TIMEOUT => {
                     thread::sleep(LOCK_PAUSE);
                 }

@@ -97,6 +97,15 @@ impl LocalError {
         matches!(self, Self::DatabaseUnusable { source, .. } if is_damage(source))
     }
 
+    /// Whether the operating system could not read the database's files, or not use them as SQLite must.
+    pub(super) fn is_io(&self) -> bool {
+        matches!(
+            self,
+            Self::DatabaseUnusable { source, .. }
+                if source.sqlite_error_code() == Some(ErrorCode::SystemIoFailure)
+        ) && !self.is_full()
+    }
+
     /// The failure for those who may try again, with the cause in words. It may travel, so it does not name the folder.
     pub(super) fn unavailable(&self) -> Failure {
         if self.is_full() {

@@ -1,13 +1,14 @@
 //! The files of a data folder: which they are, and how a folder remembers that it had a database.
 
 use std::{
-    fs, io,
+    fs::{self, File, OpenOptions},
+    io,
     io::Write as _,
-    os::unix::fs::MetadataExt,
+    os::unix::fs::{MetadataExt, OpenOptionsExt, fchown},
     path::{Path, PathBuf},
 };
 
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, TempPath};
 
 use super::LocalError;
 
@@ -15,6 +16,11 @@ use super::LocalError;
 pub(super) const FILE_NAME: &str = "twin.db";
 /// Says which database belongs into the folder, from the moment there is one.
 pub(super) const MARKER_NAME: &str = "twin.id";
+/// Locked (flock) by every process that uses the folder, for as long as it does: shared by those that use the database,
+/// exclusively by the one that replaces it.
+const LOCK_NAME: &str = "twin.lock";
+/// What a file is called until it is complete.
+pub(super) const UNFINISHED: &str = ".new";
 /// What SQLite keeps beside a database while it is open: the write-ahead log and its index.
 pub(super) const BESIDE: [&str; 2] = ["-wal", "-shm"];
 
@@ -38,7 +44,8 @@ impl Files {
 impl Files {
     /// Whether the database is still the one that was opened.
     pub(super) fn have_database_of(&self, opened: &Self) -> bool {
-        self.0.first() == opened.0.first()
+        let ([now, ..], [then, ..]) = (&self.0, &opened.0);
+        now.is_some() && now == then
     }
 
     /// Whether there is another database in the place of the one that was opened, beside what is left of that one. SQLite
@@ -54,8 +61,12 @@ impl Files {
 }
 
 fn identity(path: &Path) -> io::Result<Option<(u64, u64)>> {
-    let found = metadata(path)?;
-    Ok(found.map(|metadata| (metadata.dev(), metadata.ino())))
+    Ok(metadata(path)?.as_ref().map(numbers))
+}
+
+/// Device and inode.
+fn numbers(metadata: &fs::Metadata) -> (u64, u64) {
+    (metadata.dev(), metadata.ino())
 }
 
 /// The metadata of a file; none if there is no such file.
@@ -77,6 +88,97 @@ pub(super) fn beside(database: &Path, suffix: &str) -> PathBuf {
     let mut name = database.as_os_str().to_owned();
     name.push(suffix);
     name.into()
+}
+
+/// Makes a file that is not there yet, with the permissions of `mode`. Made by root in the folder of another user, it
+/// belongs to that user, whose host must be able to open it.
+///
+/// # Errors
+/// If it is there, or cannot be made.
+pub(super) fn make(path: &Path, mode: u32) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    let options = options.read(true).write(true).create_new(true).mode(mode);
+    let file = options.open(path)?;
+    hand_over(&file, folder_of(path))?;
+    Ok(file)
+}
+
+/// Gives what root has just made in a folder to the owner of the folder.
+pub(super) fn hand_over(made: &File, folder: &Path) -> io::Result<()> {
+    let owner = fs::metadata(folder)?;
+    if made.metadata()?.uid() != 0 || owner.uid() == 0 {
+        return Ok(());
+    }
+    match fchown(made, Some(owner.uid()), Some(owner.gid())) {
+        // In a container, root may lack the right to do this.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        handed_over => handed_over,
+    }
+}
+
+/// The folder that a file is in.
+pub(super) fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// The file whose lock says that a folder is in use. It is made if it is not there.
+pub(super) fn lock_file(folder: &Path) -> io::Result<File> {
+    let path = folder.join(LOCK_NAME);
+    match make(&path, 0o644) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => File::open(path),
+        made => made,
+    }
+}
+
+/// An empty file that is to take the place of `target` when it is complete. Its name is always the same, so that at most
+/// one is left behind by processes that were killed, and the next one removes it.
+///
+/// # Errors
+/// If it cannot be made, or another process is at it.
+pub(super) fn unfinished(target: &Path) -> io::Result<NamedTempFile> {
+    let path = beside(target, UNFINISHED);
+    loop {
+        match make(&path, 0o600) {
+            Ok(file) => {
+                file.try_lock()?;
+                // Between the two, another process may have taken it for one that was left behind.
+                if identity(&path)? == Some(numbers(&file.metadata()?)) {
+                    return Ok(NamedTempFile::from_parts(
+                        file,
+                        TempPath::try_from_path(path)?,
+                    ));
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                // Locked by the one who writes it, if there still is one.
+                let left = match File::open(&path) {
+                    // It is complete by now.
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                    left => left?,
+                };
+                left.try_lock()?;
+                if identity(&path)? == Some(numbers(&left.metadata()?)) {
+                    remove_unfinished(target)?;
+                }
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Removes what a process that was killed left of a new `target`.
+pub(super) fn remove_unfinished(target: &Path) -> io::Result<()> {
+    let path = beside(target, UNFINISHED);
+    for suffix in BESIDE.into_iter().chain(["-journal", ""]) {
+        match fs::remove_file(beside(&path, suffix)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// The file that outlives a database which is removed or cut to nothing: without it, a twin that lost everything would
@@ -145,7 +247,7 @@ impl<'a> Marker<'a> {
 
     /// Remembers the database, durably.
     pub(super) fn write(&self, id: &str) -> io::Result<()> {
-        let mut file = NamedTempFile::new_in(self.folder)?;
+        let mut file = unfinished(&self.path())?;
         writeln!(file, "{id}")?;
         file.as_file().sync_all()?;
         file.persist(self.path())?;

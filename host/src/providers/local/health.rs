@@ -1,5 +1,7 @@
 //! Whether the data folder can be written and read.
 
+use std::time::Instant;
+
 use async_trait::async_trait;
 use rusqlite::named_params;
 
@@ -41,6 +43,6 @@ impl Health for Store {
         self.readers
             .run(|session| session.row(LOOK, [], |_| Ok(())))
             .await?;
-        self.readers.healthy()
+        self.readers.healthy(Instant::now())
     }
 }

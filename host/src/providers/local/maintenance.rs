@@ -1,7 +1,7 @@
-//! Looking after a data folder: checking it, copying it while a host runs on it, and putting a copy in its place.
+//! Looking after a data folder: checking it, copying it while a host runs on it, rewriting it.
 
 use std::{
-    fs, io,
+    io,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -10,14 +10,13 @@ use rusqlite::{Connection, OpenFlags, backup::Backup};
 use tempfile::NamedTempFile;
 
 use super::{
-    LocalError, LocalSettings,
-    database::Database,
-    dead_letters,
-    files::{BESIDE, FILE_NAME, MARKER_NAME, Marker, size, sync_folder},
+    LocalError, dead_letters,
+    files::{FILE_NAME, UNFINISHED, beside, folder_of, size, sync_folder, unfinished},
     records, schema,
     seal::Checked,
 };
-use crate::providers::system_clock;
+
+pub use super::restore::{RestoreOptions, restore};
 
 /// The most problems that are listed of each kind.
 const LISTED: usize = 100;
@@ -42,15 +41,6 @@ pub struct RowsReport {
     pub damaged: Vec<i64>,
     /// How many are not.
     pub damaged_count: u64,
-}
-
-/// What `restore` may do beyond what is safe in any case.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct RestoreOptions {
-    /// Replace what is in the folder; it is kept in a folder of its own.
-    pub overwrite: bool,
-    /// Take a backup that has damaged rows. They are not served.
-    pub accept_damaged: bool,
 }
 
 impl CheckReport {
@@ -102,11 +92,19 @@ pub enum MaintenanceError {
     /// A host has the data folder open.
     #[error("a process has the database {} open: stop it first", .0.display())]
     InUse(PathBuf),
+    /// The copy could not be put in place after files were moved out of its way.
+    #[error("the restore was interrupted; the files that it replaces are in {}: run it again, or move them back", .aside.display())]
+    Interrupted {
+        /// The folder that has what was replaced.
+        aside: PathBuf,
+        /// Why.
+        source: Box<MaintenanceError>,
+    },
 }
 
-type Outcome<T> = Result<T, MaintenanceError>;
+pub(super) type Outcome<T> = Result<T, MaintenanceError>;
 
-fn file_error(path: &Path) -> impl Fn(io::Error) -> MaintenanceError {
+pub(super) fn file_error(path: &Path) -> impl Fn(io::Error) -> MaintenanceError {
     let path = path.to_owned();
     move |source| MaintenanceError::File {
         path: path.clone(),
@@ -114,7 +112,7 @@ fn file_error(path: &Path) -> impl Fn(io::Error) -> MaintenanceError {
     }
 }
 
-fn database_error(path: &Path) -> impl Fn(rusqlite::Error) -> MaintenanceError {
+pub(super) fn database_error(path: &Path) -> impl Fn(rusqlite::Error) -> MaintenanceError {
     let path = path.to_owned();
     move |source| MaintenanceError::Database {
         path: path.clone(),
@@ -218,36 +216,10 @@ pub fn backup(folder: &Path, to: &Path) -> Outcome<CheckReport> {
     if to.exists() {
         return Err(MaintenanceError::Exists(to.to_owned()));
     }
-    copy(&folder.join(FILE_NAME), to)
-}
-
-/// Puts a copy in place of a data folder's database. The copy is checked first. A folder that has data is refused, unless
-/// it may be overwritten: what was there is then kept in a folder of its own, whose path this returns.
-///
-/// # Errors
-/// If the copy is damaged, the folder is not empty, or a host runs on it.
-pub fn restore(from: &Path, folder: &Path, options: RestoreOptions) -> Outcome<Option<PathBuf>> {
-    let source = database_of(from);
-    must_be_ours(&source)?;
-    let report = check(&source)?;
-    let acceptable = options.accept_damaged && report.structure.is_empty();
-    if !report.is_good() && !acceptable {
-        return Err(MaintenanceError::Damaged(source));
-    }
-    let place = Database::new(folder, "", LocalSettings::default(), system_clock())?;
-    let _turn = place.turn()?;
-    let target = place.path();
-    let kept = set_aside(folder, &target, options.overwrite)?;
-    copy(&source, &target)?;
-    let id = {
-        let connection = open_existing(&target)?;
-        schema::id(&connection).map_err(database_error(&target))?
-    };
-    if let Some(id) = id {
-        let marker = Marker::of(folder);
-        marker.write(&id).map_err(file_error(&marker.path()))?;
-    }
-    Ok(kept)
+    let new = new_file(to)?;
+    let report = copy(&folder.join(FILE_NAME), &new)?;
+    put(new, to)?;
+    Ok(report)
 }
 
 /// Rewrites the database of a data folder without the room that is free in it, and lets it give room back by itself from
@@ -268,14 +240,14 @@ pub fn compact(folder: &Path) -> Outcome<(u64, u64)> {
     Ok((before, now))
 }
 
-/// Copies a database into a file that appears whole or not at all, and checks it.
-fn copy(from: &Path, to: &Path) -> Outcome<CheckReport> {
-    let folder = match to.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+/// A file that is to become `to`.
+pub(super) fn new_file(to: &Path) -> Outcome<NamedTempFile> {
+    unfinished(to).map_err(file_error(&beside(to, UNFINISHED)))
+}
+
+/// Copies a database into a new file, and checks it.
+pub(super) fn copy(from: &Path, new: &NamedTempFile) -> Outcome<CheckReport> {
     let source = open_existing(from)?;
-    let new = NamedTempFile::new_in(folder).map_err(file_error(folder))?;
     {
         let failed = database_error(new.path());
         let mut copy = Connection::open(new.path()).map_err(&failed)?;
@@ -291,54 +263,25 @@ fn copy(from: &Path, to: &Path) -> Outcome<CheckReport> {
     if !report.structure.is_empty() {
         return Err(MaintenanceError::Damaged(from.to_owned()));
     }
-    new.as_file().sync_all().map_err(file_error(to))?;
-    new.persist_noclobber(to)
-        .map_err(|error| file_error(to)(error.error))?;
-    sync_folder(folder).map_err(file_error(folder))?;
+    sync(new)?;
     Ok(report)
 }
 
-/// Moves what a data folder has of a database into a folder beside it.
-fn set_aside(folder: &Path, database: &Path, overwrite: bool) -> Outcome<Option<PathBuf>> {
-    let mut names = vec![FILE_NAME.to_owned(), MARKER_NAME.to_owned()];
-    names.extend(BESIDE.map(|suffix| format!("{FILE_NAME}{suffix}")));
-    let present: Vec<_> = names
-        .into_iter()
-        .filter(|name| folder.join(name).exists())
-        .collect();
-    if present.is_empty() {
-        return Ok(None);
-    }
-    if !overwrite {
-        return Err(MaintenanceError::NotEmpty(folder.to_owned()));
-    }
-    if size(database).map_err(file_error(database))? > 0
-        && let Ok(connection) = open_existing(database)
-        && let Err(error @ MaintenanceError::InUse(_)) = must_be_alone(&connection, database)
-    {
-        return Err(error);
-    }
-    let aside = (0..)
-        .map(|number: u32| folder.join(format!("replaced-{number}")))
-        .find(|aside| !aside.exists())
-        .unwrap_or_else(|| folder.join("replaced"));
-    fs::create_dir(&aside).map_err(file_error(&aside))?;
-    for name in present {
-        let from = folder.join(&name);
-        // Closing the connection above may have removed the log.
-        match fs::rename(&from, aside.join(&name)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(file_error(&from)(error));
-            }
-            _ => {}
-        }
-    }
-    sync_folder(&aside).map_err(file_error(&aside))?;
-    sync_folder(folder).map_err(file_error(folder))?;
-    Ok(Some(aside))
+/// Waits until a new file is on the disk.
+pub(super) fn sync(new: &NamedTempFile) -> Outcome<()> {
+    let synced = new.as_file().sync_all();
+    synced.map_err(file_error(new.path()))
 }
 
-fn must_be_ours(database: &Path) -> Outcome<()> {
+/// Gives a file that is complete and on the disk its name, where there is no file of that name.
+pub(super) fn put(new: NamedTempFile, to: &Path) -> Outcome<()> {
+    new.persist_noclobber(to)
+        .map_err(|error| file_error(to)(error.error))?;
+    let folder = folder_of(to);
+    sync_folder(folder).map_err(file_error(folder))
+}
+
+pub(super) fn must_be_ours(database: &Path) -> Outcome<()> {
     let foreign = || MaintenanceError::Foreign(database.to_owned());
     let connection = open_existing(database)?;
     let version = schema::version(&connection).map_err(|_| foreign())?;
@@ -350,7 +293,7 @@ fn must_be_ours(database: &Path) -> Outcome<()> {
 }
 
 /// Fails if any other connection has the database open.
-fn must_be_alone(connection: &Connection, database: &Path) -> Outcome<()> {
+pub(super) fn must_be_alone(connection: &Connection, database: &Path) -> Outcome<()> {
     connection
         .busy_timeout(Duration::from_millis(100))
         .map_err(database_error(database))?;
@@ -362,7 +305,7 @@ fn must_be_alone(connection: &Connection, database: &Path) -> Outcome<()> {
         })
 }
 
-fn open_existing(database: &Path) -> Outcome<Connection> {
+pub(super) fn open_existing(database: &Path) -> Outcome<Connection> {
     if size(database).map_err(file_error(database))? == 0 {
         return Err(MaintenanceError::NoDatabase(database.to_owned()));
     }

@@ -12,11 +12,15 @@ mod dead_letters;
 mod error;
 mod error_topic;
 mod files;
+#[cfg(test)]
+mod files_tests;
 mod health;
+mod jump;
 pub mod maintenance;
 mod queue;
 mod readers;
 mod records;
+mod restore;
 mod retention;
 mod schema;
 mod seal;
@@ -28,7 +32,7 @@ mod tests;
 mod twins;
 mod writer;
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{fs::File, path::Path, sync::Arc, time::Duration};
 
 use twin_contract::Cloud;
 
@@ -69,6 +73,9 @@ struct Store {
     readers: Readers,
     writer: Writer,
     settings: LocalSettings,
+    clock: Clock,
+    /// Its lock says that the folder is in use. None if the disk had no room for the file.
+    _in_use: Option<File>,
 }
 
 impl Local {
@@ -86,7 +93,12 @@ impl Local {
         settings: LocalSettings,
         clock: Clock,
     ) -> Result<Self, LocalError> {
-        let database = Database::new(folder, twin, settings, clock)?;
+        let database = Database::new(folder, twin, settings, clock.clone())?;
+        let in_use = match database.share() {
+            // A full disk does not keep a host from starting.
+            Err(error) if error.is_full() => None,
+            shared => Some(shared?),
+        };
         // The writer first: it makes the database, if there is none.
         let writer = Writer::start(&database)?;
         let readers = Readers::start(&database)?;
@@ -94,6 +106,8 @@ impl Local {
             readers,
             writer,
             settings,
+            clock,
+            _in_use: in_use,
         })))
     }
 

@@ -1,6 +1,9 @@
 //! The threads that read, beside the one that writes: each query sees all that was acknowledged before it.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use tokio::sync::oneshot;
 
@@ -15,6 +18,10 @@ use crate::bindings::types::Failure;
 
 const READERS: usize = 2;
 
+/// How long reading counts as broken after a query that the disk did not answer. A query of other pages says nothing of
+/// those that cannot be read.
+const UNREADABLE: Duration = Duration::from_secs(60);
+
 type Job = Box<dyn FnOnce(&Link) + Send>;
 
 /// The threads that read.
@@ -23,6 +30,8 @@ pub(super) struct Readers {
     database: Database,
     /// The files in which a query met damage. It stays there until they are replaced.
     damaged: Arc<Mutex<Option<Files>>>,
+    /// When the operating system last failed to read them.
+    unreadable: Arc<Mutex<Option<Instant>>>,
 }
 
 impl Readers {
@@ -35,6 +44,7 @@ impl Readers {
             crew: Crew::start("store-reader", links, read)?,
             database: database.clone(),
             damaged: Arc::default(),
+            unreadable: Arc::default(),
         })
     }
 
@@ -46,13 +56,20 @@ impl Readers {
     {
         let (reply, result) = oneshot::channel();
         let (damaged, database) = (Arc::clone(&self.damaged), self.database.clone());
+        let unreadable = Arc::clone(&self.unreadable);
         self.crew.hand(Box::new(move |link| {
             let found = link.run(work);
-            if let Err(error) = &found
-                && error.is_damage()
-            {
-                let mut damaged = damaged.lock().unwrap_or_else(PoisonError::into_inner);
-                *damaged = Files::at(&database.path()).ok();
+            match &found {
+                Err(error) if error.is_damage() => {
+                    let mut damaged = damaged.lock().unwrap_or_else(PoisonError::into_inner);
+                    *damaged = Files::at(&database.path()).ok();
+                }
+                // A file that is gone says nothing of the disk.
+                Err(error) if error.is_io() && database.path().exists() => {
+                    let mut last = unreadable.lock().unwrap_or_else(PoisonError::into_inner);
+                    *last = Some(Instant::now());
+                }
+                _ => {}
             }
             // Whoever asked may have gone.
             let _ = reply.send(found.map_err(Failure::from));
@@ -62,8 +79,18 @@ impl Readers {
             .unwrap_or_else(|_| Err(Failure::Unavailable("the query was not run".to_owned())))
     }
 
-    /// Fails if a query met damage in the files that are there now.
-    pub(super) fn healthy(&self) -> Result<(), Failure> {
+    /// Fails if a query met damage in the files that are there now, or could not be answered by the disk a short time ago.
+    pub(super) fn healthy(&self, now: Instant) -> Result<(), Failure> {
+        let unreadable = *self
+            .unreadable
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if unreadable.is_some_and(|at| now.saturating_duration_since(at) < UNREADABLE) {
+            return Err(Failure::Unavailable(
+                "the operating system could not read the database: the disk may be failing"
+                    .to_owned(),
+            ));
+        }
         let damaged = self.damaged.lock().unwrap_or_else(PoisonError::into_inner);
         match damaged.as_ref() {
             Some(files) if self.database.still_has(files).is_ok() => Err(Failure::Unavailable(

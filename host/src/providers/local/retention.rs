@@ -2,15 +2,16 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use rusqlite::named_params;
+use rusqlite::{Row, named_params};
 use serde_json::json;
-use tokio::time::sleep;
+use tokio::time::{Instant as Monotonic, sleep};
 use twin_contract::Timestamp;
 
 use super::{
     Local, Store,
     damage::{self, Kind, connector_before},
     error_topic,
+    jump::{Judgement, Reading, judge},
     session::Session,
 };
 use crate::{
@@ -37,16 +38,20 @@ const GIVEN_PAGES: u32 = 256;
 
 /// Oldest first: rows are numbered in the order in which they were stored.
 const OLDEST_RECORDS: &str = "
-    SELECT rowid, twin = :twin AND stored_at_us < :cutoff FROM records
-    WHERE rowid > :after ORDER BY rowid LIMIT :limit";
+    SELECT rowid,
+        CASE WHEN twin = :twin THEN stored_at_us < :cutoff ELSE FALSE END,
+        CASE WHEN twin = :twin THEN stored_at_us BETWEEN :cutoff AND :now ELSE FALSE END
+    FROM records WHERE rowid > :after ORDER BY rowid LIMIT :limit";
 
 const REMOVE_RECORD: &str = "DELETE FROM records WHERE rowid = :item";
 
 /// Damaged letters, too: their values are read as bytes, since nothing in them need be what it was.
 const OLDEST_LETTERS: &str = "
-    SELECT seq, CAST(letter_id AS BLOB), CAST(id AS BLOB), CAST(peer AS BLOB),
+    SELECT seq,
         stored_at_us < :cutoff
-            AND (leased_until_us IS NULL OR leased_until_us <= :now OR leased_at_us > :now)
+            AND (leased_until_us IS NULL OR leased_until_us <= :now OR leased_at_us > :now),
+        stored_at_us BETWEEN :cutoff AND :now,
+        CAST(letter_id AS BLOB), CAST(id AS BLOB), CAST(peer AS BLOB)
     FROM dead_letters WHERE twin = :twin AND seq > :after ORDER BY seq LIMIT :limit";
 
 const REMOVE_LETTER: &str = "DELETE FROM dead_letters WHERE seq = :item";
@@ -60,6 +65,15 @@ pub struct Expired {
     pub letters: u64,
 }
 
+/// A row that was looked at. It may be neither: another twin's, leased, or of a time that the clock has not reached.
+struct Looked {
+    item: i64,
+    /// It is removed.
+    old: bool,
+    /// It is kept for its age alone: those stored after it are younger.
+    young: bool,
+}
+
 /// What came of a batch.
 struct Batch {
     /// The last row that was looked at; none if there are no more, or the next ones are too young.
@@ -68,23 +82,34 @@ struct Batch {
 }
 
 impl Local {
-    /// Removes what is too old, again and again, until the folder is closed.
+    /// Removes what is too old, again and again, until the folder is closed. Not before the clock has proved to run as it
+    /// should for one pause, and not while it is ahead of where it should be.
     pub fn retention(&self) -> impl Future<Output = ()> + Send + use<> {
+        let started = Monotonic::now();
+        let mut trusted = self.0.reading(started);
+        let mut doubted = false;
         let store = Arc::downgrade(&self.0);
         async move {
             loop {
+                sleep(PAUSE).await;
                 let Some(store) = store.upgrade() else {
                     return;
                 };
-                match store.expire().await {
-                    Ok(expired) if expired == Expired::default() => {}
-                    Ok(Expired { records, letters }) => {
-                        tracing::info!(records, letters, "removed what was too old");
+                let now = store.reading(started);
+                match judge(trusted, now) {
+                    Judgement::Steady => {
+                        (trusted, doubted) = (now, false);
+                        store.expire_and_tell().await;
                     }
-                    Err(failure) => tracing::error!(?failure, "what is too old was not removed"),
+                    Judgement::Ahead(by) if !doubted => {
+                        doubted = true;
+                        tracing::error!(
+                            ahead_seconds = by.as_secs(),
+                            "the clock jumped ahead: nothing is removed for its age until it is set back, or has been ahead for a day"
+                        );
+                    }
+                    Judgement::Ahead(_) => {}
                 }
-                drop(store);
-                sleep(PAUSE).await;
             }
         }
     }
@@ -99,6 +124,23 @@ impl Local {
 }
 
 impl Store {
+    fn reading(&self, started: Monotonic) -> Reading {
+        Reading {
+            clock: (self.clock)(),
+            running: started.elapsed(),
+        }
+    }
+
+    async fn expire_and_tell(&self) {
+        match self.expire().await {
+            Ok(expired) if expired == Expired::default() => {}
+            Ok(Expired { records, letters }) => {
+                tracing::info!(records, letters, "removed what was too old");
+            }
+            Err(failure) => tracing::error!(?failure, "what is too old was not removed"),
+        }
+    }
+
     async fn expire(&self) -> Result<Expired, Failure> {
         let settings = self.settings;
         let mut expired = Expired::default();
@@ -143,21 +185,22 @@ fn cutoff(session: &Session<'_>, age: Duration) -> Instant {
 }
 
 fn records(session: &Session<'_>, after: i64, age: Duration) -> rusqlite::Result<Batch> {
-    let rows: Vec<(i64, bool)> = {
+    let rows: Vec<Looked> = {
         let mut statement = session.connection.prepare_cached(OLDEST_RECORDS)?;
         let rows = statement.query_map(
             named_params! {
                 ":twin": session.twin(),
+                ":now": session.now(),
                 ":cutoff": cutoff(session, age),
                 ":after": after,
                 ":limit": RECORDS,
             },
-            |row| Ok((row.get(0)?, row.get(1)?)),
+            Looked::read,
         )?;
         rows.collect::<Result<_, _>>()?
     };
-    for (item, _) in rows.iter().filter(|(_, old)| *old) {
-        remove(session, REMOVE_RECORD, Kind::Record, *item)?;
+    for row in rows.iter().filter(|row| row.old) {
+        remove(session, REMOVE_RECORD, Kind::Record, row.item)?;
     }
     Ok(Batch::of(&rows, RECORDS))
 }
@@ -179,16 +222,16 @@ fn letters(session: &Session<'_>, after: i64, age: Duration) -> rusqlite::Result
                 let bytes: Vec<u8> = row.get(column)?;
                 Ok(String::from_utf8_lossy(&bytes).into_owned())
             };
-            let old = row.get(4)?;
-            if old {
-                let letter = json!({"letter_id": text(1)?, "id": text(2)?});
-                named.entry(text(3)?).or_default().push(letter);
+            let looked = Looked::read(row)?;
+            if looked.old {
+                let letter = json!({"letter_id": text(3)?, "id": text(4)?});
+                named.entry(text(5)?).or_default().push(letter);
             }
-            rows.push((row.get(0)?, old));
+            rows.push(looked);
         }
     }
-    for (item, _) in rows.iter().filter(|(_, old)| *old) {
-        remove(session, REMOVE_LETTER, Kind::Letter, *item)?;
+    for row in rows.iter().filter(|row| row.old) {
+        remove(session, REMOVE_LETTER, Kind::Letter, row.item)?;
     }
     // In the same transaction: no letter is removed unreported.
     for (peer, letters) in named {
@@ -225,16 +268,25 @@ fn expired(
     }
 }
 
+impl Looked {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            item: row.get(0)?,
+            old: row.get(1)?,
+            young: row.get(2)?,
+        })
+    }
+}
+
 impl Batch {
-    /// Of the rows that were looked at, and whether each was removed. Rows are in the order of their age: behind a batch
-    /// of which none is too old there are only younger ones.
-    fn of(rows: &[(i64, bool)], limit: u32) -> Self {
-        let removed = rows.iter().filter(|(_, old)| *old).count();
-        let last = rows.last().map(|(item, _)| *item);
-        let more = removed > 0 && rows.len() == limit as usize;
+    /// Of the rows that were looked at, oldest first. Behind one that is too young there are only younger ones; what is
+    /// neither too old nor too young says nothing of those behind it.
+    fn of(rows: &[Looked], limit: u32) -> Self {
+        let more = rows.len() == limit as usize;
+        let last = rows.last().filter(|last| more && !last.young);
         Self {
-            after: last.filter(|_| more),
-            removed: removed as u64,
+            after: last.map(|last| last.item),
+            removed: rows.iter().filter(|row| row.old).count() as u64,
         }
     }
 }

@@ -8,11 +8,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tempfile::NamedTempFile;
-
 use super::{
     database::Database,
-    files::{size, sync_folder},
+    files::{size, sync_folder, unfinished},
     session::Session,
 };
 
@@ -72,7 +70,7 @@ impl Reserve {
             return Ok(());
         }
         // Written, not only allocated: some file systems promise room that they do not have.
-        let mut file = NamedTempFile::new_in(&self.folder)?;
+        let mut file = unfinished(&self.path())?;
         file.write_all(&vec![0; SIZE])?;
         file.as_file().sync_all()?;
         file.persist(self.path())?;

@@ -303,6 +303,8 @@ async fn on_a_full_disk_a_system_error_without_a_payload_is_stored() {
         readers: bench.readers,
         writer: bench.writer,
         settings: LocalSettings::default(),
+        clock: system_clock(),
+        _in_use: None,
     };
     let error = |raw_data: Option<String>| SystemError {
         twin_id: "twin".to_owned(),

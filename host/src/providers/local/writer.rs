@@ -7,7 +7,7 @@
 //! expense of the reserve.
 
 use std::{
-    iter,
+    io, iter,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
@@ -166,7 +166,10 @@ impl Desk {
             opened => opened?,
         };
         // Without it the store works until the disk is full.
-        if let Err(error) = reserve.fill() {
+        if let Err(error) = reserve.fill()
+            // Else another process is making it.
+            && error.kind() != io::ErrorKind::WouldBlock
+        {
             tracing::warn!(%error, "no room for the reserve of the data folder");
         }
         Ok(Self {
