@@ -171,6 +171,14 @@ async fn calls_beyond_the_limit_are_turned_away_and_the_others_end_well() {
         refused.assert_status(503);
         assert_eq!(refused.error_code(), "OVERLOADED");
         assert_eq!(refused.header("retry-after"), Some("1"));
+        // A load balancer sends calls elsewhere by this.
+        let ready = host.get("/readyz").await;
+        assert_eq!(
+            (ready.status, ready.error_code()),
+            (503, "NOT_READY".to_owned())
+        );
+        let why = ready.field("message");
+        assert!(why.contains("connector is at its limit"), "{why}");
         // The limit is each function's own.
         host.get("/read?device_id=d").await.assert_status(200);
         gate.open();
@@ -181,6 +189,7 @@ async fn calls_beyond_the_limit_are_turned_away_and_the_others_end_well() {
     }
     let again = host.post("/telemetry", &reading(LIMIT)).await;
     again.assert_status(200);
+    host.get("/readyz").await.assert_status(200);
     let metrics = host.get("/metrics").await.text;
     let series = r#"twin_overloads_total{cloud="aws",function="connector"} 1"#;
     assert!(metrics.contains(series), "{metrics}");

@@ -77,3 +77,28 @@ async fn a_function_without_an_instance_is_not_ready_and_refuses_at_once() {
     assert_eq!(stage.runtime.ready().await, Ok(()));
     assert!(call(&stage, "/ok").await.is_ok());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_function_at_its_limit_of_calls_is_not_ready_until_one_ends() {
+    let stage = rogue().calls(2).build().await;
+    let one = call(&stage, "/sleep");
+    let more = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert_eq!(stage.runtime.ready().await, Ok(()), "one more is taken");
+        let other = call(&stage, "/sleep");
+        let meanwhile = async {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            let refused = call(&stage, "/ok").await;
+            assert_eq!(refused, Err(CallError::Overloaded(WRITER)));
+            let ready = stage.runtime.ready().await;
+            assert_eq!(ready, Err(Unanswering::AtLimit(WRITER)));
+            // The first one ends after a second.
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            assert_eq!(stage.runtime.ready().await, Ok(()));
+        };
+        let (answer, ()) = futures_util::join!(other, meanwhile);
+        assert!(answer.is_ok());
+    };
+    let (answer, ()) = futures_util::join!(one, more);
+    assert!(answer.is_ok());
+}

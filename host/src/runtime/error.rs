@@ -53,6 +53,9 @@ pub enum Unanswering {
     /// No instance of it can be made, or all are gone.
     #[error("no instance of {0} runs")]
     NoInstance(FunctionName),
+    /// It takes no call now: as many as it may have are under way.
+    #[error("{0} is at its limit of calls at once")]
+    AtLimit(FunctionName),
     /// Instance after instance is lost with its calls.
     #[error("{0} loses its instances")]
     LosingInstances(FunctionName),

@@ -210,6 +210,9 @@ impl Pool {
         if up.is_empty() {
             return Err(Unanswering::NoInstance(function));
         }
+        if self.permits.available_permits() == 0 {
+            return Err(Unanswering::AtLimit(function));
+        }
         if self.shared.pulse.is_fresh(now) {
             return Ok(());
         }
