@@ -8,7 +8,9 @@ use tempfile::tempdir;
 use twin_contract::Cloud::{Aws, Gcp};
 
 use crate::{
+    crossing::reading,
     house::Host,
+    peer::{FakePeer, error},
     process::{Told, run, twin},
     replies::Reply,
 };
@@ -245,6 +247,57 @@ async fn damage_is_found_reported_and_not_restored() {
             .then_some(codes)
     });
     assert_eq!(reported.await, ["RECORD_DAMAGED"]);
+}
+
+#[tokio::test]
+async fn a_damaged_letter_is_discarded_and_reported() {
+    let refusing = FakePeer::start(|_| error(400));
+    let host = Host::of(Aws, "connector,error-reporter")
+        .set("REMOTE_INGESTION_URL", &refusing.url())
+        .start()
+        .await;
+    for number in 0..2 {
+        let kept = host.post("/telemetry", &reading(number)).await;
+        kept.assert_status(202);
+    }
+    let letters = host.texts("/dead-letters", "letter_id").await;
+    let database = Connection::open(host.data().join("twin.db")).unwrap();
+    let damage = "UPDATE dead_letters SET envelope = CAST('{}' AS BLOB)";
+    assert_eq!(database.execute(damage, []).unwrap(), 2);
+    drop(database);
+    assert!(host.items("/dead-letters").await.is_empty());
+
+    let path = format!("/dead-letters/{}?reason=the+disk", letters[0]);
+    let (name, key) = host.credential();
+    let told = host.send(Method::DELETE, &path, &[(name, &key)], "").await;
+    told.unwrap().assert_status(200);
+    let mut command = host.command(["dead-letters", "discard", &letters[1]]);
+    command.args(["--reason", "the disk", "--cloud", "aws", "--data"]);
+    let told = run(command.arg(host.data()));
+    assert_eq!(told.code, Some(0), "{told:?}");
+
+    let messages = crate::process::eventually("both are reported", async || {
+        let messages = host.texts("/errors", "message").await;
+        let discarded = messages
+            .into_iter()
+            .filter(|message| message.contains(" discarded damaged dead letter "));
+        let discarded: Vec<_> = discarded.collect();
+        (discarded.len() == 2).then_some(discarded)
+    })
+    .await;
+    for letter in &letters {
+        assert!(
+            messages
+                .iter()
+                .any(|message| message.contains(letter.as_str())),
+            "{messages:?}"
+        );
+    }
+    let metrics = host.get("/metrics").await.text;
+    assert!(
+        metrics.contains(r#"twin_dead_letters{cloud="aws"} 0"#),
+        "{metrics}"
+    );
 }
 
 /// Changes a byte of the record of the device `d`.

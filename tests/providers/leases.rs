@@ -31,6 +31,8 @@ every_provider!(
     a_letter_that_was_not_tried_has_its_turn_again,
     letters_are_taken_by_peer_and_by_time,
     a_preview_shows_what_would_be_taken_and_takes_nothing,
+    a_number_that_the_store_never_gave_spoils_no_queue,
+    what_is_whole_is_not_taken_as_damaged,
 );
 
 const SECOND: i64 = 1_000_000;
@@ -397,4 +399,49 @@ async fn a_preview_shows_what_would_be_taken_and_takes_nothing(house: House) {
         }
     );
     assert_eq!(ids(&take(&stores, 10).await), names);
+}
+
+async fn a_number_that_the_store_never_gave_spoils_no_queue(house: House) {
+    const LARGEST: u64 = i64::MAX.unsigned_abs();
+    for (twin, number) in [
+        ("t1", u64::MAX),
+        ("t2", LARGEST),
+        ("t3", LARGEST - 1),
+        ("t4", LARGEST + 1),
+    ] {
+        let stores = house.open_for(twin);
+        for letter_id in ["a", "b"] {
+            stores.dead_letters.push(letter(letter_id)).await.unwrap();
+        }
+        let taken = take_of(&stores, any_letter(), Some(number), 1).await;
+        assert_eq!(ids(&taken.leases), ["a"], "{number}");
+        assert!(taken.round < number, "{number}: {}", taken.round);
+        let given = stores.dead_letters.release(
+            "a".to_owned(),
+            taken.leases[0].receipt.clone(),
+            Some(number),
+        );
+        assert_eq!(given.await, Ok(true));
+        // The rest of the round does not have it again.
+        let rest = take_of(&stores, any_letter(), Some(taken.round), 9).await;
+        assert_eq!(ids(&rest.leases), ["b"], "{number}");
+        give_back(&stores, &rest.leases).await;
+
+        for letter_id in ["c", "d"] {
+            let pushed = stores.dead_letters.push(letter(letter_id)).await;
+            assert_eq!(pushed, Ok(()), "{number}");
+        }
+        let leases = take(&stores, 9).await;
+        assert_eq!(ids(&leases), ["a", "b", "c", "d"], "{number}");
+        assert!(leases.iter().all(|lease| lease.turn < 100), "{leases:?}");
+    }
+}
+
+async fn what_is_whole_is_not_taken_as_damaged(house: House) {
+    let stores = holding(&house, &["a"]).await;
+    for letter_id in ["a", "none"] {
+        let taken = stores.dead_letters.take_damaged(letter_id.to_owned(), 1000);
+        assert_eq!(taken.await, Ok(None));
+    }
+    assert!(take_one(&stores, "a").await.is_some());
 }

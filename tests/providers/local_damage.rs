@@ -23,7 +23,7 @@ use twin_host::{
     },
 };
 
-use crate::samples::{TELEMETRY, any_letter, entry, everything, letter};
+use crate::samples::{TELEMETRY, any_letter, entry, everything, letter, only};
 
 fn open(folder: &Path) -> Stores {
     let settings = LocalSettings {
@@ -216,6 +216,83 @@ async fn a_damaged_letter_is_reported_once_and_neither_shown_nor_sent() {
         assert_eq!(events[0].error_code, "LETTER_DAMAGED");
         assert_eq!(events[0].severity, Severity::Critical);
     }
+}
+
+const DAMAGE_TO_B: [&str; 3] = [
+    "UPDATE dead_letters SET envelope = CAST('{}' AS BLOB) WHERE letter_id = 'b'",
+    "UPDATE dead_letters SET peer = CAST(X'62FF' AS TEXT) WHERE letter_id = 'b'",
+    "UPDATE dead_letters SET attempts = '[' WHERE letter_id = 'b'",
+];
+
+#[tokio::test]
+async fn a_damaged_letter_that_comes_again_is_whole_again() {
+    for sql in DAMAGE_TO_B {
+        for noticed in [true, false] {
+            let folder = tempdir().unwrap();
+            let stores = open(folder.path());
+            for id in ["a", "b"] {
+                stores.dead_letters.push(letter(id)).await.unwrap();
+            }
+            change(folder.path(), sql);
+            if noticed {
+                stores.dead_letters.list(None, 10).await.unwrap();
+            }
+            // The sender is told that it is stored.
+            stores.dead_letters.push(letter("b")).await.unwrap();
+            let shown = stores.dead_letters.get("b".to_owned()).await.unwrap();
+            assert_eq!(shown.unwrap().letter, letter("b"), "{sql}");
+            let taken = stores.dead_letters.take(only("b"), None, 1, 60_000).await;
+            assert_eq!(taken.unwrap().leases[0].letter, letter("b"), "{sql}");
+            assert_eq!(events(&stores).await.len(), usize::from(noticed));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_letter_can_be_removed() {
+    for sql in DAMAGE_TO_B {
+        let folder = tempdir().unwrap();
+        let stores = open(folder.path());
+        for id in ["a", "b"] {
+            stores.dead_letters.push(letter(id)).await.unwrap();
+        }
+        change(folder.path(), sql);
+        let take = || stores.dead_letters.take_damaged("b".to_owned(), 60_000);
+        let lease = take().await.unwrap().unwrap();
+        assert_eq!(lease.letter.letter_id, "b");
+        assert_eq!(lease.letter.id, "message-of-b");
+        assert_eq!(take().await, Ok(None), "it is held");
+        let receipt = lease.receipt.clone();
+        let released = stores.dead_letters.release("b".to_owned(), receipt, None);
+        assert_eq!(released.await, Ok(true));
+        let lease = take().await.unwrap().unwrap();
+        let settled = stores.dead_letters.settle("b".to_owned(), lease.receipt);
+        assert_eq!(settled.await, Ok(true));
+        assert_eq!(stores.dead_letters.get("b".to_owned()).await, Ok(None));
+        let numbers = stores.statistics.numbers().await.unwrap();
+        assert_eq!(numbers.dead_letters, Some(1));
+        let database = Connection::open(folder.path().join("twin.db")).unwrap();
+        let noted: u32 = database
+            .query_row("SELECT count(*) FROM damage", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(noted, 0);
+    }
+}
+
+#[tokio::test]
+async fn a_letter_that_is_found_whole_is_taken_again() {
+    let folder = tempdir().unwrap();
+    let stores = open(folder.path());
+    stores.dead_letters.push(letter("b")).await.unwrap();
+    change(folder.path(), "UPDATE dead_letters SET id = 'x'");
+    assert_eq!(
+        stores.dead_letters.list(None, 10).await.unwrap().letters,
+        []
+    );
+    assert_eq!(events(&stores).await.len(), 1);
+    change(folder.path(), "UPDATE dead_letters SET id = 'message-of-b'");
+    let taken = stores.dead_letters.take(any_letter(), None, 10, 60_000);
+    assert_eq!(taken.await.unwrap().leases.len(), 1);
 }
 
 #[tokio::test]

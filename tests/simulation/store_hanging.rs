@@ -8,8 +8,8 @@ use twin_host::{
     bindings::{
         circuits::{Circuit, SwapFailure},
         dead_letter_replay::{
-            Page as LetterPage, Place, PreviewPage, Selection as LetterSelection, StoredLetter,
-            Taken,
+            Lease, Page as LetterPage, Place, PreviewPage, Selection as LetterSelection,
+            StoredLetter, Taken,
         },
         dead_letters::Letter,
         error_topic::SystemError,
@@ -20,7 +20,7 @@ use twin_host::{
     providers::{Circuits, DeadLetters, ErrorTopic, Event, Records, Stores},
 };
 use twin_tests::{
-    Stage, StageBuilder, Told, bodies::ENVELOPE_L3, connector, failing, get, post, received,
+    Stage, StageBuilder, Told, bodies::ENVELOPE_L3, connector, error, failing, get, post, received,
 };
 
 /// Stores whose calls wait while `hangs` is true.
@@ -28,12 +28,17 @@ use twin_tests::{
 struct Hanging {
     inner: Stores,
     hangs: watch::Receiver<bool>,
+    /// How long each call takes.
+    takes: Duration,
 }
 
 impl Hanging {
     async fn answered(&self) {
         let mut hangs = self.hangs.clone();
         hangs.wait_for(|hangs| !hangs).await.unwrap();
+        if !self.takes.is_zero() {
+            tokio::time::sleep(self.takes).await;
+        }
     }
 }
 
@@ -88,6 +93,16 @@ impl DeadLetters for Hanging {
         self.answered().await;
         let letters = &self.inner.dead_letters;
         letters.take(selection, round, limit, lease_ms).await
+    }
+
+    async fn take_damaged(
+        &self,
+        letter_id: String,
+        lease_ms: u32,
+    ) -> Result<Option<Lease>, Failure> {
+        self.answered().await;
+        let letters = &self.inner.dead_letters;
+        letters.take_damaged(letter_id, lease_ms).await
     }
 
     async fn settle(&self, letter_id: String, receipt: String) -> Result<bool, Failure> {
@@ -151,11 +166,21 @@ impl Circuits for Hanging {
 
 /// A stage whose stores hang as long as the sender says so.
 async fn hanging(stage: StageBuilder) -> (Stage, watch::Sender<bool>) {
-    let (hang, hangs) = watch::channel(true);
+    stores_of(stage, true, Duration::ZERO).await
+}
+
+/// A stage whose stores may hang, and take so long for each call.
+async fn stores_of(
+    stage: StageBuilder,
+    hang: bool,
+    takes: Duration,
+) -> (Stage, watch::Sender<bool>) {
+    let (hang, hangs) = watch::channel(hang);
     let stage = stage.watch(move |inner| {
         let stores = Arc::new(Hanging {
             inner: inner.clone(),
             hangs,
+            takes,
         });
         Stores {
             records: stores.clone(),
@@ -245,6 +270,22 @@ async fn a_connector_that_cannot_deliver_either_answers_before_its_deadline() {
     let (told, took) = timed(&stage, stage_reading()).await;
     assert_eq!((told.status, told.code()), (503, "DELIVERY_FAILED"));
     assert!(took <= 25_000, "{took} ms");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replay_gives_many_letters_back_at_once() {
+    const LETTERS: usize = 320;
+    let (stage, _hang) = stores_of(connector(), false, Duration::from_millis(20)).await;
+    stage.peers.answer("ingestion", |_, _| Ok(error(400)));
+    stage.send_many("m", LETTERS).await;
+    assert_eq!(stage.letters().await.len(), LETTERS);
+    stage.peers.answer("ingestion", |_, _| failing());
+    let (told, took) = timed(&stage, post("/dead-letters/replay", "")).await;
+    assert_eq!(told.status, 200, "{told:?}");
+    // One by one it would be 6.4 s.
+    assert!(took <= 2_000, "{took} ms");
+    let letters = stage.letters().await;
+    assert!(letters.iter().all(|stored| stored.leased_until.is_none()));
 }
 
 fn stage_reading() -> Request {

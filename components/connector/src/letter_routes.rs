@@ -69,13 +69,11 @@ async fn discard(
     let taken = store::take(selection, None, 1, DISCARD_LEASE_MS)
         .await
         .map_err(|failure| store_failed(&failure))?;
-    let Some(lease) = taken.leases.into_iter().next() else {
-        return Err(match find(letter_id).await? {
-            Some(_) => leased(),
-            None => not_found(),
-        });
+    let (lease, damaged) = match taken.leases.into_iter().next() {
+        Some(lease) => (lease, false),
+        None => (hold_damaged(letter_id).await?, true),
     };
-    if report(caller, &lease, reason).await.is_err() {
+    if report(caller, &lease, damaged, reason).await.is_err() {
         // If this fails, too, the lease ends by itself.
         let _ = store::release(letter_id.to_owned(), lease.receipt, Some(lease.turn)).await;
         return Err(reply::try_again(
@@ -90,12 +88,32 @@ async fn discard(
     }
 }
 
+/// Leases a letter that no replay can take because it is damaged.
+async fn hold_damaged(letter_id: &str) -> Result<Lease, Response> {
+    let taken = store::take_damaged(letter_id.to_owned(), DISCARD_LEASE_MS)
+        .await
+        .map_err(|failure| store_failed(&failure))?;
+    if let Some(lease) = taken {
+        return Ok(lease);
+    }
+    Err(match find(letter_id).await? {
+        Some(_) => leased(),
+        None => not_found(),
+    })
+}
+
 /// Says who discards what, and why. The content is not repeated: it may be the reason.
-async fn report(caller: &Caller, lease: &Lease, reason: &DiscardReason) -> Result<(), Failure> {
+async fn report(
+    caller: &Caller,
+    lease: &Lease,
+    damaged: bool,
+    reason: &DiscardReason,
+) -> Result<(), Failure> {
     let letter = &lease.letter;
     let message = format!(
-        "{} discarded dead letter {} for {} (message {}, envelope sha256 {}): {}",
+        "{} discarded {}dead letter {} for {} (message {}, envelope sha256 {}): {}",
         caller.name,
+        if damaged { "damaged " } else { "" },
         letter.letter_id,
         letter.peer,
         letter.id,

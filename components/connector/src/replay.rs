@@ -171,10 +171,13 @@ impl Replay {
                 });
             }
         }
-        for letter in staying {
-            // If this fails, the lease ends by itself.
-            let _ = store::release(letter.letter_id, letter.receipt, letter.turn).await;
-        }
+        // The time may be up: not one by one, so that a store that commits many at once can do so.
+        stream::iter(staying)
+            .for_each_concurrent(BATCH as usize, async |letter| {
+                // If this fails, the lease ends by itself.
+                let _ = store::release(letter.letter_id, letter.receipt, letter.turn).await;
+            })
+            .await;
         report.next = round.filter(|_| more).map(|round| round.to_string());
         Ok(report)
     }

@@ -5,7 +5,8 @@ use wasmtime::component::Accessor;
 use super::Imports;
 use crate::{
     bindings::dead_letter_replay::{
-        Failure, Host, HostWithStore, Page, Place, PreviewPage, Selection, StoredLetter, Taken,
+        Failure, Host, HostWithStore, Lease, Page, Place, PreviewPage, Selection, StoredLetter,
+        Taken,
     },
     runtime::State,
 };
@@ -48,6 +49,15 @@ impl<T: Send + 'static> HostWithStore<T> for Imports {
     ) -> Result<Taken, Failure> {
         let letters = &Self::of(accessor).stores.dead_letters;
         letters.take(selection, round, limit, lease_ms).await
+    }
+
+    async fn take_damaged(
+        accessor: &Accessor<T, Self>,
+        letter_id: String,
+        lease_ms: u32,
+    ) -> Result<Option<Lease>, Failure> {
+        let letters = &Self::of(accessor).stores.dead_letters;
+        letters.take_damaged(letter_id, lease_ms).await
     }
 
     async fn settle(

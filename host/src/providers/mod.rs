@@ -20,7 +20,7 @@ use async_trait::async_trait;
 
 use crate::bindings::{
     circuits::{Circuit, SwapFailure},
-    dead_letter_replay::{self, Place, PreviewPage, StoredLetter, Taken},
+    dead_letter_replay::{self, Lease, Place, PreviewPage, StoredLetter, Taken},
     dead_letters::Letter,
     error_topic::SystemError,
     records::{self, Entry, Outcome, Selection},
@@ -49,7 +49,8 @@ pub struct Stores {
 /// Collections of records in order of (device, time, id): `records` in the WIT.
 #[async_trait]
 pub trait Records: Send + Sync + 'static {
-    /// Stores entries, all or none, durable before it returns; one outcome for each, in order.
+    /// Stores entries, all or none, durable before it returns; one outcome for each, in order. A record that is damaged is
+    /// replaced by the same one.
     async fn put(&self, collection: String, entries: Vec<Entry>) -> Result<Vec<Outcome>, Failure>;
 
     /// At most `limit` records (taken as 1 to 1000), and at most 1 MiB of bodies but at least one record.
@@ -66,7 +67,7 @@ pub trait Records: Send + Sync + 'static {
 /// outlasted its lease still settles its letter if nobody else has begun to deliver it.
 #[async_trait]
 pub trait DeadLetters: Send + Sync + 'static {
-    /// Stores a letter durably. A letter that is stored already is left as it is.
+    /// Stores a letter durably. A letter that is stored already is left as it is; one that is damaged is replaced.
     async fn push(&self, letter: Letter) -> Result<(), Failure>;
 
     /// At most `limit` letters and 1 MiB of envelopes, but at least one letter; in the order they were pushed. Any place
@@ -90,7 +91,8 @@ pub trait DeadLetters: Send + Sync + 'static {
 
     /// Leases letters that nobody holds for `lease_ms` milliseconds, and puts them at the end of the queue. At most
     /// `limit` of them and 1 MiB of envelopes, but at least one, if one is free. Only letters of the round, which has
-    /// each letter once that was in the queue when it began; without `round` a new one begins.
+    /// each letter once that was in the queue when it began; without `round`, or with one beyond the end of the queue, a new
+    /// one begins.
     async fn take(
         &self,
         selection: dead_letter_replay::Selection,
@@ -99,10 +101,19 @@ pub trait DeadLetters: Send + Sync + 'static {
         lease_ms: u32,
     ) -> Result<Taken, Failure>;
 
+    /// Leases a letter that is not as it was stored, so that it can be discarded; with what is left of it. `None` if there is
+    /// no such letter, or it is whole or held.
+    async fn take_damaged(
+        &self,
+        letter_id: String,
+        lease_ms: u32,
+    ) -> Result<Option<Lease>, Failure>;
+
     /// Removes a letter that was delivered or discarded; false if the receipt is not (any longer) the letter's.
     async fn settle(&self, letter_id: String, receipt: String) -> Result<bool, Failure>;
 
-    /// Gives a letter back before its lease ends, to its old `turn` if one is given; false as for `settle`.
+    /// Gives a letter back before its lease ends, to its old `turn` if one is given (never to a later one than it has);
+    /// false as for `settle`.
     async fn release(
         &self,
         letter_id: String,

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use super::{Circuits, DeadLetters, ErrorTopic, Event, PUBLISH_LIMIT, Records, Stores};
 use crate::bindings::{
     circuits::{Circuit, SwapFailure},
-    dead_letter_replay::{self, Place, PreviewPage, StoredLetter, Taken},
+    dead_letter_replay::{self, Lease, Place, PreviewPage, StoredLetter, Taken},
     dead_letters::Letter,
     error_topic::SystemError,
     records::{self, Entry, Outcome, Selection},
@@ -194,6 +194,17 @@ impl DeadLetters for Timely {
         let store = Arc::clone(&self.stores.dead_letters);
         let call = async move { store.take(selection, round, limit, lease_ms).await };
         self.writing.pass(call).await
+    }
+
+    async fn take_damaged(
+        &self,
+        letter_id: String,
+        lease_ms: u32,
+    ) -> Result<Option<Lease>, Failure> {
+        let store = Arc::clone(&self.stores.dead_letters);
+        self.writing
+            .pass(async move { store.take_damaged(letter_id, lease_ms).await })
+            .await
     }
 
     async fn settle(&self, letter_id: String, receipt: String) -> Result<bool, Failure> {

@@ -30,9 +30,22 @@ pub fn later(instant: Instant, ms: u32) -> Instant {
     instant.saturating_add(Instant::from(ms) * 1000)
 }
 
+/// How far the clocks of machines that share a store may differ, in microseconds.
+const CLOCKS_APART_US: Instant = 1_000_000;
+
+/// The latest that a lease can have begun at this time, by the clock of whichever machine. One that began later is from before
+/// the clock was set back.
+pub fn latest_start(now: Instant) -> Instant {
+    now.saturating_add(CLOCKS_APART_US)
+}
+
 /// When a lease ends; none if there is none, or if it is over: also because the clock was set back behind its beginning.
 pub fn lease_end(lease: Option<Range<Instant>>) -> Option<Instant> {
-    let lease = lease.filter(|lease| lease.contains(&now()))?;
+    lease_end_at(now(), lease)
+}
+
+fn lease_end_at(now: Instant, lease: Option<Range<Instant>>) -> Option<Instant> {
+    let lease = lease.filter(|lease| lease.start <= latest_start(now) && now < lease.end)?;
     Some(lease.end)
 }
 
@@ -57,4 +70,25 @@ pub fn unique() -> String {
         *byte = random;
     }
     MessageId::unique(millis(now()), bytes).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lease_of_a_clock_that_is_a_little_ahead_stands() {
+        const SECOND: Instant = 1_000_000;
+        for (lease, expected) in [
+            (None, None),
+            (Some(0..SECOND), Some(SECOND)),
+            (Some(-SECOND..0), None),
+            (Some(1..2 * SECOND), Some(2 * SECOND)),
+            (Some(SECOND..2 * SECOND), Some(2 * SECOND)),
+            (Some(SECOND + 1..2 * SECOND), None),
+            (Some(Instant::MIN..1), Some(1)),
+        ] {
+            assert_eq!(lease_end_at(0, lease.clone()), expected, "{lease:?}");
+        }
+    }
 }

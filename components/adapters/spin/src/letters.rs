@@ -21,7 +21,8 @@ const PUSH: &str = "
         (twin, letter_id, id, peer, trace_id, envelope, attempts,
          first_failure_us, last_failure_us, stored_at_us, turn)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,
-        (SELECT coalesce(max(turn), 0) + 1 FROM dead_letters WHERE twin = ?1))
+        (SELECT min(coalesce(max(turn), 0), 9223372036854775806) + 1
+            FROM dead_letters WHERE twin = ?1))
     ON CONFLICT (twin, letter_id) DO NOTHING";
 
 /// The columns in the order in which [`read`] takes them; to be followed by conditions.

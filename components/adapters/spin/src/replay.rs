@@ -24,37 +24,38 @@ const GET: &str = select_letters!("AND letter_id = ?2");
 macro_rules! free {
     ($conditions:literal) => {
         concat!(
-            "AND (leased_until_us IS NULL OR leased_until_us <= ?2 OR leased_at_us > ?2)
-             AND (?3 IS NULL OR letter_id = ?3)
-             AND (?4 IS NULL OR peer = ?4)
-             AND (?5 IS NULL OR stored_at_us < ?5) ",
+            "AND (leased_until_us IS NULL OR leased_until_us <= ?2 OR leased_at_us > ?3)
+             AND (?4 IS NULL OR letter_id = ?4)
+             AND (?5 IS NULL OR peer = ?5)
+             AND (?6 IS NULL OR stored_at_us < ?6) ",
             $conditions,
-            " ORDER BY turn, letter_id LIMIT ?6"
+            " ORDER BY turn, letter_id LIMIT ?7"
         )
     };
 }
 
 const PREVIEW: &str = concat!(
     "SELECT letter_id, id, peer, stored_at_us, turn FROM dead_letters WHERE twin = ?1 ",
-    free!("AND (turn, letter_id) > (?7, ?8)")
+    free!("AND (turn, letter_id) > (?8, ?9)")
 );
 
-const FREE: &str = concat!(select_letters!(""), free!("AND turn <= ?7"));
+const FREE: &str = concat!(select_letters!(""), free!("AND turn <= ?8"));
 
 const LAST_TURN: &str = "SELECT coalesce(max(turn), 0) FROM dead_letters WHERE twin = ?1";
 
 const LEASE: &str = "
     UPDATE dead_letters SET receipt = ?3, leased_at_us = ?5, leased_until_us = ?4,
-        turn = (SELECT max(max(turn), ?6) + 1 FROM dead_letters WHERE twin = ?1)
+        turn = (SELECT min(max(max(turn), ?6), 9223372036854775806) + 1
+            FROM dead_letters WHERE twin = ?1)
     WHERE twin = ?1 AND seq = ?2
-        AND (leased_until_us IS NULL OR leased_until_us <= ?5 OR leased_at_us > ?5)
+        AND (leased_until_us IS NULL OR leased_until_us <= ?5 OR leased_at_us > ?7)
     RETURNING seq";
 
 const SETTLE: &str = "
     DELETE FROM dead_letters WHERE twin = ?1 AND letter_id = ?2 AND receipt = ?3 RETURNING seq";
 
 const RELEASE: &str = "
-    UPDATE dead_letters SET receipt = NULL, leased_until_us = NULL, turn = coalesce(?4, turn)
+    UPDATE dead_letters SET receipt = NULL, leased_until_us = NULL, turn = min(coalesce(?4, turn), turn)
     WHERE twin = ?1 AND letter_id = ?2 AND receipt = ?3 RETURNING seq";
 
 impl Guest for Adapter {
@@ -125,10 +126,9 @@ impl Guest for Adapter {
     ) -> Result<Taken, Failure> {
         let database = Database::open().await?;
         let now = clock::now();
-        let round = match round {
-            Some(round) => round,
-            None => last_turn(&database).await?,
-        };
+        // A caller's number is not taken beyond those that were given.
+        let last_turn = last_turn(&database).await?;
+        let round = round.map_or(last_turn, |round| round.min(last_turn));
         let parameters = selected(selection, limit)
             .into_iter()
             .chain([number(round)]);
@@ -143,6 +143,7 @@ impl Guest for Adapter {
                 Value::Integer(now),
                 // The last of the round may be gone by now: what is taken must come behind it all the same.
                 number(round),
+                Value::Integer(clock::latest_start(now)),
             ];
             // No row: somebody else was faster.
             if database.first(LEASE, parameters).await?.is_some() {
@@ -158,6 +159,11 @@ impl Guest for Adapter {
             round,
             more,
         })
+    }
+
+    async fn take_damaged(_letter_id: String, _lease_ms: u32) -> Result<Option<Lease>, Failure> {
+        // Rows have no digest here.
+        Ok(None)
     }
 
     async fn settle(letter_id: String, receipt: String) -> Result<bool, Failure> {
@@ -190,9 +196,11 @@ async fn last_turn(database: &Database) -> Result<u64, Failure> {
 }
 
 /// The parameters of a statement with [`free`], from `?2` on.
-fn selected(selection: Selection, limit: u32) -> [Value; 5] {
+fn selected(selection: Selection, limit: u32) -> [Value; 6] {
+    let now = clock::now();
     [
-        Value::Integer(clock::now()),
+        Value::Integer(now),
+        Value::Integer(clock::latest_start(now)),
         optional(selection.letter_id),
         optional(selection.peer),
         selection.before.map_or(Value::Null, Value::Integer),

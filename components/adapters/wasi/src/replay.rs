@@ -111,9 +111,9 @@ impl Guest for Adapter {
         let wanted = selection.letter_id.as_deref().map(names::plain);
         let queue = letters.in_turn().await?;
         let last_turn = queue.last().map_or(0, |last| last.number);
-        let round = round.unwrap_or(last_turn);
-        // The last of the round may be gone by now: what is taken must come behind it all the same.
-        let mut last_turn = last_turn.max(round);
+        // A caller's number is not taken beyond those that were given.
+        let round = round.map_or(last_turn, |round| round.min(last_turn));
+        let mut last_turn = last_turn;
         let mut taken = Fill::new(limit);
         for turn in queue {
             if turn.number > round {
@@ -167,6 +167,11 @@ impl Guest for Adapter {
         })
     }
 
+    async fn take_damaged(_letter_id: String, _lease_ms: u32) -> Result<Option<Lease>, Failure> {
+        // Files have no digest here.
+        Ok(None)
+    }
+
     async fn settle(letter_id: String, receipt: String) -> Result<bool, Failure> {
         let settled = |_| Hold {
             settled: true,
@@ -181,7 +186,7 @@ impl Guest for Adapter {
         turn: Option<u64>,
     ) -> Result<bool, Failure> {
         let released = |held: Hold| Hold {
-            turn: turn.or(held.turn),
+            turn: held.turn.into_iter().chain(turn).min(),
             ..Hold::default()
         };
         give_up(&letter_id, &receipt, released).await

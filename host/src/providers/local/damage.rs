@@ -3,8 +3,13 @@
 use rusqlite::named_params;
 use twin_contract::Timestamp;
 
-use super::{Store, error_topic, session::Session, writer::Need};
-use crate::bindings::error_topic::{Severity, SystemError};
+use super::{
+    Store, dead_letters, error_topic, records, seal::Checked, session::Session, writer::Need,
+};
+use crate::bindings::{
+    dead_letters::Letter,
+    error_topic::{Severity, SystemError},
+};
 
 /// What is damaged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +33,15 @@ const NOTE: &str = "
     ON CONFLICT (twin, kind, item) DO NOTHING";
 
 const FORGET: &str = "DELETE FROM damage WHERE twin = :twin AND kind = :kind AND item = :item";
+
+const RECORD_ROW: &str = "SELECT rowid, * FROM records WHERE rowid = :item";
+
+const LETTER_ROW: &str = "SELECT * FROM dead_letters WHERE seq = :item";
+
+/// Letters that were found damaged. It does not matter which of many these are, if they are not always the same.
+const NOTED_LETTERS: &str = "
+    SELECT dead_letters.* FROM damage JOIN dead_letters ON seq = item
+    WHERE damage.twin = :twin AND kind = 'letter' ORDER BY random() LIMIT 100";
 
 /// Read as bytes, since nothing in a damaged row need be what it was.
 const RECORD: &str = "
@@ -59,7 +73,95 @@ impl Store {
     }
 }
 
+/// Checks letters that were found damaged once more: what was read wrongly may be read rightly now.
+pub(super) fn check_letters_again(session: &Session<'_>) -> rusqlite::Result<()> {
+    let checked: Vec<Option<i64>> = {
+        let mut noted = session.connection.prepare_cached(NOTED_LETTERS)?;
+        let rows = noted.query_map(named_params! { ":twin": session.twin() }, |row| {
+            let whole = matches!(dead_letters::check_row(row)?, Checked::Whole(_));
+            Ok(if whole { row.get("seq")? } else { None })
+        })?;
+        rows.collect::<Result<_, _>>()?
+    };
+    for item in checked.into_iter().flatten() {
+        tracing::info!(item, "a letter that was found damaged is as it was stored");
+        forget(session, Kind::Letter, item)?;
+    }
+    Ok(())
+}
+
+/// Whether a row is there and not as it was stored, as the connection that writes reads it.
+fn is_damaged(session: &Session<'_>, kind: Kind, item: i64) -> rusqlite::Result<bool> {
+    let item = named_params! { ":item": item };
+    let damaged = match kind {
+        Kind::Record => session.find(RECORD_ROW, item, |row| {
+            Ok(matches!(records::check_row(row)?, Checked::Damaged(_)))
+        }),
+        Kind::Letter => session.find(LETTER_ROW, item, |row| {
+            Ok(matches!(dead_letters::check_row(row)?, Checked::Damaged(_)))
+        }),
+    };
+    Ok(damaged?.unwrap_or(false))
+}
+
+/// What is left of a damaged row; texts with a replacement for what is no text.
+struct Remains {
+    /// Of a record its id, of a letter its name.
+    name: String,
+    /// Of a record its device, of a letter its message.
+    subject: String,
+    content: Vec<u8>,
+    /// Of a letter.
+    peer: String,
+}
+
+fn remains(session: &Session<'_>, kind: Kind, item: i64) -> rusqlite::Result<Option<Remains>> {
+    let select = match kind {
+        Kind::Record => RECORD,
+        Kind::Letter => LETTER,
+    };
+    session.find(select, named_params! { ":item": item }, |row| {
+        let text = |column| -> rusqlite::Result<String> {
+            let bytes: Vec<u8> = row.get(column)?;
+            Ok(String::from_utf8_lossy(&bytes).into_owned())
+        };
+        Ok(Remains {
+            name: text(0)?,
+            subject: text(1)?,
+            content: row.get(2)?,
+            peer: text(3)?,
+        })
+    })
+}
+
+/// What is left of a damaged letter, without its history.
+pub(super) fn remains_of_letter(
+    session: &Session<'_>,
+    seq: i64,
+) -> rusqlite::Result<Option<Letter>> {
+    let left = remains(session, Kind::Letter, seq)?;
+    Ok(left.map(|left| Letter {
+        letter_id: left.name,
+        id: left.subject,
+        peer: left.peer,
+        trace_id: None,
+        envelope: left.content,
+        attempts: Vec::new(),
+        first_failure_at: 0,
+        last_failure_at: 0,
+    }))
+}
+
 fn report(session: &Session<'_>, kind: Kind, item: i64) -> rusqlite::Result<()> {
+    // Another connection found it damaged: a single wrong read must not put a letter out of replay.
+    if !is_damaged(session, kind, item)? {
+        tracing::info!(
+            kind = kind.name(),
+            item,
+            "what was read as damaged is as it was stored, or gone"
+        );
+        return forget(session, kind, item);
+    }
     // A command that only looks at the data does not know the cloud: the host reports the row when it meets it.
     let Some(cloud) = session.database.settings.cloud else {
         tracing::error!(kind = kind.name(), item, "a damaged row was met");
@@ -73,31 +175,20 @@ fn report(session: &Session<'_>, kind: Kind, item: i64) -> rusqlite::Result<()> 
     if noted == 0 {
         return Ok(());
     }
-    let select = match kind {
-        Kind::Record => RECORD,
-        Kind::Letter => LETTER,
-    };
-    let row = session.find(select, named_params! { ":item": item }, |row| {
-        let text = |column| -> rusqlite::Result<String> {
-            let bytes: Vec<u8> = row.get(column)?;
-            Ok(String::from_utf8_lossy(&bytes).into_owned())
-        };
-        Ok((text(0)?, text(1)?, row.get::<_, Vec<u8>>(2)?, text(3)?))
-    })?;
-    let Some((first, second, bytes, peer)) = row else {
-        // It was removed meanwhile.
+    let Some(left) = remains(session, kind, item)? else {
         return Ok(());
     };
+    let (name, subject) = (&left.name, &left.subject);
     let (component, error_code, message) = match kind {
         Kind::Record => (
             "L3-Reader",
             "RECORD_DAMAGED",
-            format!("the record {first:?} of the device {second:?} is not as it was stored"),
+            format!("the record {name:?} of the device {subject:?} is not as it was stored"),
         ),
         Kind::Letter => (
-            connector_before(&peer),
+            connector_before(&left.peer),
             "LETTER_DAMAGED",
-            format!("the dead letter {first:?} of the message {second:?} is not as it was stored"),
+            format!("the dead letter {name:?} of the message {subject:?} is not as it was stored"),
         ),
     };
     tracing::error!(error_code, item, message, "a damaged row was met");
@@ -109,7 +200,7 @@ fn report(session: &Session<'_>, kind: Kind, item: i64) -> rusqlite::Result<()> 
         error_code: error_code.to_owned(),
         message: format!("{message}: it is not served; restore it from a backup"),
         timestamp: Timestamp::from_micros(session.now()).to_string(),
-        raw_data: twin_contract::SystemError::raw_data(&bytes),
+        raw_data: twin_contract::SystemError::raw_data(&left.content),
     };
     error_topic::publish(session, &error)
 }

@@ -8,7 +8,8 @@ use rusqlite::{Params, Row, named_params};
 use super::{
     Store,
     columns::Attempts,
-    damage::Kind,
+    damage::{self, Kind},
+    retention::{REMOVE_LETTER, remove},
     seal::{Checked, check, holds, seal, whole},
     session::Session,
     writer::Need,
@@ -31,7 +32,8 @@ const PUSH: &str = "
     VALUES
         (:twin, :letter_id, :id, :peer, :trace_id, :envelope, :attempts,
          :first_failure, :last_failure, :now, :seal,
-         (SELECT coalesce(max(turn), 0) + 1 FROM dead_letters WHERE twin = :twin))
+         (SELECT min(coalesce(max(turn), 0), 9223372036854775806) + 1
+            FROM dead_letters WHERE twin = :twin))
     ON CONFLICT (twin, letter_id) DO NOTHING";
 
 const LIST: &str = "SELECT * FROM dead_letters WHERE twin = :twin AND seq > :after ORDER BY seq";
@@ -76,17 +78,22 @@ const LEASE: &str = "
 
 const SETTLE: &str = "
     DELETE FROM dead_letters
-    WHERE twin = :twin AND letter_id = :letter_id AND receipt = :receipt";
+    WHERE twin = :twin AND letter_id = :letter_id AND receipt = :receipt RETURNING seq";
+
+/// Finds a letter that is damaged and free.
+const FREE_DAMAGED: &str = "
+    SELECT turn FROM dead_letters
+    WHERE seq = :seq AND (leased_until_us IS NULL OR leased_until_us <= :now OR leased_at_us > :now)";
 
 const RELEASE: &str = "
-    UPDATE dead_letters SET receipt = NULL, leased_until_us = NULL, turn = coalesce(:turn, turn)
+    UPDATE dead_letters SET receipt = NULL, leased_until_us = NULL, turn = min(coalesce(:turn, turn), turn)
     WHERE twin = :twin AND letter_id = :letter_id AND receipt = :receipt";
 
 #[async_trait]
 impl DeadLetters for Store {
     async fn push(&self, letter: Letter) -> Result<(), Failure> {
         self.writer
-            .run(Need::Room, move |session| push(session, letter))
+            .run(Need::Room, move |session| push(session, &letter))
             .await
     }
 
@@ -105,11 +112,7 @@ impl DeadLetters for Store {
             .readers
             .run(move |session| {
                 let now = session.now();
-                let found = session.find(
-                    GET,
-                    named_params! { ":twin": session.twin(), ":letter_id": letter_id },
-                    check_row,
-                )?;
+                let found = find(session, &letter_id)?;
                 Ok(found.map(|found| found.map(|kept| kept.stored(now))))
             })
             .await?;
@@ -156,16 +159,31 @@ impl DeadLetters for Store {
         Ok(taken)
     }
 
+    async fn take_damaged(
+        &self,
+        letter_id: String,
+        lease_ms: u32,
+    ) -> Result<Option<Lease>, Failure> {
+        let duration = Duration::from_millis(lease_ms.into());
+        self.writer
+            .mark(move |session| take_damaged(session, &letter_id, duration))
+            .await
+    }
+
     async fn settle(&self, letter_id: String, receipt: String) -> Result<bool, Failure> {
         self.writer
             .mark(move |session| {
-                let settled = session.execute(
+                let settled: Option<i64> = session.find(
                     SETTLE,
                     named_params! {
                         ":twin": session.twin(), ":letter_id": letter_id, ":receipt": receipt,
                     },
+                    |row| row.get(0),
                 )?;
-                Ok(settled > 0)
+                if let Some(seq) = settled {
+                    damage::forget(session, Kind::Letter, seq)?;
+                }
+                Ok(settled.is_some())
             })
             .await
     }
@@ -193,9 +211,22 @@ impl DeadLetters for Store {
     }
 }
 
-fn push(session: &Session<'_>, letter: Letter) -> rusqlite::Result<()> {
-    let seal = seal(parts(&letter));
-    session.execute(
+fn push(session: &Session<'_>, letter: &Letter) -> rusqlite::Result<()> {
+    if insert(session, letter)? {
+        return Ok(());
+    }
+    // What is there is left as it is, unless it is damaged: that cannot be sent, and these bytes can.
+    if let Some(Checked::Damaged(seq)) = find(session, &letter.letter_id)? {
+        tracing::info!(seq, "a damaged letter is replaced by the same one");
+        remove(session, REMOVE_LETTER, Kind::Letter, seq)?;
+        insert(session, letter)?;
+    }
+    Ok(())
+}
+
+/// False if there is a letter of that name.
+fn insert(session: &Session<'_>, letter: &Letter) -> rusqlite::Result<bool> {
+    let inserted = session.execute(
         PUSH,
         named_params! {
             ":twin": session.twin(),
@@ -204,14 +235,22 @@ fn push(session: &Session<'_>, letter: Letter) -> rusqlite::Result<()> {
             ":peer": letter.peer,
             ":trace_id": letter.trace_id,
             ":envelope": letter.envelope,
-            ":attempts": Attempts(letter.attempts),
+            ":attempts": Attempts(letter.attempts.clone()),
             ":first_failure": letter.first_failure_at,
             ":last_failure": letter.last_failure_at,
             ":now": session.now(),
-            ":seal": seal,
+            ":seal": seal(parts(letter)),
         },
     )?;
-    Ok(())
+    Ok(inserted > 0)
+}
+
+fn find(session: &Session<'_>, letter_id: &str) -> rusqlite::Result<Option<Checked<Kept>>> {
+    session.find(
+        GET,
+        named_params! { ":twin": session.twin(), ":letter_id": letter_id },
+        check_row,
+    )
 }
 
 fn list(session: &Session<'_>, after: u64, limit: u32) -> rusqlite::Result<(Page, Vec<i64>)> {
@@ -278,10 +317,13 @@ fn take(
     duration: Duration,
 ) -> rusqlite::Result<(Taken, Vec<i64>)> {
     let (twin, now) = (session.twin(), session.now());
+    if round.is_none() {
+        damage::check_letters_again(session)?;
+    }
     let last = session.row(LAST_TURN, named_params! { ":twin": twin }, |row| row.get(0))?;
-    let round = round.map_or(last, signed);
-    // The last of the round may be gone by now: what is taken must come behind it all the same.
-    let mut turn = last.max(round);
+    // A caller's number is not taken beyond those that were given.
+    let round = round.map_or(last, |round| signed(round).min(last));
+    let mut turn = last;
     let free = match selection.letter_id {
         Some(_) => FREE_ONE,
         None => FREE,
@@ -300,21 +342,10 @@ fn take(
     )?;
     let mut leases = Vec::with_capacity(free.len());
     for kept in free {
-        let receipt = receipt();
         turn = turn.saturating_add(1);
-        session.execute(
-            LEASE,
-            named_params! {
-                ":receipt": receipt,
-                ":now": now,
-                ":until": later(now, duration),
-                ":turn": turn,
-                ":seq": kept.seq,
-            },
-        )?;
         leases.push(Lease {
+            receipt: lease(session, kept.seq, turn, now, duration)?,
             letter: kept.letter,
-            receipt,
             turn: kept.turn.unsigned_abs(),
         });
     }
@@ -324,6 +355,52 @@ fn take(
         more,
     };
     Ok((taken, damaged))
+}
+
+/// Leases a letter, gives it its new turn, and returns the receipt.
+fn lease(
+    session: &Session<'_>,
+    seq: i64,
+    turn: i64,
+    now: Instant,
+    duration: Duration,
+) -> rusqlite::Result<String> {
+    let receipt = receipt();
+    session.execute(
+        LEASE,
+        named_params! {
+            ":receipt": receipt,
+            ":now": now,
+            ":until": later(now, duration),
+            ":turn": turn,
+            ":seq": seq,
+        },
+    )?;
+    Ok(receipt)
+}
+
+fn take_damaged(
+    session: &Session<'_>,
+    letter_id: &str,
+    duration: Duration,
+) -> rusqlite::Result<Option<Lease>> {
+    let now = session.now();
+    let Some(Checked::Damaged(seq)) = find(session, letter_id)? else {
+        return Ok(None);
+    };
+    let free = named_params! { ":seq": seq, ":now": now };
+    let Some(turn) = session.find(FREE_DAMAGED, free, |row| row.get::<_, i64>(0))? else {
+        return Ok(None);
+    };
+    let Some(letter) = damage::remains_of_letter(session, seq)? else {
+        return Ok(None);
+    };
+    Ok(Some(Lease {
+        // It has no place in the queue to lose.
+        receipt: lease(session, seq, turn, now, duration)?,
+        letter,
+        turn: turn.unsigned_abs(),
+    }))
 }
 
 /// A number as SQLite has it. Larger ones stand behind all that it gives.

@@ -54,7 +54,7 @@ const OLDEST_LETTERS: &str = "
         CAST(letter_id AS BLOB), CAST(id AS BLOB), CAST(peer AS BLOB)
     FROM dead_letters WHERE twin = :twin AND seq > :after ORDER BY seq LIMIT :limit";
 
-const REMOVE_LETTER: &str = "DELETE FROM dead_letters WHERE seq = :item";
+pub(super) const REMOVE_LETTER: &str = "DELETE FROM dead_letters WHERE seq = :item";
 
 /// How many were removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -240,7 +240,13 @@ fn letters(session: &Session<'_>, after: i64, age: Duration) -> rusqlite::Result
     Ok(Batch::of(&rows, LETTERS))
 }
 
-fn remove(session: &Session<'_>, how: &str, kind: Kind, item: i64) -> rusqlite::Result<()> {
+/// Removes a row, damaged or not.
+pub(super) fn remove(
+    session: &Session<'_>,
+    how: &str,
+    kind: Kind,
+    item: i64,
+) -> rusqlite::Result<()> {
     session.execute(how, named_params! { ":item": item })?;
     damage::forget(session, kind, item)
 }

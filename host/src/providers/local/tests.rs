@@ -11,9 +11,11 @@ use std::{
 
 use futures_util::{FutureExt, join};
 use tempfile::{TempDir, tempdir};
+use twin_contract::Cloud;
 
 use super::{
     LocalSettings, Store,
+    damage::Kind,
     database::Database,
     readers::Readers,
     session::Session,
@@ -21,10 +23,12 @@ use super::{
 };
 use crate::{
     bindings::{
+        dead_letter_replay::Selection,
+        dead_letters::Letter,
         error_topic::{Severity, SystemError},
         types::Failure,
     },
-    providers::{ErrorTopic, system_clock},
+    providers::{DeadLetters, ErrorTopic, system_clock},
 };
 
 struct Bench {
@@ -36,6 +40,7 @@ struct Bench {
 
 fn bench() -> Bench {
     let settings = LocalSettings {
+        cloud: Some(Cloud::Aws),
         reserve: true,
         ..LocalSettings::default()
     };
@@ -57,6 +62,18 @@ fn insert(session: &Session<'_>, name: &str) -> rusqlite::Result<()> {
 impl Bench {
     fn reserve(&self) -> PathBuf {
         self.folder.path().join("twin.reserve")
+    }
+
+    /// The store, and the folder that it is in.
+    fn store(self) -> (Store, TempDir) {
+        let store = Store {
+            readers: self.readers,
+            writer: self.writer,
+            settings: LocalSettings::default(),
+            clock: system_clock(),
+            _in_use: None,
+        };
+        (store, self.folder)
     }
 
     async fn names(&self) -> Vec<String> {
@@ -299,13 +316,7 @@ async fn near_a_full_disk_the_log_stays_shorter_than_the_reserve() {
 #[tokio::test]
 async fn on_a_full_disk_a_system_error_without_a_payload_is_stored() {
     let bench = full_bench().await;
-    let store = Store {
-        readers: bench.readers,
-        writer: bench.writer,
-        settings: LocalSettings::default(),
-        clock: system_clock(),
-        _in_use: None,
-    };
+    let (store, _folder) = bench.store();
     let error = |raw_data: Option<String>| SystemError {
         twin_id: "twin".to_owned(),
         cloud_provider: "aws".to_owned(),
@@ -321,4 +332,35 @@ async fn on_a_full_disk_a_system_error_without_a_payload_is_stored() {
     assert_eq!(store.publish(error(None)).await, Ok(()));
     let pending = store.pending(10, Duration::ZERO).await.unwrap();
     assert_eq!(pending.len(), 1);
+}
+
+#[tokio::test]
+async fn one_wrong_read_puts_no_letter_out_of_replay() {
+    let (store, _folder) = bench().store();
+    let letter = Letter {
+        letter_id: "a".to_owned(),
+        id: "m".to_owned(),
+        peer: "writer".to_owned(),
+        trace_id: None,
+        envelope: b"{}".to_vec(),
+        attempts: Vec::new(),
+        first_failure_at: 0,
+        last_failure_at: 0,
+    };
+    store.push(letter).await.unwrap();
+    // As if a reader had not found it as it is.
+    store.report(Kind::Letter, vec![1]).await;
+    assert_eq!(store.pending(10, Duration::ZERO).await, Ok(Vec::new()));
+    let noted = store.writer.mark(|session| {
+        let count = "SELECT count(*) FROM damage";
+        session.row(count, [], |row| row.get::<_, u32>(0))
+    });
+    assert_eq!(noted.await, Ok(0));
+    let any = Selection {
+        letter_id: None,
+        peer: None,
+        before: None,
+    };
+    let taken = store.take(any, None, 1, 1000).await.unwrap();
+    assert_eq!(taken.leases.len(), 1);
 }

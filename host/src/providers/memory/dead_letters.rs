@@ -126,8 +126,9 @@ impl DeadLetters for Store {
     ) -> Result<Taken, Failure> {
         let mut letters = self.dead_letters.open()?;
         let now = (self.clock)();
-        let round = round.unwrap_or(letters.last_turn);
-        let mut last_turn = letters.last_turn.max(round);
+        // A caller's number is not taken beyond those that were given.
+        let mut last_turn = letters.last_turn;
+        let round = round.map_or(last_turn, |round| round.min(last_turn));
         let free = letters.free(&selection, now).into_iter();
         let free = free.filter(|kept| kept.turn <= round).map(Ok::<_, Failure>);
         let (free, more) = fill(free, limit, |kept| kept.letter.envelope.len())?;
@@ -145,6 +146,15 @@ impl DeadLetters for Store {
             round,
             more,
         })
+    }
+
+    async fn take_damaged(
+        &self,
+        _letter_id: String,
+        _lease_ms: u32,
+    ) -> Result<Option<Lease>, Failure> {
+        // Nothing here is on a disk.
+        self.dead_letters.open().map(|_| None)
     }
 
     async fn settle(&self, letter_id: String, receipt: String) -> Result<bool, Failure> {
@@ -169,7 +179,7 @@ impl DeadLetters for Store {
             return Ok(false);
         };
         kept.lease = None;
-        kept.turn = turn.unwrap_or(kept.turn);
+        kept.turn = turn.map_or(kept.turn, |turn| turn.min(kept.turn));
         Ok(true)
     }
 }
