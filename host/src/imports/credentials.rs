@@ -1,4 +1,4 @@
-//! `credentials`: compared here, so that a component never sees a key.
+//! `credentials`: compared here, so that a component never holds the keys that are accepted.
 
 use wasmtime::component::Accessor;
 

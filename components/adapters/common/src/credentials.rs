@@ -1,4 +1,4 @@
-//! `credentials`: compared here, so that a function never sees a key.
+//! `credentials`: compared here, so that a function never holds the keys that are accepted.
 
 use twin_contract::{Cloud, KeyRefusal, KeyRing, Role, is_key, keys};
 
