@@ -61,5 +61,9 @@ pub const MAX_DEVICE_ID: usize = 256;
 pub const MAX_DEPTH: usize = 64;
 /// Where a page of results ends, in bytes, unless its first item is larger: 1 MiB.
 pub const MAX_PAGE: usize = 1024 * 1024;
+
+/// The most bytes of a page as it is sent, if it has more than one item: what is added to each of at most 1000 items (its id and
+/// when it was stored) takes less than a quarter more.
+pub const MAX_PAGE_SENT: usize = MAX_PAGE + MAX_PAGE / 4;
 /// Where `raw_data` of a system error is cut, in bytes: 64 KiB.
 pub const MAX_RAW_DATA: usize = 64 * 1024;

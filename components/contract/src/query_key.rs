@@ -36,9 +36,10 @@ impl QueryKey {
         })
     }
 
-    /// Whether there is a key in a query.
+    /// Whether there is a key in a query; an empty one is no key.
     pub fn is_in(query: &str) -> bool {
-        form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "code")
+        form_urlencoded::parse(query.as_bytes())
+            .any(|(name, key)| name == "code" && !key.is_empty())
     }
 }
 

@@ -132,7 +132,7 @@ const HTTP: &[Variable] = &[
     Variable::new(
         "BODY_MEMORY_BYTES",
         Otherwise("a twelfth of the control group's memory, at most 268435456"),
-        set!(listen.body_memory = number(1_048_576..=u32::MAX)),
+        set!(listen.body_memory = number(4_194_304..=u32::MAX)),
         "memory for bodies that are being answered, and as much for replies not read yet; beyond it 503",
     ),
     Variable::new(

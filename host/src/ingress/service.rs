@@ -14,7 +14,7 @@ use hyper::{
     body::{Body as _, Bytes, Incoming},
 };
 use tokio::{sync::watch, time};
-use twin_contract::{Access, Cloud, MAX_PAGE};
+use twin_contract::{Access, Cloud, MAX_PAGE_SENT};
 
 use super::{
     IngressSettings, body,
@@ -55,10 +55,10 @@ type Answer = Result<function::Response, Refusal>;
 /// What a function is asked, with the memory that it takes.
 struct Asked {
     request: function::Request,
-    /// Of the memory for bodies of requests.
-    share: body::Share,
     /// Of the memory for replies.
     reserved: Option<body::Share>,
+    /// Of the memory for bodies of requests.
+    share: body::Share,
 }
 
 impl Service {
@@ -113,11 +113,7 @@ impl Service {
                 let request = self.function_request(path, &mut head, body, link).await;
                 // Most of a connection's memory, and it would stay for as long as the call waits.
                 drop(head);
-                let reserved = match request {
-                    Ok(request) => self.reserve(request).await,
-                    Err(refusal) => Err(refusal),
-                };
-                match reserved {
+                match request {
                     Ok(asked) => self.call(function, asked, started).await,
                     Err(refusal) => {
                         let cloud = self.settings.cloud;
@@ -193,7 +189,7 @@ impl Service {
         head: &mut Parts,
         body: Incoming,
         link: &Link,
-    ) -> Result<(function::Request, body::Share), Refusal> {
+    ) -> Result<Asked, Refusal> {
         if let Err(refusal) = names_its_host(head) {
             self.bodies.discard(body, expects_continue(head));
             return Err(refusal);
@@ -210,22 +206,16 @@ impl Service {
             body: body.bytes,
             time_left_ms: u32::try_from(self.settings.function_deadline.as_millis()).ok(),
         };
-        Ok((request, body.share))
-    }
-
-    /// Takes memory for a reply that may be a whole page: as many queries run at once as there is memory for pages.
-    async fn reserve(
-        &self,
-        (request, share): (function::Request, body::Share),
-    ) -> Result<Asked, Refusal> {
-        let reserved = match request.method.as_str() {
-            "GET" => Some(self.replies.wait_for(MAX_PAGE).await?),
-            _ => None,
+        // As many queries run at once as there is memory for pages. A caller who is not known gets a few words, and waits for nothing.
+        let reserved = if known && head.method == Method::GET {
+            Some(self.replies.wait_for(MAX_PAGE_SENT).await?)
+        } else {
+            None
         };
         Ok(Asked {
             request,
-            share,
             reserved,
+            share: body.share,
         })
     }
 

@@ -99,37 +99,51 @@ impl Client {
         if !request.body.is_empty() || request.method != "GET" {
             *plain.body_mut() = Some(request.body.into());
         }
+        let mut refusal = None;
         if let Some((packed, coded)) = packed.zip(plain.try_clone()) {
-            let reply = self.send_coded(url, coded, packed).await?;
-            if let Some(reply) = reply {
+            let Received { reply, takes_gzip } = self.send_coded(url, coded, packed).await?;
+            if !may_refuse_coding(reply.status, takes_gzip) {
+                self.codings.took(url);
+                self.codings.learn(url, takes_gzip);
                 return Ok(reply);
             }
+            refusal = Some(reply.status);
         }
-        let Received { reply, takes_gzip } = self.exchange(plain).await?;
+        let exchanged = self.exchange(plain).await;
+        let Received { reply, takes_gzip } = exchanged.map_err(|lost| lost.failure)?;
         self.codings.learn(url, takes_gzip);
+        if refusal.is_some_and(|status| status != reply.status) {
+            self.codings.refused(url);
+        }
         Ok(reply)
     }
 
-    /// Sends a body in gzip. None if the peer may have refused the coding and not the message: by a 415, or by a 400, as it
-    /// would if something in between took the header off.
+    /// Sends a body in gzip. If there was a connection and then no reply, not even in time, it may be for the coding: the next
+    /// message goes without.
     async fn send_coded(
         &self,
         url: &Url,
         mut coded: reqwest::Request,
         packed: Vec<u8>,
-    ) -> Result<Option<Reply>, Failure> {
+    ) -> Result<Received, Failure> {
         let gzip = HeaderValue::from_static("gzip");
         coded.headers_mut().insert(header::CONTENT_ENCODING, gzip);
         *coded.body_mut() = Some(packed.into());
-        let Received { reply, takes_gzip } = self.exchange(coded).await?;
-        let refused = matches!(reply.status, 400 | 415);
-        self.codings.learn(url, takes_gzip && !refused);
-        Ok((!refused).then_some(reply))
+        let unanswered = self.codings.until_answered(url);
+        let received = self.exchange(coded).await;
+        if received
+            .as_ref()
+            .err()
+            .is_none_or(|lost| !lost.was_connected)
+        {
+            unanswered.answered();
+        }
+        received.map_err(|lost| lost.failure)
     }
 
     /// One exchange. If a kept connection turns out to be dead, a request that is safe to repeat goes once more over a new
     /// one: the next kept connection may be as dead, and the peer is not at fault.
-    async fn exchange(&self, request: reqwest::Request) -> Result<Received, Failure> {
+    async fn exchange(&self, request: reqwest::Request) -> Result<Received, Lost> {
         let again = is_repeatable(&request)
             .then(|| request.try_clone())
             .flatten();
@@ -150,8 +164,13 @@ impl Client {
             }
             (outcome, _) => outcome,
         }
-        .map_err(|lost| lost.failure)
     }
+}
+
+/// Whether a reply to a coded body may refuse the coding and not the message: a 415, a 400, as there would be if something in
+/// between took the header off, or what a gateway says of a body that it cannot look into.
+const fn may_refuse_coding(status: u16, takes_gzip: bool) -> bool {
+    matches!(status, 400 | 415) || (matches!(status, 403 | 406 | 422) && !takes_gzip)
 }
 
 /// A client for peers that keeps so many unused connections to one receiver.

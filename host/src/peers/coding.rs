@@ -2,14 +2,15 @@
 //! `accept-encoding` of its replies (RFC 9110, 12.5.3) is sent any; one that knows only the specification never sees it.
 
 use std::{
-    collections::HashSet,
+    collections::HashMap,
     io::Write,
-    sync::{PoisonError, RwLock},
+    sync::{PoisonError, RwLock, RwLockWriteGuard},
+    time::Duration,
 };
 
 use flate2::{Compression, write::GzEncoder};
 use http::{HeaderMap, header};
-use tokio::task;
+use tokio::{task, time::Instant};
 use url::Url;
 
 /// What is not longer is sent as it is, in bytes: it would gain little.
@@ -17,10 +18,22 @@ const SHORTEST: usize = 1024;
 /// What is longer is compressed beside the asynchronous tasks, in bytes: it takes milliseconds.
 const LONG: usize = 16 * 1024;
 
-/// Which peers take gzip, as far as their last replies told.
+/// How long a peer that did not take gzip is sent none, though it announces it: something in between may be in the way.
+const REFUSAL: Duration = Duration::from_mins(10);
+
+/// Which peers take gzip, as far as their replies told.
 #[derive(Debug, Default)]
 pub(super) struct Codings {
-    gzip: RwLock<HashSet<Url>>,
+    gzip: RwLock<HashMap<Url, Known>>,
+}
+
+/// What is known of a peer.
+#[derive(Clone, Copy, Debug)]
+enum Known {
+    /// Its last reply announced gzip. So many coded messages in a row were refused for their coding.
+    Announced { refusals: u8 },
+    /// A coded message failed, at this time.
+    Refused(Instant),
 }
 
 impl Codings {
@@ -40,19 +53,74 @@ impl Codings {
 
     /// Takes in what a reply announces: the last one counts.
     pub(super) fn learn(&self, url: &Url, announced: bool) {
-        if announced != self.takes_gzip(url) {
-            let mut gzip = self.gzip.write().unwrap_or_else(PoisonError::into_inner);
-            if announced {
-                gzip.insert(url.clone());
-            } else {
-                gzip.remove(url);
-            }
+        let known = self.known(url);
+        if matches!(known, Some(Known::Refused(at)) if at.elapsed() < REFUSAL) {
+            return;
+        }
+        match (announced, known) {
+            (true, Some(Known::Announced { .. })) | (false, None) => {}
+            (true, _) => self.note(url, Known::Announced { refusals: 0 }),
+            (false, _) => drop(self.change().remove(url)),
         }
     }
 
-    fn takes_gzip(&self, url: &Url) -> bool {
+    /// A coded message was taken.
+    pub(super) fn took(&self, url: &Url) {
+        if matches!(self.known(url), Some(Known::Announced { refusals: 1.. })) {
+            self.note(url, Known::Announced { refusals: 0 });
+        }
+    }
+
+    /// A coded message was refused, and the same one was not without the coding. Twice in a row, and it is not the message: the
+    /// peer is sent no gzip for a while.
+    pub(super) fn refused(&self, url: &Url) {
+        match self.known(url) {
+            Some(Known::Announced { refusals: 0 }) => {
+                self.note(url, Known::Announced { refusals: 1 });
+            }
+            Some(Known::Announced { .. }) => self.note(url, Known::Refused(Instant::now())),
+            Some(Known::Refused(_)) | None => {}
+        }
+    }
+
+    fn note(&self, url: &Url, known: Known) {
+        self.change().insert(url.clone(), known);
+    }
+
+    /// Refuses the coding unless there is an answer before the guard is dropped, as it is when time runs out.
+    pub(super) const fn until_answered<'a>(&'a self, url: &'a Url) -> Unanswered<'a> {
+        Unanswered(Some((self, url)))
+    }
+
+    fn change(&self) -> RwLockWriteGuard<'_, HashMap<Url, Known>> {
+        self.gzip.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn known(&self, url: &Url) -> Option<Known> {
         let gzip = self.gzip.read().unwrap_or_else(PoisonError::into_inner);
-        gzip.contains(url)
+        gzip.get(url).copied()
+    }
+
+    fn takes_gzip(&self, url: &Url) -> bool {
+        matches!(self.known(url), Some(Known::Announced { .. }))
+    }
+}
+
+/// A coded message on its way.
+pub(super) struct Unanswered<'a>(Option<(&'a Codings, &'a Url)>);
+
+impl Unanswered<'_> {
+    /// The coding is not in the way.
+    pub(super) fn answered(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Unanswered<'_> {
+    fn drop(&mut self) {
+        if let Some((codings, url)) = self.0.take() {
+            codings.note(url, Known::Refused(Instant::now()));
+        }
     }
 }
 
@@ -118,6 +186,32 @@ mod tests {
         ] {
             assert!(!announced(values), "{values:?}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_coded_message_without_an_answer_is_the_last_for_ten_minutes() {
+        let codings = Codings::default();
+        let url: Url = "http://127.0.0.1/".parse().unwrap();
+        codings.learn(&url, true);
+        codings.until_answered(&url).answered();
+        assert!(codings.takes_gzip(&url));
+        codings.refused(&url);
+        codings.took(&url);
+        codings.refused(&url);
+        assert!(codings.takes_gzip(&url), "once may be the message");
+        codings.refused(&url);
+        assert!(!codings.takes_gzip(&url), "twice in a row is the coding");
+        tokio::time::advance(REFUSAL).await;
+        codings.learn(&url, true);
+        drop(codings.until_answered(&url));
+        codings.learn(&url, true);
+        assert!(
+            !codings.takes_gzip(&url),
+            "it announces what does not arrive"
+        );
+        tokio::time::advance(REFUSAL).await;
+        codings.learn(&url, true);
+        assert!(codings.takes_gzip(&url));
     }
 
     #[tokio::test]

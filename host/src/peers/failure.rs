@@ -7,15 +7,11 @@ use tokio::net::TcpSocket;
 
 use crate::bindings::peers::Failure;
 
-/// What the system says when this side lacks something: file descriptors (of the process, of the machine), memory, buffers,
-/// or a free port.
-const LACKING: [Errno; 5] = [
-    Errno::MFILE,
-    Errno::NFILE,
-    Errno::NOMEM,
-    Errno::NOBUFS,
-    Errno::ADDRNOTAVAIL,
-];
+/// What the system says when this side lacks something: file descriptors (of the process, of the machine), memory or buffers.
+///
+/// Not `EADDRNOTAVAIL`: besides a want of free ports it also says that a peer has only addresses of a family that this machine does
+/// not speak, and then messages are to become letters.
+const LACKING: [Errno; 4] = [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::NOBUFS];
 
 /// The failure that an error of the HTTP client is. Its words never hold the URL, which may hold a key.
 pub(super) fn of(error: reqwest::Error) -> Failure {
@@ -96,7 +92,7 @@ mod tests {
             (Errno::NFILE, true),
             (Errno::NOMEM, true),
             (Errno::NOBUFS, true),
-            (Errno::ADDRNOTAVAIL, true),
+            (Errno::ADDRNOTAVAIL, false),
             (Errno::CONNREFUSED, false),
             (Errno::CONNRESET, false),
             (Errno::HOSTUNREACH, false),

@@ -218,7 +218,7 @@ async fn as_many_queries_run_at_once_as_there_is_memory_for_pages() {
     let server = Server::start(
         functions,
         IngressSettings {
-            body_memory: u32::try_from(2 * twin_contract::MAX_PAGE).unwrap(),
+            body_memory: u32::try_from(2 * twin_contract::MAX_PAGE_SENT).unwrap(),
             ..settings()
         },
     )

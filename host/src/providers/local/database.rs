@@ -74,8 +74,11 @@ pub(super) struct Database {
     pub(super) nearly_full: Arc<AtomicBool>,
     /// Happens once, between opening the database and noting which files are open.
     #[cfg(test)]
-    pub(super) accident: Arc<Mutex<Option<fn(&Path)>>>,
+    pub(super) accident: Arc<Mutex<Option<Accident>>>,
 }
+
+#[cfg(test)]
+pub(super) type Accident = fn(&Path);
 
 /// What a connection may do.
 #[derive(Clone, Copy)]
