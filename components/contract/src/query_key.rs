@@ -10,9 +10,9 @@ pub struct QueryKey {
 }
 
 impl QueryKey {
-    /// Takes the key off a query; none if there is none in it.
+    /// Takes the key off a query; none if the query has no `code`.
     pub fn take(query: &str) -> Option<Self> {
-        if !Self::is_in(query) {
+        if !form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "code") {
             return None;
         }
         let mut keys = Vec::new();
@@ -83,6 +83,19 @@ mod tests {
             "clientId=default",
         ] {
             assert_eq!(QueryKey::take(query), None, "{query}");
+        }
+    }
+
+    #[test]
+    fn an_empty_key_is_no_key() {
+        for (query, is_in) in [
+            ("code=k", true),
+            ("a=b&c%6Fde=k", true),
+            ("code=&a=b", false),
+            ("code", false),
+            ("", false),
+        ] {
+            assert_eq!(QueryKey::is_in(query), is_in, "{query}");
         }
     }
 }

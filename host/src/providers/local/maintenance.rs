@@ -216,8 +216,10 @@ pub fn backup(folder: &Path, to: &Path) -> Outcome<CheckReport> {
     if to.exists() {
         return Err(MaintenanceError::Exists(to.to_owned()));
     }
+    let database = folder.join(FILE_NAME);
+    must_exist(&database)?;
     let new = new_file(to)?;
-    let report = copy(&folder.join(FILE_NAME), &new)?;
+    let report = copy(&database, &new)?;
     put(new, to)?;
     Ok(report)
 }
@@ -305,10 +307,15 @@ pub(super) fn must_be_alone(connection: &Connection, database: &Path) -> Outcome
         })
 }
 
-pub(super) fn open_existing(database: &Path) -> Outcome<Connection> {
+fn must_exist(database: &Path) -> Outcome<()> {
     if size(database).map_err(file_error(database))? == 0 {
         return Err(MaintenanceError::NoDatabase(database.to_owned()));
     }
+    Ok(())
+}
+
+pub(super) fn open_existing(database: &Path) -> Outcome<Connection> {
+    must_exist(database)?;
     // Also to read: the log that a killed host left behind is folded in by the first who opens the database.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     Connection::open_with_flags(database, flags).map_err(database_error(database))
