@@ -6,14 +6,18 @@ use std::{
     io::{self, Read, Write},
     net::TcpStream,
     sync::{
-        Arc, Barrier,
+        Arc, Barrier, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
 };
 
 use flate2::read::GzDecoder;
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
-use twin_contract::Cloud::Aws;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
+use twin_contract::Cloud::{Aws, Gcp};
 
 use crate::{
     crossing::reading,
@@ -273,6 +277,63 @@ async fn a_peer_that_announces_gzip_is_sent_it_as_long_as_it_does() {
     };
     assert_eq!(refused.1, plain.1, "the message is the same");
     no_letters(&host).await;
+}
+
+/// Passes connections on to a port, and keeps what goes there.
+async fn relay(to: u16, sent: Arc<Mutex<Vec<u8>>>) -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((from, _)) = listener.accept().await {
+            let sent = Arc::clone(&sent);
+            tokio::spawn(async move {
+                let there = tokio::net::TcpStream::connect(("127.0.0.1", to)).await?;
+                let ((mut asking, mut asked), (mut answering, mut answered)) =
+                    (from.into_split(), there.into_split());
+                tokio::spawn(async move { tokio::io::copy(&mut answering, &mut asked).await });
+                let mut buffer = [0; 4096];
+                loop {
+                    let read = asking.read(&mut buffer).await?;
+                    if read == 0 {
+                        return io::Result::Ok(());
+                    }
+                    sent.lock().unwrap().extend_from_slice(&buffer[..read]);
+                    answered.write_all(&buffer[..read]).await?;
+                }
+            });
+        }
+    });
+    port
+}
+
+#[tokio::test]
+async fn between_two_hosts_long_messages_travel_in_gzip_and_arrive_as_they_were() {
+    let there = Host::of(Gcp, "ingestion,writer,reader").start().await;
+    let sent = Arc::default();
+    let port = relay(there.port, Arc::clone(&sent)).await;
+    let host = Host::of(Aws, "connector")
+        .set(
+            "REMOTE_INGESTION_URL",
+            &format!("http://127.0.0.1:{port}/ingest"),
+        )
+        .set("REMOTE_INGESTION_CLOUD", "gcp")
+        .set("REMOTE_INGESTION_TOKEN", &there.key)
+        .start()
+        .await;
+    for n in 0..4 {
+        let reply = host.post("/telemetry", &long_reading(n)).await;
+        reply.assert_status(200);
+    }
+    let sent = sent.lock().unwrap().clone();
+    let sent = String::from_utf8_lossy(&sent).to_ascii_lowercase();
+    // With the first message nothing is known of the receiver yet.
+    assert_eq!(sent.matches("content-encoding: gzip").count(), 3);
+    let items = there.items("/read?device_id=d").await;
+    assert_eq!(items.len(), 4);
+    for item in items {
+        let text = item["payload"]["text"].as_str().unwrap();
+        assert_eq!(text, "25.40 ".repeat(300));
+    }
 }
 
 #[tokio::test]
