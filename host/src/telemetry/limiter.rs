@@ -12,7 +12,7 @@ use super::line::Line;
 
 /// Between two lines of one kind.
 pub(super) const WINDOW: Duration = Duration::from_secs(10);
-/// The most kinds that are told apart at once; all beyond them are one kind. It bounds the memory.
+/// The most kinds that are told apart at once; beyond them each message is one kind, up to as many again. It bounds the memory.
 const MAX_KINDS: usize = 512;
 /// What makes a kind, beside level and message: where, and why. Ids, traces and request ids never do.
 const SUBJECT_AND_CAUSE: [&str; 13] = [
@@ -111,7 +111,12 @@ impl Limiter {
         self.kinds
             .retain(|_, window| window.ends > now || window.left_out > 0);
         if self.kinds.len() < MAX_KINDS {
-            kind
+            return kind;
+        }
+        // One message with ever new sources must not hide the others: beyond the limit each message is a kind.
+        let message = self.hasher.hash_one((line.level.as_str(), line.text()));
+        if self.kinds.contains_key(&message) || self.kinds.len() < 2 * MAX_KINDS {
+            message
         } else {
             self.hasher.hash_one("all others")
         }
@@ -241,6 +246,15 @@ mod tests {
             .count();
         assert_eq!(written, MAX_KINDS + 1);
         assert_eq!(limiter.kinds.len(), MAX_KINDS + 1);
+        // They hide no other message.
+        let other = || line("not stored", &[("cause", "disk full")]);
+        assert_eq!(admit(&mut limiter, other(), now), Some(0));
+        assert_eq!(admit(&mut limiter, other(), now), None);
+        for number in 0..2_000 {
+            let message = number.to_string();
+            admit(&mut limiter, line(&message, &[]), now);
+        }
+        assert_eq!(limiter.kinds.len(), 2 * MAX_KINDS + 1);
         // Kinds that have been quiet make room.
         let later = now + WINDOW;
         assert_eq!(admit(&mut limiter, line("new", &[]), later), Some(0));
