@@ -7,6 +7,7 @@ use serde_json::Value;
 use twin_contract::Cloud::Aws;
 
 use crate::{
+    crossing::reading,
     house::{Host, free_port},
     process::{Running, eventually, exit_of, twin},
     site::Site,
@@ -166,6 +167,35 @@ async fn a_fault_that_repeats_is_one_line_that_counts() {
             .iter()
             .all(|line| line["id"].is_string() && line["cause"].is_string())
     );
+}
+
+#[tokio::test]
+async fn a_delivery_that_becomes_a_letter_is_one_line_with_id_trace_peer_and_cause() {
+    const MESSAGES: usize = 3;
+    // Nothing listens there.
+    let nowhere = format!("http://127.0.0.1:{}/ingest", free_port());
+    let mut host = Host::of(Aws, "connector")
+        .set("REMOTE_INGESTION_URL", &nowhere)
+        .start()
+        .await;
+    let mut ids = Vec::new();
+    for nth in 0..MESSAGES {
+        let reply = host.post("/telemetry", &reading(nth)).await;
+        reply.assert_status(202);
+        ids.push(reply.field("id"));
+    }
+    host.terminate();
+    assert_eq!(host.exit().code(), Some(0));
+    let lines = lines_of(&host, "message became a dead letter").await;
+    assert_eq!(events_of(&lines), MESSAGES as u64, "{lines:?}");
+    assert_eq!(lines[0]["id"], ids[0]);
+    for line in &lines {
+        assert_eq!(line["level"], "WARN", "{line}");
+        assert_eq!(line["function"], "connector", "{line}");
+        assert_eq!(line["peer"], "ingestion", "{line}");
+        let filled = |name: &str| line[name].as_str().is_some_and(|text| !text.is_empty());
+        assert!(filled("id") && filled("trace") && filled("cause"), "{line}");
+    }
 }
 
 #[tokio::test]
