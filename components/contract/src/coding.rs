@@ -31,8 +31,8 @@ pub fn refuse_codings<'a>(values: impl Iterator<Item = &'a str>) -> Result<(), C
 /// As much of the names of codings as is repeated to their sender, in bytes.
 const MAX_NAMED: usize = 64;
 
-/// A body without the byte order mark that some clients put in front of it. Whoever passes a body on or stores it takes this:
-/// behind other bytes the mark would be no valid JSON. Ids and digests are of the bytes as they came.
+/// A body without the byte order mark that some clients put in front of it. Use this to pass a body on or to store it:
+/// behind other bytes the mark would make the JSON invalid. Ids and digests are of the bytes as they came.
 pub fn without_bom(body: &[u8]) -> &[u8] {
     body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)
 }

@@ -44,7 +44,7 @@ pub async fn admit(
     if request.body.len() > MAX_BODY || announced.is_some_and(|length| length > MAX_BODY as u64) {
         return Err(reply::refused(&ContractError::BodyTooLarge));
     }
-    // The native host takes off what it understands; what is still coded here is understood by nobody.
+    // The native host takes off what it understands; no function can read what is still coded here.
     if !request.body.is_empty() {
         refuse_codings(headers(request, "content-encoding"))
             .map_err(|error| reply::refused(&error))?;

@@ -85,7 +85,7 @@ async fn hand_on(id: &MessageId, envelope: &[u8], deadline: Deadline) -> Respons
 }
 
 /// What the caller hears of the writer, or of a connector that did not answer. Replies are passed on in the contract's words
-/// only; what something in between says is told in ours.
+/// only; other replies, such as a gateway's, become an error of our own.
 fn answer_for(sent: Sent) -> Response {
     let verdict = sent
         .outcome()

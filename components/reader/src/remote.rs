@@ -11,7 +11,7 @@ use twin_guest::{
 /// Asks the peer `reader`. None if there is none, and this function's own store is to answer.
 ///
 /// # Errors
-/// The response to send where nobody could be asked: 503.
+/// The response if no reader could be asked: 503.
 pub(crate) async fn ask(request: &Request) -> Result<Option<Response>, Response> {
     let arrived = clock::mono_ms();
     let settings = settings::for_request().await?;

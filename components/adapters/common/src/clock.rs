@@ -39,7 +39,7 @@ pub fn latest_start(now: Instant) -> Instant {
     now.saturating_add(CLOCKS_APART_US)
 }
 
-/// When a lease ends; none if there is none, or if it is over: also because the clock was set back behind its beginning.
+/// When a lease ends; `None` without a lease, or if it is over, also because the clock was set back to before its start.
 pub fn lease_end(lease: Option<Range<Instant>>) -> Option<Instant> {
     lease_end_at(now(), lease)
 }
