@@ -1,4 +1,4 @@
-//! Who is calling: the check of a presented key, in the words of the WIT (specification section 2).
+//! Who is calling: the check of a presented key, in the words of the WIT (spec §2).
 
 use twin_contract::{Cloud, KeyRefusal, KeyRing, Role};
 

@@ -6,7 +6,7 @@ use twin_contract::Cloud::{Aws, Azure, Gcp};
 
 use crate::{house::Host, process::eventually};
 
-/// The three clouds of design section 1.
+/// The three clouds of the picture in the README: L1 on AWS, L2 on Azure, L3 on GCP.
 pub(crate) struct Clouds {
     pub(crate) aws: Host,
     pub(crate) azure: Host,

@@ -18,7 +18,7 @@ use crate::{
 /// The key that every request presents unless the case says otherwise.
 const KEY: &str = "the-key";
 
-/// How long «soon» may last: longer than the lease of an outbox whose holder was killed.
+/// How long `soon` may take: longer than the lease of an outbox whose holder was killed.
 const SOON: Duration = Duration::from_secs(60);
 
 /// What a file holds.

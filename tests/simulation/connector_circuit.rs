@@ -1,4 +1,4 @@
-//! Connector: when the circuit opens, and what that spares a peer (specification section 4).
+//! Connector: when the circuit opens, and what that spares a peer (spec §4).
 
 use serde_json::json;
 use twin_tests::{Stage, causes, connector, failing, received, seconds, without_retries};

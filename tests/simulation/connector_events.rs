@@ -1,4 +1,4 @@
-//! Connector: what it reports to the error topic (specification section 4, "Error Payload to Database").
+//! Connector: what it reports to the error topic (spec §4, "Error Payload to Database").
 
 use twin_contract::Cloud;
 use twin_host::{

@@ -1,4 +1,4 @@
-//! Connector: what each answer of a peer means (specification section 3, "Response Contract").
+//! Connector: what each answer of a peer means (spec §3, "Response Contract").
 
 use serde_json::json;
 use twin_host::bindings::peers::Failure;

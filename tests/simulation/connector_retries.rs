@@ -1,4 +1,4 @@
-//! Connector: when it tries again (specification section 4).
+//! Connector: when it tries again (spec §4).
 
 use futures_util::future::join_all;
 use twin_host::bindings::peers::{Failure, Reply};

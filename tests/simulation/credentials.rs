@@ -1,4 +1,4 @@
-//! Who may call (specification section 2): the same on every route of every function.
+//! Who may call (spec §2): the same on every route of every function.
 
 use twin_contract::Cloud;
 use twin_host::function::Request;

@@ -1,4 +1,4 @@
-//! The envelope (specification section 3): what each receiver checks, on every function that takes one.
+//! The envelope (spec §3): what each receiver checks, on every function that takes one.
 
 use twin_contract::MessageType;
 use twin_host::function::FunctionName;

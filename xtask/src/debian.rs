@@ -16,7 +16,7 @@ use anyhow::{Context, bail};
 use self::apt::Apt;
 use crate::{layout::Layout, process};
 
-/// Written last, so that its presence means «complete». Change it when the recipe changes.
+/// Written last, so that its presence means "complete". Change it when the recipe changes.
 const STAMP: &str = "twin wasm toolchain, recipe 1\n";
 
 /// Debian's packages of the compiler that it keeps current for its browsers.

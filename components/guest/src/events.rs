@@ -1,4 +1,4 @@
-//! System errors on the error topic (specification section 4), at most one per subject and code in ten seconds.
+//! System errors on the error topic (spec §4), at most one per subject and code in ten seconds.
 
 use std::{cell::RefCell, collections::HashMap};
 

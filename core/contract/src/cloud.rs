@@ -1,4 +1,4 @@
-//! The three words of the envelope that name places and kinds (specification section 3).
+//! The three words of the envelope that name places and kinds (spec §3).
 
 use std::{fmt, str::FromStr};
 

@@ -1,4 +1,4 @@
-//! The inter-cloud envelope (specification section 3): parsed for what the functions need, carried as the bytes it came in.
+//! The inter-cloud envelope (spec §3): parsed for what the functions need, carried as the bytes it came in.
 
 use std::borrow::Cow;
 

@@ -1,5 +1,5 @@
 //! Who is calling, and how a sender shows who it is: the three header forms, and the check of a presented key
-//! (specification section 2).
+//! (spec §2).
 
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;

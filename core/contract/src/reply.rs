@@ -1,4 +1,4 @@
-//! The response contract (specification section 3): what a receiver says, and what a sender reads from it.
+//! The response contract (spec §3): what a receiver says, and what a sender reads from it.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! System errors (specification section 4, "Error Payload to Database"): exactly these fields, on every cloud.
+//! System errors (spec §4, "Error Payload to Database"): exactly these fields, on every cloud.
 
 use serde::Serialize;
 use std::str::FromStr;

@@ -1,4 +1,4 @@
-//! The circuit breaker (specification section 4): a state that all instances share, and one instance's view of it.
+//! The circuit breaker (spec §4): a state that all instances share, and one instance's view of it.
 //!
 //! ```text
 //!            failure                 failures span 60 s

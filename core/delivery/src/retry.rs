@@ -1,4 +1,4 @@
-//! When to try again (specification section 4: 1 s, doubled, at most 3 times).
+//! When to try again (spec §4: 1 s, doubled, at most 3 times).
 
 use crate::deadline::SHORTEST_ATTEMPT_MS;
 

@@ -1,4 +1,4 @@
-//! What a peer's answer, or its silence, means (specification section 3, "Response Contract").
+//! What a peer's answer, or its silence, means (spec §3, "Response Contract").
 
 use twin_contract::reply::{Custody, is_id_reused, is_in_our_words};
 

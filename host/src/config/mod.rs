@@ -1,7 +1,9 @@
-//! Configuration: the only place that reads the environment (specification section 1, design section 5).
+//! The configuration of a host, read from environment variables (spec §1).
 //!
-//! `table` lists the variables, `parse` reads their values, `peers` tells who is where, `needs` checks what belongs
-//! together. Whoever needs a configuration in code ([`Config::from_vars`]) goes the same way as the environment.
+//! `table` lists the variables, `parse` reads their values, `peers` says where each peer is, and `needs` checks that values
+//! agree with each other. A configuration made in code ([`Config::from_vars`]) goes through the same checks as the environment.
+//! The only variables read elsewhere are those of the command line: `RUST_LOG` for `twin up` and `twin demo`, and the keys
+//! that `twin dead-letters` and `twin errors` send.
 
 mod error;
 mod needs;

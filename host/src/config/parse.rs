@@ -14,7 +14,7 @@ use crate::{
     secrets::{PrivateUrl, Secret},
 };
 
-/// What a value should have been; it completes «X must be …».
+/// What a value should have been; it completes the sentence "X must be …".
 pub(super) type Expected = String;
 
 type Parsed<T> = Result<T, Expected>;

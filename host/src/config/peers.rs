@@ -1,5 +1,5 @@
-//! Where each peer is: the names, what the environment says of them, and which of it counts for whom (design section 5,
-//! «which next hop»).
+//! Where each peer is: the names, what the environment says about each, and which value applies to which function (spec §1,
+//! "Required Variables").
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -79,7 +79,7 @@ impl Config {
         let here = stand_in(peer)
             .filter(|function| *function != caller && self.functions.contains(function))
             .map(Binding::Local);
-        // Errors stay in their cloud where they can (specification section 4: a local topic, a local reporter).
+        // Errors stay in their cloud where they can (spec §4: a local topic, a local reporter).
         if peer == Peer::ErrorReporter && here.is_some() {
             return here;
         }

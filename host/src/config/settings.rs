@@ -49,7 +49,7 @@ pub struct Code {
     pub cache_dir: PathBuf,
 }
 
-/// How components deliver (specification section 4); they read it through the WIT interface `settings`.
+/// How components deliver (spec §4); they read it through the WIT interface `settings`.
 #[derive(Clone, Debug)]
 pub struct Delivery {
     /// The wait before the first retry.

@@ -60,7 +60,7 @@ impl Refusal {
         )
     }
 
-    /// The answer: the error body of the reply contract (specification section 3). Whatever is 503 passes soon.
+    /// The answer: the error body of the reply contract (spec §3). Whatever is 503 passes soon.
     pub(crate) fn response(&self) -> Response {
         let (status, code) = self.status_and_code();
         let mut headers = vec![("content-type".to_owned(), JSON.to_owned())];

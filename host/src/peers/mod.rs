@@ -1,5 +1,5 @@
-//! The outgoing side: sends what a component has for a peer, over HTTP or to a function in this process (design section 5,
-//! «which next hop» and «auth»).
+//! The outgoing side: sends what a component has for a peer, over HTTP or to a function in this process, with the
+//! credential that the receiving cloud expects (spec §2).
 
 mod client;
 mod coding;
