@@ -2,14 +2,14 @@
 
 use std::process::Command;
 
-use crate::{components, guard, layout::Layout, process, steps::Steps, wasmtime};
+use crate::{components, deny, guard, layout::Layout, process, steps::Steps, wasmtime};
 
 /// Lints unless only some tests are wanted, then tests.
 pub(crate) fn run(layout: &Layout, steps: &mut Steps, only: Option<&str>) -> anyhow::Result<()> {
     if only.is_none() {
         lint(layout, steps)?;
     }
-    steps.run("wasmtime for the tests", || wasmtime::install(layout))?;
+    steps.check("wasmtime for the tests", || wasmtime::install(layout))?;
     let nextest = process::read(layout.cargo().args(["nextest", "--version"])).is_ok();
     let runner: &[&str] = if nextest {
         &["nextest", "run"]
@@ -33,7 +33,7 @@ pub(crate) fn run(layout: &Layout, steps: &mut Steps, only: Option<&str>) -> any
         })?;
     }
     if only.is_none() {
-        steps.run("instructions of the hot path", || guard::run(layout, false))?;
+        steps.check("instructions of the hot path", || guard::run(layout, false))?;
     }
     Ok(())
 }
@@ -67,6 +67,9 @@ fn lint(layout: &Layout, steps: &mut Steps) -> anyhow::Result<()> {
         cargo.env("RUSTDOCFLAGS", "-Dwarnings");
         cargo.args(["doc", "--locked", "--release", "--no-deps"]);
         process::run(cargo.arg("--document-private-items"))
+    })?;
+    steps.check("licences, bans and sources of the dependencies", || {
+        deny::run(layout)
     })
 }
 

