@@ -193,8 +193,8 @@ async fn start_runtime(
 ) -> Result<Arc<Runtime>, HostError> {
     let settings = RuntimeSettings {
         cache: Some(config.code.cache_dir.clone()),
-        concurrent_calls: config.limits.concurrent_calls,
-        deadline: config.limits.function_deadline,
+        concurrent_calls: config.concurrent_calls,
+        deadline: config.delivery.function_deadline,
         ..RuntimeSettings::new(config.code.components_dir.clone())
     };
     let credentials = Arc::new(Credentials::of(config));

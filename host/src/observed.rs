@@ -127,6 +127,7 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use tokio::sync::Semaphore;
+    use twin_delivery::StoreTime;
 
     use super::*;
     use crate::bindings::types::Failure;
@@ -148,7 +149,15 @@ mod tests {
                     oldest_letter: Some(Duration::from_millis(1500)),
                     outbox: Some(2),
                     circuits: ["writer", "ingestion", "unknown"]
-                        .map(|peer| (Circuit::name_of(peer), Circuit::Open { until: 1 }.to_json()))
+                        .map(|peer| {
+                            (
+                                Circuit::name_of(peer),
+                                Circuit::Open {
+                                    until: StoreTime::from_millis(1),
+                                }
+                                .to_json(),
+                            )
+                        })
                         .into(),
                     disk_free: Some(4096),
                 })),

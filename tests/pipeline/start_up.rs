@@ -94,7 +94,7 @@ fn a_bad_value_is_named_with_its_variable_and_shown_unless_secret() {
         ("REMOTE_WRITER_TOKEN", "\u{e4}"),
         ("REMOTE_WRITER_CLOUD", "oracle"),
         ("RETRY_INITIAL_MS", "0"),
-        ("RETRY_MULTIPLIER", "1.5"),
+        ("RETRY_MULTIPLIER", "0.5"),
         ("RETRY_MAX", "-1"),
         ("RETRY_JITTER_PERCENT", "101"),
         ("CIRCUIT_FAILING_SECONDS", "0"),

@@ -3,14 +3,14 @@
 //! Instructions and not time, so that a busy machine makes no difference. The number of rounds is an argument: the
 //! difference between two counts is the rounds' own, whatever starting a process costs.
 
-use std::{env, hint::black_box};
+use std::{env, hint::black_box, time::Duration};
 
 use anyhow::Context;
 use twin_contract::{
     Cloud, Envelope, Layer, MessageId, Post, Timestamp, digest,
     reply::{Custody, error_body},
 };
-use twin_delivery::{Breaker, Deadline, DeliverySettings, Outcome, Signal, Verdict};
+use twin_delivery::{Breaker, Deadline, DeliverySettings, Mono, Outcome, Signal, Verdict};
 
 const SAMPLES: usize = 100;
 
@@ -23,7 +23,7 @@ fn main() -> anyhow::Result<()> {
         _ => anyhow::bail!("known are small and large"),
     };
     let settings = DeliverySettings::default();
-    let mut breaker = Breaker::new(settings.breaker);
+    let mut breaker = Breaker::new(settings.breaker());
     for round in 0..rounds {
         reading(&body, round, &settings, &mut breaker)?;
     }
@@ -49,9 +49,10 @@ fn reading(
         [7; 10],
         digest,
     )?;
-    let deadline = Deadline::new(0, settings.function_deadline_ms, None, Some("10000"));
-    black_box(deadline.attempt_timeout(u64::from(round % 100), settings.attempt_timeout_ms));
-    black_box(breaker.admit(u64::from(round)));
+    let at = |ms: u32| Mono::new(Duration::from_millis(ms.into()));
+    let deadline = Deadline::new(at(0), settings.function_deadline, None, Some("10000"));
+    black_box(deadline.attempt_timeout(at(round % 100), settings.attempt_timeout));
+    black_box(breaker.admit(at(round)));
 
     let envelope = Envelope::parse(wrapped.envelope.as_bytes())?;
     envelope.require_layer(Layer::L2)?;
@@ -75,14 +76,11 @@ fn reading(
             body: &reply.1,
         };
         black_box(Signal::of(&outcome));
-        black_box(Verdict::of(&outcome, 1_767_225_600));
+        black_box(Verdict::of(&outcome, now));
     }
     black_box(breaker.on_success());
-    black_box(
-        settings
-            .retry
-            .next(round % 4, Some(1000), 20_000, u64::from(round)),
-    );
+    let (wish, left) = (Duration::from_secs(1), Duration::from_secs(20));
+    black_box((settings.retry).next(round % 4, Some(wish), left, round.into()));
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use twin_contract::{MessageId, Post, Timestamp, digest, reply::Custody};
-use twin_delivery::{Admission, Deadline, Next, Outcome, SendFailure, Signal, Verdict};
+use twin_delivery::{Admission, Deadline, Mono, Next, Outcome, SendFailure, Signal, Verdict};
 use twin_host::{
     bindings::peers::Failure,
     function::{FunctionName, Request, Response},
@@ -16,23 +16,24 @@ use super::{Native, custody, error, gate, ingestion::post};
 
 pub(super) async fn accept(native: &Native, request: Request) -> Result<Response, Response> {
     let started = tokio::time::Instant::now();
-    let mono = || u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let mono = || Mono::new(started.elapsed());
     gate::admit(native, &request)?;
     let given = gate::given_id(&request)?;
     let (id, envelope) = read(native, &request, given)?;
     let deadline = Deadline::new(
-        0,
-        native.delivery.function_deadline_ms,
-        request.time_left_ms,
+        Mono::default(),
+        native.delivery.function_deadline,
+        request
+            .time_left_ms
+            .map(|ms| Duration::from_millis(ms.into())),
         gate::header(&request, "x-twin-timeout-ms"),
     );
     for retries in 0.. {
         if native.breaker(|breaker| breaker.admit(mono())) == Admission::Refuse {
             break;
         }
-        let timeout_ms = deadline.attempt_timeout(mono(), native.delivery.attempt_timeout_ms);
-        let outgoing = post(&id, envelope.clone(), timeout_ms);
-        let timeout = Duration::from_millis(timeout_ms.into());
+        let timeout = deadline.attempt_timeout(mono(), native.delivery.attempt_timeout);
+        let outgoing = post(&id, envelope.clone(), timeout);
         let sent = native
             .peers
             .send(
@@ -56,12 +57,12 @@ pub(super) async fn accept(native: &Native, request: Request) -> Result<Response
             Signal::Failure => breaker.on_failure(mono(), false),
             Signal::Nothing => None,
         });
-        match Verdict::of(&outcome, now().as_secs()) {
+        match Verdict::of(&outcome, timestamp()) {
             Verdict::Delivered { custody: by, id } => return Ok(custody(by, &id)),
-            Verdict::Retryable { retry_after_ms, .. } => {
+            Verdict::Retryable { retry_after, .. } => {
                 let left = deadline.time_left(mono());
-                match native.delivery.retry.next(retries, retry_after_ms, left, 0) {
-                    Next::Wait(ms) => tokio::time::sleep(Duration::from_millis(ms)).await,
+                match native.delivery.retry.next(retries, retry_after, left, 0) {
+                    Next::Wait(wait) => tokio::time::sleep(wait).await,
                     Next::GiveUp(_) => break,
                 }
             }
@@ -87,19 +88,25 @@ fn read(
         Post::Device(device) => {
             let mut random = [0; 10];
             random.copy_from_slice(uuid::Uuid::new_v4().as_bytes().split_at(10).0);
-            let now = Timestamp::from_micros(i64::try_from(now().as_micros()).unwrap_or(0));
             let wrapped = device
-                .wrap(native.config.cloud, None, given, now, random, digest)
+                .wrap(
+                    native.config.cloud,
+                    None,
+                    given,
+                    timestamp(),
+                    random,
+                    digest,
+                )
                 .map_err(|error| gate::refused(&error))?;
             Ok((wrapped.id, wrapped.envelope.into_bytes()))
         }
     }
 }
 
-fn now() -> Duration {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
+fn timestamp() -> Timestamp {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let micros = now.unwrap_or_default().as_micros();
+    Timestamp::from_micros(i64::try_from(micros).unwrap_or(0))
 }
 
 impl Native {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use twin_contract::{Envelope, Layer, MessageId, digest, reply::JSON};
-use twin_delivery::Deadline;
+use twin_delivery::{Deadline, Mono, millis};
 use twin_host::{
     bindings::peers,
     function::{FunctionName, Request, Response},
@@ -19,16 +19,18 @@ pub(super) async fn ingest(native: &Native, request: Request) -> Result<Response
         .and_then(|envelope| envelope.forward(native.config.cloud, Layer::L3))
         .map_err(|error| gate::refused(&error))?;
     let id = given.unwrap_or_else(|| MessageId::of_envelope(&request.body, digest));
+    let arrived = Mono::default();
     let deadline = Deadline::new(
-        0,
-        native.delivery.function_deadline_ms,
-        request.time_left_ms,
+        arrived,
+        native.delivery.function_deadline,
+        request
+            .time_left_ms
+            .map(|ms| Duration::from_millis(ms.into())),
         gate::header(&request, "x-twin-timeout-ms"),
     );
-    let timeout_ms = deadline.attempt_timeout(0, u64::MAX);
+    let timeout = deadline.attempt_timeout(arrived, Duration::MAX);
     let caller = FunctionName::Ingestion;
-    let request = post(&id, forwarded.into_bytes(), timeout_ms);
-    let timeout = Duration::from_millis(timeout_ms.into());
+    let request = post(&id, forwarded.into_bytes(), timeout);
     let sent = native
         .peers
         .send(caller, "writer".to_owned(), request, timeout);
@@ -41,14 +43,14 @@ pub(super) async fn ingest(native: &Native, request: Request) -> Result<Response
 }
 
 /// An envelope for a peer.
-pub(super) fn post(id: &MessageId, body: Vec<u8>, timeout_ms: u32) -> peers::Request {
+pub(super) fn post(id: &MessageId, body: Vec<u8>, timeout: Duration) -> peers::Request {
     peers::Request {
         method: "POST".to_owned(),
         query: String::new(),
         headers: vec![
             ("content-type".to_owned(), JSON.to_owned()),
             ("idempotency-key".to_owned(), id.to_string()),
-            ("x-twin-timeout-ms".to_owned(), timeout_ms.to_string()),
+            ("x-twin-timeout-ms".to_owned(), millis(timeout).to_string()),
         ],
         body,
     }

@@ -34,15 +34,10 @@ pub(crate) struct Native {
 
 impl Native {
     pub(crate) fn new(config: Arc<Config>, peers: Arc<dyn Peers>, stores: Stores) -> Self {
-        let mut delivery = DeliverySettings::default();
-        for name in DeliverySettings::NAMES {
-            if let Some(value) = config.setting(name) {
-                delivery.set(name, &value);
-            }
-        }
+        let delivery = config.delivery;
         Self {
             credentials: Credentials::of(&config),
-            breaker: Mutex::new(Breaker::new(delivery.breaker)),
+            breaker: Mutex::new(Breaker::new(delivery.breaker())),
             config,
             peers,
             stores,

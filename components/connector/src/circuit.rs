@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, collections::HashMap};
 
-use twin_delivery::{Admission, Breaker, BreakerSettings, Circuit, Signal, Transition};
+use twin_delivery::{Admission, Breaker, BreakerSettings, Circuit, Signal, StoreTime, Transition};
 use twin_guest::{
     bindings::circuits::{self, SwapFailure},
     clock,
@@ -38,11 +38,11 @@ fn with_view<T>(peer: &'static str, act: impl FnOnce(&mut View) -> T) -> Option<
 }
 
 /// Reads the shared state, at most once a second.
-pub(crate) async fn refresh(peer: &'static str, settings: &BreakerSettings) {
-    let now = clock::mono_ms();
+pub(crate) async fn refresh(peer: &'static str, settings: BreakerSettings) {
+    let now = clock::mono();
     let read = VIEWS.with_borrow_mut(|views| {
         let view = views.entry(peer).or_insert_with(|| View {
-            breaker: Breaker::new(*settings),
+            breaker: Breaker::new(settings),
             refreshing: false,
         });
         // An instance that knows nothing yet must not let anybody pass by that.
@@ -60,7 +60,7 @@ pub(crate) async fn refresh(peer: &'static str, settings: &BreakerSettings) {
         match &loaded {
             Ok(circuit) => observe(view, circuit),
             // A store that is away must not stop the data: the last known state stands for another second.
-            Err(_) => view.breaker.keep(clock::mono_ms()),
+            Err(_) => view.breaker.keep(clock::mono()),
         }
     });
     if let Err(failure) = loaded {
@@ -70,17 +70,17 @@ pub(crate) async fn refresh(peer: &'static str, settings: &BreakerSettings) {
 }
 
 fn observe(view: &mut View, circuit: &circuits::Circuit) {
-    let now = clock::mono_ms();
+    let (store_now, now) = (StoreTime::from_millis(circuit.now_ms), clock::mono());
     view.breaker
-        .observe(circuit.version, &circuit.state, circuit.now_ms, now);
+        .observe(circuit.version, &circuit.state, store_now, now);
 }
 
 /// Whether a message may be sent now.
-pub(crate) async fn admit(message: &Message, settings: &BreakerSettings) -> Gate {
+pub(crate) async fn admit(message: &Message, settings: BreakerSettings) -> Gate {
     refresh(message.peer, settings).await;
     // Each round is lost to somebody who moved the circuit on; it ends when it no longer asks for a probe.
     loop {
-        let now = clock::mono_ms();
+        let now = clock::mono();
         let admission = with_view(message.peer, |view| view.breaker.admit(now));
         match admission {
             None | Some(Admission::Pass) => return Gate::Open,
@@ -102,7 +102,7 @@ pub(crate) async fn admit(message: &Message, settings: &BreakerSettings) -> Gate
 }
 
 /// Whether the circuit opened while a delivery waited.
-pub(crate) async fn has_opened(peer: &'static str, settings: &BreakerSettings) -> bool {
+pub(crate) async fn has_opened(peer: &'static str, settings: BreakerSettings) -> bool {
     refresh(peer, settings).await;
     with_view(peer, |view| view.breaker.is_open()).unwrap_or(false)
 }
@@ -110,7 +110,7 @@ pub(crate) async fn has_opened(peer: &'static str, settings: &BreakerSettings) -
 /// Tells the circuit what came of an attempt.
 pub(crate) async fn record(message: &Message, signal: Signal, probing: bool) {
     loop {
-        let now = clock::mono_ms();
+        let now = clock::mono();
         let next = with_view(message.peer, |view| match signal {
             Signal::Success => view.breaker.on_success(),
             Signal::Failure => view.breaker.on_failure(now, probing),

@@ -1,6 +1,6 @@
 //! Delivering one message: attempts, waits, and the way to the dead letters. What to do is `twin_delivery`'s to say.
 
-use std::pin::pin;
+use std::{pin::pin, time::Duration};
 
 use futures_util::future::{Either, select};
 use twin_contract::{Layer, MessageId, reply::Custody};
@@ -17,8 +17,8 @@ use crate::{
     letters,
 };
 
-/// Between two looks at the circuit while a delivery waits, in milliseconds.
-const LOOK_AGAIN_MS: u64 = 1_000;
+/// Between two looks at the circuit while a delivery waits.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// A message with everything that each attempt needs.
 #[derive(Debug)]
@@ -104,28 +104,28 @@ pub(crate) async fn deliver(
     // Whether the last attempt failed for want of something on this side.
     let mut exhausted = false;
     for retries in 0.. {
-        if !deadline.allows_attempt(clock::mono_ms()) {
+        if !deadline.allows_attempt(clock::mono()) {
             events::report_shortage(message.component(), deadline, Some(&message.envelope)).await;
             attempts.push(failed(None, "no time left for an attempt"));
             break;
         }
-        let gate = circuit::admit(message, &settings.breaker).await;
+        let gate = circuit::admit(message, settings.breaker()).await;
         if gate == Gate::Closed {
             exhausted = false;
             attempts.push(failed(None, "circuit open"));
             break;
         }
-        let timeout_ms = deadline.attempt_timeout(clock::mono_ms(), settings.attempt_timeout_ms);
-        let sent = peer::post(message.peer, &message.id, &message.envelope, timeout_ms).await;
+        let timeout = deadline.attempt_timeout(clock::mono(), settings.attempt_timeout);
+        let sent = peer::post(message.peer, &message.id, &message.envelope, timeout).await;
         let Some(outcome) = sent.outcome() else {
             message.log("peer not bound", "its configuration lacks one");
             return Fate::Unbound;
         };
         let probing = gate == Gate::Probe;
         circuit::record(message, Signal::of(&outcome), probing).await;
-        let verdict = Verdict::of(&outcome, clock::unix_seconds());
+        let verdict = Verdict::of(&outcome, clock::now());
         exhausted = matches!(verdict, Verdict::Exhausted { .. });
-        let (status, cause, retry_after_ms) = match verdict {
+        let (status, cause, retry_after) = match verdict {
             Verdict::Delivered { custody, id } => return Fate::Delivered { custody, id },
             Verdict::Conflict => {
                 message.log("message refused", "its id belongs to another message");
@@ -138,8 +138,8 @@ pub(crate) async fn deliver(
             Verdict::Retryable {
                 status,
                 cause,
-                retry_after_ms,
-            } => (status, cause, retry_after_ms),
+                retry_after,
+            } => (status, cause, retry_after),
             Verdict::Exhausted { cause } => (None, cause, None),
         };
         attempts.push(failed(status, &cause));
@@ -147,10 +147,10 @@ pub(crate) async fn deliver(
             // A probe is one attempt.
             break;
         }
-        let left = deadline.time_left(clock::mono_ms());
-        match (settings.retry).next(retries, retry_after_ms, left, clock::random_u64()) {
-            Next::Wait(ms) => {
-                if let Some(cause) = wait(message, ms, settings).await {
+        let left = deadline.time_left(clock::mono());
+        match (settings.retry).next(retries, retry_after, left, clock::random_u64()) {
+            Next::Wait(span) => {
+                if let Some(cause) = wait(message, span, settings).await {
                     attempts.push(failed(None, cause));
                     break;
                 }
@@ -188,19 +188,23 @@ async fn not_sent(message: &Message, attempts: &[Attempt]) -> Fate {
 }
 
 /// Waits to retry. Returns why the wait ended early, if it did.
-async fn wait(message: &Message, ms: u64, settings: &DeliverySettings) -> Option<&'static str> {
-    let end = clock::mono_ms().saturating_add(ms);
+async fn wait(
+    message: &Message,
+    span: Duration,
+    settings: &DeliverySettings,
+) -> Option<&'static str> {
+    let end = clock::mono().after(span);
     let mut draining = pin!(lifecycle::draining());
     loop {
-        let left = end.saturating_sub(clock::mono_ms());
-        if left == 0 {
+        let left = end.since(clock::mono());
+        if left.is_zero() {
             return None;
         }
-        let slice = pin!(clock::sleep_ms(left.min(LOOK_AGAIN_MS)));
+        let slice = pin!(clock::sleep(left.min(LOOK_AGAIN)));
         if let Either::Right(_) = select(slice, draining.as_mut()).await {
             return Some("host draining");
         }
-        if circuit::has_opened(message.peer, &settings.breaker).await {
+        if circuit::has_opened(message.peer, settings.breaker()).await {
             return Some("circuit open");
         }
     }

@@ -1,6 +1,9 @@
 //! Dead letters: keeping what could not be delivered.
 
+use std::time::Duration;
+
 use twin_contract::letter_id;
+use twin_delivery::StoreTime;
 use twin_guest::{
     Response,
     bindings::{
@@ -70,8 +73,8 @@ async fn publish(message: &Message, cause: &str) {
     let Some(count) = events::due(&key) else {
         return;
     };
-    if let Some(ago_ms) = spoken_ago(&key).await {
-        events::postpone(&key, count, ago_ms);
+    if let Some(ago) = spoken_ago(&key).await {
+        events::postpone(&key, count, ago);
         return;
     }
     let text = match count {
@@ -94,20 +97,20 @@ async fn publish(message: &Message, cause: &str) {
     .await;
 }
 
-/// How long ago another instance spoke, in milliseconds, if that was in the last ten seconds. If not, it is this one's
+/// How long ago another instance spoke, if that was in the last ten seconds. If not, it is this one's
 /// turn, and the others are told so. If the store cannot say, better twice than never.
-async fn spoken_ago(key: &str) -> Option<u64> {
+async fn spoken_ago(key: &str) -> Option<Duration> {
     let last = circuits::load(key.to_owned()).await.ok()?;
-    let spoken_ms = last.state.parse::<u64>().unwrap_or(0);
+    let now = StoreTime::from_millis(last.now_ms);
+    let spoken = StoreTime::from_millis(last.state.parse().unwrap_or(0));
+    let ago = now.since(spoken);
     // A time that has not come yet is from before the clock was set back: that was not in the last ten seconds.
-    let ago_ms = last.now_ms.checked_sub(spoken_ms);
-    if let Some(ago_ms) = ago_ms.filter(|ago_ms| last.version > 0 && *ago_ms < events::INTERVAL_MS)
-    {
-        return Some(ago_ms);
+    if last.version > 0 && spoken <= now && ago < events::INTERVAL {
+        return Some(ago);
     }
     let now = last.now_ms.to_string();
     match circuits::compare_and_swap(key.to_owned(), last.version, now).await {
-        Err(circuits::SwapFailure::Conflict(_)) => Some(0),
+        Err(circuits::SwapFailure::Conflict(_)) => Some(Duration::ZERO),
         Ok(_) | Err(circuits::SwapFailure::Store(_)) => None,
     }
 }

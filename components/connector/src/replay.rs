@@ -4,14 +4,14 @@
 //! closes the circuit. If the peer is not back after all, what is under way fails and the rest stays where it is.
 //! Two replays at once share the work: each letter is leased to one of them.
 
-use std::{cell::RefCell, collections::HashSet};
+use std::{cell::RefCell, collections::HashSet, time::Duration};
 
 use futures_util::{StreamExt, stream};
 use twin_contract::{
     Access, LetterPlace, LetterSummary, MessageId, ReplayCommand, ReplayFailure, ReplayMode,
     ReplayPreview, ReplayReport, Timestamp, no_parameters,
 };
-use twin_delivery::{Deadline, DeliverySettings, Signal, Verdict};
+use twin_delivery::{Deadline, DeliverySettings, Signal, Verdict, millis};
 use twin_guest::{
     Request, Response,
     bindings::dead_letter_replay::{self as store, Lease, Selection},
@@ -29,8 +29,8 @@ use crate::{
 const AT_ONCE: usize = 16;
 /// Letters leased at once.
 const BATCH: u32 = 64;
-/// What a lease lasts beyond the function's own deadline, in milliseconds.
-const LEASE_MARGIN_MS: u64 = 5_000;
+/// What a lease lasts beyond the function's own deadline.
+const LEASE_MARGIN: Duration = Duration::from_secs(5);
 
 /// What came of one letter.
 enum Replayed {
@@ -59,7 +59,7 @@ struct Replay {
 
 /// Replays letters until none is left of the round, the limit is reached, or the time is up; or says which it would.
 pub(crate) async fn replay(request: &Request) -> Result<Response, Response> {
-    let arrived = clock::mono_ms();
+    let arrived = clock::mono();
     gate::admit(request, &["POST"], Access::Operation).await?;
     no_parameters(&request.query).map_err(refused)?;
     let command = ReplayCommand::parse(&request.body).map_err(refused)?;
@@ -73,10 +73,8 @@ pub(crate) async fn replay(request: &Request) -> Result<Response, Response> {
         ReplayMode::Send { round } => round,
     };
     let settings = settings::for_request().await?.delivery;
-    let own_ms = settings.function_deadline_ms;
-    let header = gate::header(request, "x-twin-timeout-ms");
     let replay = Replay {
-        deadline: Deadline::new(arrived, own_ms, request.time_left_ms, header),
+        deadline: gate::deadline(request, arrived, &settings),
         settings,
         down: RefCell::default(),
     };
@@ -117,10 +115,8 @@ impl Replay {
         mut round: Option<u64>,
         mut left: u32,
     ) -> Result<ReplayReport, Response> {
-        let lease_ms = self
-            .settings
-            .function_deadline_ms
-            .saturating_add(LEASE_MARGIN_MS);
+        let deadline = self.settings.function_deadline;
+        let lease_ms = millis(deadline.saturating_add(LEASE_MARGIN));
         let lease_ms = u32::try_from(lease_ms).unwrap_or(u32::MAX);
         let mut report = ReplayReport::default();
         // Their leases are held until the end, so that another replay does not send them at once again.
@@ -183,7 +179,7 @@ impl Replay {
     }
 
     fn has_time(&self) -> bool {
-        self.deadline.allows_attempt(clock::mono_ms())
+        self.deadline.allows_attempt(clock::mono())
     }
 
     /// Sends one letter once.
@@ -198,16 +194,16 @@ impl Replay {
     }
 
     async fn send(&self, lease: &Lease, message: &Message) -> Replayed {
-        circuit::refresh(message.peer, &self.settings.breaker).await;
-        let timeout_ms = self
+        circuit::refresh(message.peer, self.settings.breaker()).await;
+        let timeout = self
             .deadline
-            .attempt_timeout(clock::mono_ms(), self.settings.attempt_timeout_ms);
-        let sent = peer::post(message.peer, &message.id, &message.envelope, timeout_ms).await;
+            .attempt_timeout(clock::mono(), self.settings.attempt_timeout);
+        let sent = peer::post(message.peer, &message.id, &message.envelope, timeout).await;
         let Some(outcome) = sent.outcome() else {
             return Replayed::Failed("no such peer is bound".to_owned());
         };
         circuit::record(message, Signal::of(&outcome), false).await;
-        match Verdict::of(&outcome, 0) {
+        match Verdict::of(&outcome, clock::now()) {
             Verdict::Delivered { .. } => self.settle(lease).await,
             Verdict::Conflict => Replayed::Failed("HTTP 409".to_owned()),
             // Nothing was sent, and the next letter would fare no better.

@@ -5,7 +5,6 @@ use twin_contract::{
     reply::{Custody, ID_REUSED},
     trace_id_from_traceparent, without_bom,
 };
-use twin_delivery::Deadline;
 use twin_guest::{
     Request, Response, clock,
     digest::sha256,
@@ -17,17 +16,12 @@ use crate::deliver::{self, Fate, Message, peer_of};
 
 /// Takes a message, delivers it, and answers when the outcome is known. The response is an `Err` where it ended early.
 pub(crate) async fn accept(request: &Request) -> Result<Response, Response> {
-    let arrived = clock::mono_ms();
+    let arrived = clock::mono();
     gate::admit(request, &["POST"], Access::Data).await?;
     let given = gate::given_id(request)?;
     let settings = settings::for_request().await?;
     let message = read(request, given, &settings)?;
-    let deadline = Deadline::new(
-        arrived,
-        settings.delivery.function_deadline_ms,
-        request.time_left_ms,
-        gate::header(request, "x-twin-timeout-ms"),
-    );
+    let deadline = gate::deadline(request, arrived, &settings.delivery);
     Ok(
         match deliver::deliver(&message, deadline, &settings.delivery).await {
             Fate::Delivered { custody, id } => reply::custody(custody, &id),

@@ -3,6 +3,8 @@
 //!
 //! It never reports about itself: an error about errors would feed on itself. Its own failures are log lines.
 
+use std::time::Duration;
+
 use twin_contract::{
     Access, MessageId, Query, SystemError,
     reply::{Custody, ID_REUSED},
@@ -20,8 +22,8 @@ use twin_guest::{
 };
 
 const COLLECTION: &str = "system-errors";
-/// How long the management backend may take, in milliseconds: it is told, not waited for.
-const NOTIFY_TIMEOUT_MS: u32 = 2_000;
+/// How long the management application may take: it is told, not waited for.
+const NOTIFY_TIMEOUT: Duration = Duration::from_secs(2);
 
 struct ErrorReporter;
 
@@ -77,7 +79,7 @@ async fn report(request: &Request) -> Result<Response, Response> {
 
 /// One attempt: whoever misses it finds the error by `GET /errors`.
 async fn notify(id: &MessageId, error: &[u8]) {
-    let cause = match peer::post("management", id, error, NOTIFY_TIMEOUT_MS).await {
+    let cause = match peer::post("management", id, error, NOTIFY_TIMEOUT).await {
         Sent::Unbound => return,
         Sent::Reply(reply) if (200..300).contains(&reply.status) => return,
         Sent::Reply(reply) => format!("HTTP {}", reply.status),

@@ -1,12 +1,13 @@
-//! Time and chance, in the units that the policy speaks. A host under test gives virtual time and a seed.
+//! Time and chance, in the types that the policy speaks. A host under test gives virtual time and a seed.
+
+use std::time::Duration;
 
 use twin_contract::Timestamp;
+use twin_delivery::Mono;
 use wasip3::{
     clocks::{monotonic_clock, system_clock},
     random::random,
 };
-
-const NANOS_PER_MS: u64 = 1_000_000;
 
 /// Now, by the wall clock.
 pub fn now() -> Timestamp {
@@ -20,19 +21,15 @@ pub fn now() -> Timestamp {
     )
 }
 
-/// Now, by the wall clock, in seconds since 1970.
-pub fn unix_seconds() -> u64 {
-    u64::try_from(now().as_micros() / 1_000_000).unwrap_or(0)
+/// Now, by a clock that never jumps.
+pub fn mono() -> Mono {
+    Mono::new(Duration::from_nanos(monotonic_clock::now()))
 }
 
-/// Now, by a clock that never jumps, in milliseconds.
-pub fn mono_ms() -> u64 {
-    monotonic_clock::now() / NANOS_PER_MS
-}
-
-/// Waits this many milliseconds.
-pub async fn sleep_ms(ms: u64) {
-    monotonic_clock::wait_for(ms.saturating_mul(NANOS_PER_MS)).await;
+/// Waits this long.
+pub async fn sleep(span: Duration) {
+    let nanos = u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
+    monotonic_clock::wait_for(nanos).await;
 }
 
 /// A random number.

@@ -1,9 +1,9 @@
 //! System errors on the error topic (spec §4), at most one per subject and code in ten seconds.
 
-use std::{cell::RefCell, collections::HashMap};
+use std::{cell::RefCell, collections::HashMap, time::Duration};
 
 use twin_contract::SystemError;
-use twin_delivery::Deadline;
+use twin_delivery::{Deadline, Mono};
 
 pub use crate::bindings::error_topic::Severity;
 
@@ -16,8 +16,8 @@ use crate::{
     settings::Settings,
 };
 
-/// Between two events of one subject and code, in milliseconds.
-pub const INTERVAL_MS: u64 = 10_000;
+/// Between two events of one subject and code.
+pub const INTERVAL: Duration = Duration::from_secs(10);
 
 /// What happened.
 #[derive(Clone, Copy, Debug)]
@@ -36,8 +36,8 @@ pub struct Incident<'a> {
 
 #[derive(Default)]
 struct Window {
-    /// When the last one was let through, by the monotonic clock; none if never.
-    last_ms: Option<u64>,
+    /// When the last one was let through, if ever.
+    last: Option<Mono>,
     /// How many have come since.
     count: u64,
 }
@@ -48,28 +48,26 @@ thread_local! {
 
 /// Counts an occurrence. If it is time for an event of this key, returns how many it stands for, itself included.
 pub fn due(key: &str) -> Option<u64> {
-    let now = clock::mono_ms();
+    let now = clock::mono();
     WINDOWS.with_borrow_mut(|windows| {
         let window = windows.entry(key.to_owned()).or_default();
         window.count += 1;
-        let due = window
-            .last_ms
-            .is_none_or(|last| now.saturating_sub(last) >= INTERVAL_MS);
+        let due = window.last.is_none_or(|last| now.since(last) >= INTERVAL);
         due.then(|| {
-            window.last_ms = Some(now);
+            window.last = Some(now);
             std::mem::take(&mut window.count)
         })
     })
 }
 
-/// Gives a count back that was due but did not become an event, because another instance spoke `ago_ms` ago. It is part
+/// Gives a count back that was due but did not become an event, because another instance spoke so long `ago`. It is part
 /// of the next, which is due when the other's ten seconds are over.
-pub fn postpone(key: &str, count: u64, ago_ms: u64) {
-    let spoken = clock::mono_ms().saturating_sub(ago_ms);
+pub fn postpone(key: &str, count: u64, ago: Duration) {
+    let spoken = clock::mono().before(ago);
     WINDOWS.with_borrow_mut(|windows| {
         let window = windows.entry(key.to_owned()).or_default();
         window.count += count;
-        window.last_ms = Some(spoken);
+        window.last = Some(spoken);
     });
 }
 

@@ -1,6 +1,9 @@
 //! Where every request enters: method, credential, size, coding and identity are checked here, in this order, on every runtime.
 
+use std::time::Duration;
+
 use twin_contract::{Access, ContractError, MAX_BODY, MessageId, Role, refuse_codings};
+use twin_delivery::{Deadline, DeliverySettings, Mono};
 
 use crate::{
     Request, Response,
@@ -50,6 +53,14 @@ pub async fn admit(
             .map_err(|error| reply::refused(&error))?;
     }
     Ok(caller)
+}
+
+/// By when a request that `arrived` must be answered.
+pub fn deadline(request: &Request, arrived: Mono, settings: &DeliverySettings) -> Deadline {
+    let left = request.time_left_ms;
+    let left = left.map(|ms| Duration::from_millis(ms.into()));
+    let patience = header(request, "x-twin-timeout-ms");
+    Deadline::new(arrived, settings.function_deadline, left, patience)
 }
 
 const fn role(role: CallersRole) -> Role {

@@ -1,7 +1,9 @@
 //! Sending to peers, in the words of the delivery policy.
 
+use std::time::Duration;
+
 use twin_contract::{MessageId, REQUEST_ID, reply::JSON};
-use twin_delivery::{Outcome, SendFailure};
+use twin_delivery::{Outcome, SendFailure, millis};
 
 use crate::{
     bindings::peers::{self, Failure, Reply, Request},
@@ -35,7 +37,8 @@ impl Sent {
 }
 
 /// Posts an envelope or an event once.
-pub async fn post(peer: &str, id: &MessageId, body: &[u8], timeout_ms: u32) -> Sent {
+pub async fn post(peer: &str, id: &MessageId, body: &[u8], timeout: Duration) -> Sent {
+    let timeout_ms = whole_ms(timeout);
     let headers = vec![
         ("content-type".to_owned(), JSON.to_owned()),
         ("idempotency-key".to_owned(), id.to_string()),
@@ -54,7 +57,8 @@ pub async fn post(peer: &str, id: &MessageId, body: &[u8], timeout_ms: u32) -> S
 }
 
 /// Asks a peer once.
-pub async fn get(peer: &str, query: &str, timeout_ms: u32) -> Sent {
+pub async fn get(peer: &str, query: &str, timeout: Duration) -> Sent {
+    let timeout_ms = whole_ms(timeout);
     let headers = vec![("x-twin-timeout-ms".to_owned(), timeout_ms.to_string())];
     send(
         peer,
@@ -71,6 +75,11 @@ pub async fn get(peer: &str, query: &str, timeout_ms: u32) -> Sent {
 pub fn header<'a>(reply: &'a Reply, name: &str) -> Option<&'a str> {
     let mut headers = reply.headers.iter();
     headers.find_map(|(header, value)| (header == name).then_some(value.as_str()))
+}
+
+/// A time limit as the header and the host take it.
+fn whole_ms(timeout: Duration) -> u32 {
+    u32::try_from(millis(timeout)).unwrap_or(u32::MAX)
 }
 
 async fn send(

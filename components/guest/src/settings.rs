@@ -3,7 +3,7 @@
 use std::{cell::RefCell, rc::Rc};
 
 use twin_contract::Cloud;
-use twin_delivery::DeliverySettings;
+use twin_delivery::{DELIVERY, DeliverySettings, Setting, TWIN_CLOUD, TWIN_NAME};
 
 use crate::{Response, bindings::settings, log, reply};
 
@@ -62,19 +62,20 @@ impl Settings {
 
     async fn read() -> Result<Self, SettingsError> {
         let mut delivery = DeliverySettings::default();
-        for name in DeliverySettings::NAMES {
-            if let Some(value) = get(name).await?
-                && !delivery.set(name, &value)
+        for setting in &DELIVERY {
+            if let Some(value) = get(setting.name).await?
+                && !setting.set(&mut delivery, &value)
             {
-                log::warn("setting ignored: not in its range", &[("setting", name)]);
+                let fields = [("setting", setting.name), ("expected", setting.values)];
+                log::warn("setting ignored: its value is not in its range", &fields);
             }
         }
-        let cloud = required("TWIN_CLOUD").await?;
+        let cloud = required(&TWIN_CLOUD).await?;
         Ok(Self {
-            twin: required("TWIN_NAME").await?,
+            twin: required(&TWIN_NAME).await?,
             cloud: cloud.parse().map_err(|_| SettingsError::Invalid {
-                name: "TWIN_CLOUD",
-                expected: "aws, azure or gcp",
+                name: TWIN_CLOUD.name,
+                expected: TWIN_CLOUD.values,
             })?,
             delivery,
         })
@@ -103,6 +104,14 @@ async fn get(name: &'static str) -> Result<Option<String>, SettingsError> {
     })
 }
 
-async fn required(name: &'static str) -> Result<String, SettingsError> {
-    get(name).await?.ok_or(SettingsError::Missing(name))
+async fn required(setting: &Setting) -> Result<String, SettingsError> {
+    let value = get(setting.name).await?;
+    let value = value.ok_or(SettingsError::Missing(setting.name))?;
+    if setting.allows(&value) {
+        return Ok(value);
+    }
+    Err(SettingsError::Invalid {
+        name: setting.name,
+        expected: setting.values,
+    })
 }

@@ -2,13 +2,13 @@
 //!
 //! It acknowledges nothing by itself: what the next hop says is what its caller hears.
 
-use std::cell::Cell;
+use std::{cell::Cell, time::Duration};
 
 use twin_contract::{
     Access, Envelope, Layer, MessageId,
     reply::{ID_REUSED, is_in_our_words},
 };
-use twin_delivery::{Deadline, Verdict};
+use twin_delivery::{Deadline, Verdict, millis};
 use twin_guest::{
     Function, Request, Response, clock,
     digest::sha256,
@@ -31,7 +31,7 @@ impl Function for Ingestion {
 
 /// The response is an `Err` where the request ended early.
 async fn ingest(request: &Request) -> Result<Response, Response> {
-    let arrived = clock::mono_ms();
+    let arrived = clock::mono();
     gate::admit(request, &["POST"], Access::Data).await?;
     let given = gate::given_id(request)?;
     let settings = settings::for_request().await?;
@@ -41,12 +41,7 @@ async fn ingest(request: &Request) -> Result<Response, Response> {
         .map_err(|error| reply::refused(&error))?;
     // The id is of the bytes that came, so that a retry of the sender keeps it.
     let id = given.unwrap_or_else(|| MessageId::of_envelope(&request.body, sha256));
-    let deadline = Deadline::new(
-        arrived,
-        settings.delivery.function_deadline_ms,
-        request.time_left_ms,
-        gate::header(request, "x-twin-timeout-ms"),
-    );
+    let deadline = gate::deadline(request, arrived, &settings.delivery);
     Ok(hand_on(&id, envelope.as_bytes(), deadline).await)
 }
 
@@ -57,11 +52,11 @@ thread_local! {
 
 /// To the connector beside this function, which retries and keeps dead letters; where there is none, once to the writer.
 async fn hand_on(id: &MessageId, envelope: &[u8], deadline: Deadline) -> Response {
-    let timeout_ms = || deadline.attempt_timeout(clock::mono_ms(), u64::MAX);
+    let timeout = || deadline.attempt_timeout(clock::mono(), Duration::MAX);
     let sent = if NO_CONNECTOR.get() {
         Sent::Unbound
     } else {
-        peer::post("connector", id, envelope, timeout_ms()).await
+        peer::post("connector", id, envelope, timeout()).await
     };
     let sent = match sent {
         // The connector's reply is this function's, unchanged, and what failed there was reported there.
@@ -72,7 +67,7 @@ async fn hand_on(id: &MessageId, envelope: &[u8], deadline: Deadline) -> Respons
         }
         Sent::Unbound => {
             NO_CONNECTOR.set(true);
-            peer::post("writer", id, envelope, timeout_ms()).await
+            peer::post("writer", id, envelope, timeout()).await
         }
         sent => sent,
     };
@@ -89,7 +84,7 @@ async fn hand_on(id: &MessageId, envelope: &[u8], deadline: Deadline) -> Respons
 fn answer_for(sent: Sent) -> Response {
     let verdict = sent
         .outcome()
-        .map(|outcome| Verdict::of(&outcome, clock::unix_seconds()));
+        .map(|outcome| Verdict::of(&outcome, clock::now()));
     match (verdict, sent) {
         (None, _) => reply::try_again("PEER_UNBOUND", "neither connector nor writer is bound here"),
         (Some(Verdict::Delivered { custody, id }), _) => reply::custody(custody, &id),
@@ -101,12 +96,10 @@ fn answer_for(sent: Sent) -> Response {
         }
         (
             Some(Verdict::Retryable {
-                cause,
-                retry_after_ms,
-                ..
+                cause, retry_after, ..
             }),
             _,
-        ) => unavailable(&cause, retry_after_ms),
+        ) => unavailable(&cause, retry_after),
         (Some(Verdict::Exhausted { cause }), _) => unavailable(&cause, None),
         (Some(Verdict::Permanent { cause, .. }), _) => {
             log::warn("next hop refused", &[("cause", &cause)]);
@@ -117,8 +110,9 @@ fn answer_for(sent: Sent) -> Response {
 }
 
 /// 503, with the next hop's own wish when to come again, or a second.
-fn unavailable(cause: &str, retry_after_ms: Option<u64>) -> Response {
-    let seconds = retry_after_ms.map_or(1, |ms| ms.div_ceil(1_000)).max(1);
+fn unavailable(cause: &str, retry_after: Option<Duration>) -> Response {
+    let seconds = retry_after.map_or(1, |wish| millis(wish).div_ceil(1_000));
+    let seconds = seconds.max(1);
     log::warn("next hop not reached", &[("cause", cause)]);
     let message = format!("the next hop: {cause}");
     let response = reply::error(503, "NEXT_HOP_UNAVAILABLE", &message);

@@ -1,7 +1,7 @@
 //! Asking a remote reader, with the connector's retries: a query is safe to repeat.
 
 use twin_contract::{is_page, reply::error_code};
-use twin_delivery::{Deadline, DeliverySettings, Next, Verdict};
+use twin_delivery::{Next, Verdict};
 use twin_guest::{
     Request, Response, clock, events, gate, log,
     peer::{self, Sent},
@@ -13,33 +13,27 @@ use twin_guest::{
 /// # Errors
 /// The response if no reader could be asked: 503.
 pub(crate) async fn ask(request: &Request) -> Result<Option<Response>, Response> {
-    let arrived = clock::mono_ms();
-    let settings = settings::for_request().await?;
-    let DeliverySettings {
-        retry,
-        function_deadline_ms,
-        attempt_timeout_ms,
-        ..
-    } = settings.delivery;
-    let header = gate::header(request, "x-twin-timeout-ms");
-    let deadline = Deadline::new(arrived, function_deadline_ms, request.time_left_ms, header);
+    let arrived = clock::mono();
+    let settings = settings::for_request().await?.delivery;
+    let deadline = gate::deadline(request, arrived, &settings);
     let mut retries = 0;
     loop {
-        let timeout_ms = deadline.attempt_timeout(clock::mono_ms(), attempt_timeout_ms);
-        let sent = peer::get("reader", &request.query, timeout_ms).await;
+        let timeout = deadline.attempt_timeout(clock::mono(), settings.attempt_timeout);
+        let sent = peer::get("reader", &request.query, timeout).await;
         let Some(outcome) = sent.outcome() else {
             return Ok(None);
         };
-        let verdict = Verdict::of(&outcome, clock::unix_seconds());
-        let wish_ms = match &verdict {
-            Verdict::Retryable { retry_after_ms, .. } => Some(*retry_after_ms),
+        let verdict = Verdict::of(&outcome, clock::now());
+        let wish = match &verdict {
+            Verdict::Retryable { retry_after, .. } => Some(*retry_after),
             Verdict::Exhausted { .. } => Some(None),
             _ => None,
         };
-        if let Some(retry_after_ms) = wish_ms {
-            let left = deadline.time_left(clock::mono_ms());
-            if let Next::Wait(ms) = retry.next(retries, retry_after_ms, left, clock::random_u64()) {
-                clock::sleep_ms(ms).await;
+        if let Some(retry_after) = wish {
+            let left = deadline.time_left(clock::mono());
+            let random = clock::random_u64();
+            if let Next::Wait(span) = settings.retry.next(retries, retry_after, left, random) {
+                clock::sleep(span).await;
                 retries += 1;
                 continue;
             }

@@ -10,6 +10,14 @@ use crate::ContractError;
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MessageId(String);
 
+/// Whether a text can be a twin's name, which is part of every key: 1 to 64 of `A-Z a-z 0-9 . _ -`.
+pub fn is_twin_name(text: &str) -> bool {
+    (1..=64).contains(&text.len())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+}
+
 impl MessageId {
     /// Takes an id that a sender gave.
     ///

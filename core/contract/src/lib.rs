@@ -34,7 +34,7 @@ pub use dead_letter::{Attempt, DeadLetter, LetterPlace, letter_id};
 pub use device_message::{DeviceMessage, Wrapped};
 pub use envelope::{Envelope, Post};
 pub use error::ContractError;
-pub use identity::{MessageId, Sha256Hex, digest, trace_id_from_traceparent};
+pub use identity::{MessageId, Sha256Hex, digest, is_twin_name, trace_id_from_traceparent};
 pub use key::{Access, HeaderForm, KeyRefusal, KeyRing, Known, Role, is_key, keys};
 pub use letter_query::{DiscardReason, LetterQuery};
 pub use page::{Item, Listing, Page, is_page};

@@ -14,27 +14,31 @@
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
-/// How long an instance trusts what it last read, in milliseconds.
-const FRESH_MS: u64 = 1_000;
+use crate::{Mono, StoreTime};
 
-/// How far an instance's reckoning of the store's clock may be off, in milliseconds. A stored time that lies further in the
-/// future than it can says that the clock was set back since.
-const RECKONING_MS: u64 = 1_000;
+/// How long an instance trusts what it last read.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// How far an instance's reckoning of the store's clock may be off. A stored time that lies further in the future than it
+/// can says that the clock was set back since.
+const RECKONING: Duration = Duration::from_secs(1);
 
 /// When to open, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BreakerSettings {
-    /// Failures must span this long without a success, and without a gap as long, in milliseconds.
-    pub failing_ms: u64,
-    /// How long the circuit stays open, in milliseconds.
-    pub open_ms: u64,
-    /// After this long a probe without a result counts as lost, in milliseconds.
-    pub probe_lease_ms: u64,
+    /// Failures must span this long without a success, and without a gap as long.
+    pub failing: Duration,
+    /// How long the circuit stays open.
+    pub open: Duration,
+    /// After this long a probe without a result counts as lost.
+    pub probe_lease: Duration,
 }
 
-/// The shared state, as stored. All times are milliseconds of the store's clock.
+/// The shared state, as stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "kebab-case")]
 pub enum Circuit {
@@ -44,19 +48,19 @@ pub enum Circuit {
     /// Attempts fail, but not yet for long enough.
     Failing {
         /// The first failure of the run.
-        since: u64,
+        since: StoreTime,
         /// The last one that was stored; a run goes on as long as no gap is longer than the window.
-        last: u64,
+        last: StoreTime,
     },
     /// No attempts.
     Open {
         /// From then on, one probe.
-        until: u64,
+        until: StoreTime,
     },
     /// One instance probes.
     HalfOpen {
         /// Until then the probe is its own.
-        until: u64,
+        until: StoreTime,
     },
 }
 
@@ -83,16 +87,16 @@ pub enum Transition {
     Closed,
 }
 
-/// One instance's view of a circuit. `mono` is the instance's own monotonic clock in milliseconds.
+/// One instance's view of a circuit.
 #[derive(Clone, Debug)]
 pub struct Breaker {
     settings: BreakerSettings,
     circuit: Circuit,
     version: u64,
-    /// The last failure this instance saw, by the store's clock: mostly newer than what is stored.
-    last_failure: u64,
-    /// When `circuit` was read: by the instance's clock, and by the store's.
-    read: Option<(u64, u64)>,
+    /// The last failure this instance saw: mostly newer than what is stored.
+    last_failure: StoreTime,
+    /// When `circuit` was read.
+    read: Option<(Mono, StoreTime)>,
 }
 
 impl Breaker {
@@ -102,19 +106,18 @@ impl Breaker {
             settings,
             circuit: Circuit::Closed,
             version: 0,
-            last_failure: 0,
+            last_failure: StoreTime::from_millis(0),
             read: None,
         }
     }
 
     /// Whether the shared state should be read again before it is relied on: at most once a second.
-    pub fn is_stale(&self, mono: u64) -> bool {
-        self.read
-            .is_none_or(|(read, _)| mono.saturating_sub(read) >= FRESH_MS)
+    pub fn is_stale(&self, mono: Mono) -> bool {
+        self.read.is_none_or(|(read, _)| mono.since(read) >= FRESH)
     }
 
     /// Takes in what the store says: after a load, a swap, or a swap that another instance won.
-    pub fn observe(&mut self, version: u64, state: &str, store_now: u64, mono: u64) {
+    pub fn observe(&mut self, version: u64, state: &str, store_now: StoreTime, mono: Mono) {
         self.circuit = Circuit::from_json(state);
         self.version = version;
         self.read = Some((mono, store_now));
@@ -126,7 +129,7 @@ impl Breaker {
     }
 
     /// Trusts what is known for another second: the store could not be read.
-    pub fn keep(&mut self, mono: u64) {
+    pub fn keep(&mut self, mono: Mono) {
         let now = self.now(mono);
         self.read = self.read.map(|_| (mono, now));
     }
@@ -141,30 +144,30 @@ impl Breaker {
         self.circuit
     }
 
-    /// The store's clock, as far as this instance can tell.
-    fn now(&self, mono: u64) -> u64 {
-        self.read.map_or(mono, |(read, store_now)| {
-            store_now.saturating_add(mono.saturating_sub(read))
-        })
+    /// The store's clock, as far as this instance can tell: not at all before it has read it.
+    fn now(&self, mono: Mono) -> StoreTime {
+        self.read
+            .map(|(read, store_now)| store_now.after(mono.since(read)))
+            .unwrap_or_default()
     }
 
     /// Whether a message may be sent now.
-    pub fn admit(&self, mono: u64) -> Admission {
+    pub fn admit(&self, mono: Mono) -> Admission {
         let now = self.now(mono);
         let open = Circuit::Open {
-            until: now.saturating_add(self.settings.open_ms),
+            until: now.after(self.settings.open),
         };
         let probing = Circuit::HalfOpen {
-            until: now.saturating_add(self.settings.probe_lease_ms),
+            until: now.after(self.settings.probe_lease),
         };
-        let (until, length_ms, anew) = match self.circuit {
+        let (until, length, anew) = match self.circuit {
             Circuit::Closed | Circuit::Failing { .. } => return Admission::Pass,
-            Circuit::Open { until } => (until, self.settings.open_ms, open),
-            Circuit::HalfOpen { until } => (until, self.settings.probe_lease_ms, probing),
+            Circuit::Open { until } => (until, self.settings.open, open),
+            Circuit::HalfOpen { until } => (until, self.settings.probe_lease, probing),
         };
         if now >= until {
             Admission::Probe(probing)
-        } else if until - now > length_ms.saturating_add(RECKONING_MS) {
+        } else if until.since(now) > length.saturating_add(RECKONING) {
             Admission::Renew(anew)
         } else {
             Admission::Refuse
@@ -186,33 +189,37 @@ impl Breaker {
 
     /// The state to store after an attempt failed; none if it changes nothing that others must know. `probing` is whether
     /// this attempt was the probe: an old attempt that fails while another probes proves nothing.
-    pub fn on_failure(&mut self, mono: u64, probing: bool) -> Option<Circuit> {
+    pub fn on_failure(&mut self, mono: Mono, probing: bool) -> Option<Circuit> {
         // Without the store's clock there is nothing that others could make sense of.
         self.read?;
         let now = self.now(mono);
         let open = Circuit::Open {
-            until: now.saturating_add(self.settings.open_ms),
+            until: now.after(self.settings.open),
         };
         let seen = std::mem::replace(&mut self.last_failure, now);
         // A time that has not come yet is from before the clock was set back, and says nothing about the gap to now.
-        let ahead = |time: u64| time > now.saturating_add(RECKONING_MS);
-        let seen = if ahead(seen) { 0 } else { seen };
+        let ahead = |time: StoreTime| time > now.after(RECKONING);
+        let seen = if ahead(seen) {
+            StoreTime::default()
+        } else {
+            seen
+        };
         match self.circuit {
             Circuit::Closed => Some(Circuit::Failing {
                 since: now,
                 last: now,
             }),
             Circuit::Failing { since, last } => {
-                let gap = now.saturating_sub(seen.max(last));
-                if gap > self.settings.failing_ms || ahead(since) || ahead(last) {
+                let gap = now.since(seen.max(last));
+                if gap > self.settings.failing || ahead(since) || ahead(last) {
                     // The run broke off: a device that rarely sends must not open the circuit for all.
                     Some(Circuit::Failing {
                         since: now,
                         last: now,
                     })
-                } else if now.saturating_sub(since) >= self.settings.failing_ms {
+                } else if now.since(since) >= self.settings.failing {
                     Some(open)
-                } else if now.saturating_sub(last) >= self.settings.failing_ms / 2 {
+                } else if now.since(last) >= self.settings.failing / 2 {
                     // Others see no gap where this instance saw failures: stored twice in a window at most.
                     Some(Circuit::Failing { since, last: now })
                 } else {

@@ -1,19 +1,18 @@
 //! How long a function may take: layers share one budget, so that their retries do not multiply.
 
+use std::time::Duration;
+
+use crate::{Mono, millis};
+
 /// What a receiver subtracts from its sender's patience, and a connector keeps back to bring a letter to safety, at most.
-const LONGEST_RESERVE_MS: u64 = 500;
+const LONGEST_RESERVE: Duration = Duration::from_millis(500);
 /// An attempt with less time than this is not worth making.
-pub(crate) const SHORTEST_ATTEMPT_MS: u64 = 100;
+pub(crate) const SHORTEST_ATTEMPT: Duration = Duration::from_millis(100);
 
 /// What is kept back of a span: half a second, but no more than a quarter. Several layers take theirs from one patience, and
-/// a short one must not be all reserve.
-const fn reserve_ms(span_ms: u64) -> u64 {
-    let quarter = span_ms / 4;
-    if quarter < LONGEST_RESERVE_MS {
-        quarter
-    } else {
-        LONGEST_RESERVE_MS
-    }
+/// a short one must not be all reserve. Whole milliseconds, so that the arithmetic of a shortage adds up as it is written.
+fn reserve(span: Duration) -> Duration {
+    Duration::from_millis(millis(span) / 4).min(LONGEST_RESERVE)
 }
 
 /// What a deadline follows from.
@@ -23,18 +22,18 @@ enum Limit {
     Own,
     /// What the host gives the call.
     Host,
-    /// The sender's patience, in milliseconds.
-    Sender(u64),
+    /// The sender's patience.
+    Sender(Duration),
 }
 
-/// The instant by which a function must have answered, in milliseconds of a monotonic clock.
+/// The instant by which a function must have answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deadline {
-    end: u64,
+    end: Mono,
     /// From the arrival to the end.
-    span_ms: u64,
+    span: Duration,
     /// Kept back to store a letter: fixed once, so that it does not shrink as time passes.
-    reserve_ms: u64,
+    reserve: Duration,
     limit: Limit,
 }
 
@@ -42,49 +41,58 @@ impl Deadline {
     /// The smallest of the function's own limit, what the host says is left, and what the sender will wait
     /// (`x-twin-timeout-ms`) less a reserve for the way back: half a second, or a quarter if that is less. A header that is
     /// no number says nothing.
-    pub fn new(now: u64, own_ms: u64, time_left_ms: Option<u32>, header: Option<&str>) -> Self {
-        let sender_ms = header.and_then(|text| text.trim().parse::<u64>().ok());
+    pub fn new(
+        now: Mono,
+        own: Duration,
+        time_left: Option<Duration>,
+        header: Option<&str>,
+    ) -> Self {
+        let sender = header
+            .and_then(|text| text.trim().parse().ok())
+            .map(Duration::from_millis);
         let limits = [
-            Some((own_ms, Limit::Own)),
-            time_left_ms.map(|ms| (u64::from(ms), Limit::Host)),
-            sender_ms.map(|ms| (ms.saturating_sub(reserve_ms(ms)), Limit::Sender(ms))),
+            Some((own, Limit::Own)),
+            time_left.map(|left| (left, Limit::Host)),
+            sender.map(|patience| {
+                let left = patience.saturating_sub(reserve(patience));
+                (left, Limit::Sender(patience))
+            }),
         ];
-        let (span_ms, limit) = limits
+        let (span, limit) = limits
             .into_iter()
             .flatten()
-            .min_by_key(|(ms, _)| *ms)
-            .unwrap_or((own_ms, Limit::Own));
+            .min_by_key(|(span, _)| *span)
+            .unwrap_or((own, Limit::Own));
         Self {
-            end: now.saturating_add(span_ms),
-            span_ms,
-            reserve_ms: reserve_ms(span_ms),
+            end: now.after(span),
+            span,
+            reserve: reserve(span),
             limit,
         }
     }
 
-    /// Milliseconds for attempts and waits: what is left, less the time it takes to store a letter.
-    pub const fn time_left(self, now: u64) -> u64 {
-        self.end.saturating_sub(now).saturating_sub(self.reserve_ms)
+    /// The time for attempts and waits: what is left, less the time it takes to store a letter.
+    pub const fn time_left(self, now: Mono) -> Duration {
+        self.end.since(now).saturating_sub(self.reserve)
     }
 
     /// Whether there is time for an attempt. One without would only look as if the peer were at fault.
-    pub const fn allows_attempt(self, now: u64) -> bool {
-        self.time_left(now) >= SHORTEST_ATTEMPT_MS
+    pub fn allows_attempt(self, now: Mono) -> bool {
+        self.time_left(now) >= SHORTEST_ATTEMPT
     }
 
-    /// How long one attempt may take, in milliseconds.
-    pub fn attempt_timeout(self, now: u64, attempt_timeout_ms: u64) -> u32 {
-        let ms = self.time_left(now).min(attempt_timeout_ms);
-        u32::try_from(ms).unwrap_or(u32::MAX)
+    /// How long one attempt may take.
+    pub fn attempt_timeout(self, now: Mono, attempt_timeout: Duration) -> Duration {
+        self.time_left(now).min(attempt_timeout)
     }
 
-    /// Why not even an attempt at once would have had the time, with the arithmetic and what to change; none if it would.
+    /// Why not even an attempt at once would have had the time, with the arithmetic and what to change; `None` if it would.
     pub fn shortage(self) -> Option<String> {
-        let left = self.span_ms.saturating_sub(self.reserve_ms);
-        if left >= SHORTEST_ATTEMPT_MS {
+        let left = self.span.saturating_sub(self.reserve);
+        if left >= SHORTEST_ATTEMPT {
             return None;
         }
-        let (span, letter) = (self.span_ms, self.reserve_ms);
+        let (span, letter, left) = (millis(self.span), millis(self.reserve), millis(left));
         let (whose, advice) = match self.limit {
             Limit::Own => (
                 format!("FUNCTION_DEADLINE_MS gives {span} ms"),
@@ -94,17 +102,19 @@ impl Deadline {
                 format!("the host gives this call {span} ms"),
                 "raise FUNCTION_DEADLINE_MS",
             ),
-            Limit::Sender(ms) => (
+            Limit::Sender(patience) => (
                 format!(
-                    "the sender waits {ms} ms (x-twin-timeout-ms), of which {} ms are for the way back",
-                    reserve_ms(ms)
+                    "the sender waits {} ms (x-twin-timeout-ms), of which {} ms are for the way back",
+                    millis(patience),
+                    millis(reserve(patience))
                 ),
                 "raise ATTEMPT_TIMEOUT_MS or FUNCTION_DEADLINE_MS at the sender",
             ),
         };
+        let least = millis(SHORTEST_ATTEMPT);
         Some(format!(
             "{whose}, and {letter} ms are kept to store a dead letter: {left} ms are left, and an attempt takes at least \
-             {SHORTEST_ATTEMPT_MS} ms; {advice}"
+             {least} ms; {advice}"
         ))
     }
 }
@@ -113,6 +123,14 @@ impl Deadline {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    const fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    const fn at(elapsed: u64) -> Mono {
+        Mono::new(ms(elapsed))
+    }
 
     #[test]
     fn the_smallest_of_the_three_counts() {
@@ -128,29 +146,29 @@ mod tests {
             (25_000, None, Some("soon"), 25_000),
             (25_000, None, Some("999999999999999999999999"), 25_000),
         ] {
-            let deadline = Deadline::new(7, own, host, header);
-            assert_eq!(deadline.end, 7 + expected, "{own} {host:?} {header:?}");
+            let deadline = Deadline::new(at(7), ms(own), host.map(ms), header);
+            assert_eq!(deadline.end, at(7 + expected), "{own} {host:?} {header:?}");
         }
     }
 
     #[test]
     fn half_a_second_is_kept_for_the_letter() {
-        let deadline = Deadline::new(0, 2_000, None, None);
-        assert_eq!(deadline.time_left(0), 1_500);
-        assert_eq!(deadline.time_left(1_600), 0);
-        assert_eq!(deadline.attempt_timeout(0, 10_000), 1_500);
-        assert_eq!(deadline.attempt_timeout(0, 1_000), 1_000);
-        assert!(deadline.allows_attempt(1_400));
-        assert!(!deadline.allows_attempt(1_401));
+        let deadline = Deadline::new(at(0), ms(2_000), None, None);
+        assert_eq!(deadline.time_left(at(0)), ms(1_500));
+        assert_eq!(deadline.time_left(at(1_600)), ms(0));
+        assert_eq!(deadline.attempt_timeout(at(0), ms(10_000)), ms(1_500));
+        assert_eq!(deadline.attempt_timeout(at(0), ms(1_000)), ms(1_000));
+        assert!(deadline.allows_attempt(at(1_400)));
+        assert!(!deadline.allows_attempt(at(1_401)));
     }
 
     #[test]
     fn of_a_short_span_a_quarter_is_kept_and_it_stays_that() {
-        let deadline = Deadline::new(0, 1_000, None, None);
-        assert_eq!(deadline.time_left(0), 750);
-        assert_eq!(deadline.time_left(500), 250);
-        assert!(deadline.allows_attempt(650));
-        assert!(!deadline.allows_attempt(651));
+        let deadline = Deadline::new(at(0), ms(1_000), None, None);
+        assert_eq!(deadline.time_left(at(0)), ms(750));
+        assert_eq!(deadline.time_left(at(500)), ms(250));
+        assert!(deadline.allows_attempt(at(650)));
+        assert!(!deadline.allows_attempt(at(651)));
     }
 
     #[test]
@@ -175,12 +193,12 @@ mod tests {
                 "the sender waits 160 ms (x-twin-timeout-ms), of which 40 ms are for the way back, and 30 ms are kept to store a dead letter: 90 ms are left, and an attempt takes at least 100 ms; raise ATTEMPT_TIMEOUT_MS or FUNCTION_DEADLINE_MS at the sender",
             ),
         ] {
-            let deadline = Deadline::new(0, own, host, header);
+            let deadline = Deadline::new(at(0), ms(own), host.map(ms), header);
             assert_eq!(deadline.shortage().as_deref(), Some(expected));
         }
         for (own, header) in [(133, None), (25_000, Some("178")), (25_000, Some("soon"))] {
             assert_eq!(
-                Deadline::new(0, own, None, header).shortage(),
+                Deadline::new(at(0), ms(own), None, header).shortage(),
                 None,
                 "{own}"
             );
@@ -193,12 +211,12 @@ mod tests {
             own in 0_u64..40_000, host in any::<Option<u16>>(), header in any::<Option<u16>>(),
         ) {
             let text = header.map(|ms| ms.to_string());
-            let deadline = Deadline::new(9, own, host.map(u32::from), text.as_deref());
+            let deadline = Deadline::new(at(9), ms(own), host.map(|host| ms(host.into())), text.as_deref());
             let patience = [Some(own), host.map(u64::from), header.map(u64::from)].into_iter().flatten().min();
             let patience = patience.unwrap_or(own);
-            prop_assert!(deadline.time_left(9) >= patience * 9 / 16);
-            prop_assert!(deadline.time_left(9) <= own);
-            prop_assert_eq!(deadline.shortage().is_none(), deadline.allows_attempt(9));
+            prop_assert!(deadline.time_left(at(9)) >= ms(patience * 9 / 16));
+            prop_assert!(deadline.time_left(at(9)) <= ms(own));
+            prop_assert_eq!(deadline.shortage().is_none(), deadline.allows_attempt(at(9)));
         }
     }
 }

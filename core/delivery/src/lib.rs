@@ -3,16 +3,22 @@
 //! What a peer's answer means ([`Verdict`]), when to try again ([`RetryPolicy`]), when not to try at all ([`Breaker`]) and
 //! how long it may all take ([`Deadline`]). The connector does what this crate decides; so does the reader, for a remote
 //! store. Specification section 4.
+//!
+//! What of this can be configured is in the table of settings ([`Setting`]), and nowhere else.
 
 mod breaker;
 mod deadline;
 mod retry;
 mod retry_after;
+mod setting;
 mod settings;
+mod time;
 mod verdict;
 
 pub use breaker::{Admission, Breaker, BreakerSettings, Circuit, Transition};
 pub use deadline::Deadline;
 pub use retry::{GiveUp, Next, RetryPolicy};
+pub use setting::{DELIVERY, Setting, TWIN_CLOUD, TWIN_NAME, is_setting};
 pub use settings::DeliverySettings;
+pub use time::{Mono, StoreTime, millis};
 pub use verdict::{Outcome, SendFailure, Signal, Verdict};

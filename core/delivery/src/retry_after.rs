@@ -4,6 +4,8 @@
 //! lists, dates without a weekday or with an offset, RFC 3339, seconds since 1970, and milliseconds in headers of their own.
 //! A wish that can be read counts; of several the longest does.
 
+use std::time::Duration;
+
 use jiff::fmt::rfc2822::DateTimeParser;
 use twin_contract::Timestamp;
 
@@ -22,17 +24,18 @@ const FIRST_UNIX_MS: f64 = 1e12;
 /// Beyond this a number is no time either, but a very long wait: the year 5138 in milliseconds.
 const LAST_UNIX_MS: f64 = 1e14;
 
-/// The longest wait that any of a reply's headers (names in lower case) asks for, in milliseconds; a time in the past is no
-/// wait. None if there is no wish, or none that can be read. `unix_seconds` is now.
-pub(crate) fn wish_ms(headers: &[(String, String)], unix_seconds: u64) -> Option<u64> {
+/// The longest wait that any of a reply's headers (names in lower case) asks for; a time in the past is no wait. `None` if
+/// there is no wish, or none that can be read.
+pub(crate) fn wish(headers: &[(String, String)], now: Timestamp) -> Option<Duration> {
+    let unix_seconds = u64::try_from(now.as_micros() / 1_000_000).unwrap_or(0);
     let wishes = headers.iter().filter_map(|(name, value)| {
         let (_, unit_ms) = HEADERS.iter().find(|(header, _)| name == header)?;
         read(value, *unit_ms, unix_seconds)
     });
-    wishes.max()
+    wishes.max().map(Duration::from_millis)
 }
 
-/// One header's value: a date, or an amount, or a list of amounts (headers of one name that a gateway joined).
+/// The milliseconds in one header's value: a date, or an amount, or a list of amounts (headers of one name that a gateway joined).
 fn read(value: &str, unit_ms: f64, unix_seconds: u64) -> Option<u64> {
     let value = trim(value);
     if let Some(date_seconds) = date(value) {
@@ -122,14 +125,18 @@ mod tests {
     use proptest::prelude::*;
 
     /// Fri, 27 Oct 2023 10:00:00 GMT.
-    const NOW: u64 = 1_698_400_800;
+    const NOW: i64 = 1_698_400_800;
+
+    fn now(unix_seconds: i64) -> Timestamp {
+        Timestamp::from_micros(unix_seconds * 1_000_000)
+    }
 
     fn wish(headers: &[(&str, &str)]) -> Option<u64> {
         let headers: Vec<_> = headers
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect();
-        wish_ms(&headers, NOW)
+        super::wish(&headers, now(NOW)).map(crate::millis)
     }
 
     #[test]
@@ -234,8 +241,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_value_makes_it_panic(text in "\\PC{0,40}", now in any::<u64>()) {
-            let _ = wish_ms(&[("retry-after".to_owned(), text)], now);
+        fn no_value_makes_it_panic(text in "\\PC{0,40}", now in any::<i64>()) {
+            let _ = super::wish(&[("retry-after".to_owned(), text)], Timestamp::from_micros(now));
         }
 
         #[test]

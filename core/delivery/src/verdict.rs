@@ -1,8 +1,13 @@
 //! What a peer's answer, or its silence, means (spec §3, "Response Contract").
 
-use twin_contract::reply::{Custody, is_id_reused, is_in_our_words};
+use std::time::Duration;
 
-use crate::retry_after::wish_ms;
+use twin_contract::{
+    Timestamp,
+    reply::{Custody, is_id_reused, is_in_our_words},
+};
+
+use crate::retry_after::wish;
 
 /// What came of one attempt.
 #[derive(Clone, Debug)]
@@ -72,8 +77,8 @@ pub enum Verdict {
         status: Option<u16>,
         /// In words, for the letter.
         cause: String,
-        /// The peer's wish, in milliseconds.
-        retry_after_ms: Option<u64>,
+        /// How long the peer wishes to be left alone.
+        retry_after: Option<Duration>,
     },
     /// It will not go well without somebody's help.
     Permanent {
@@ -85,20 +90,20 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// Judges an attempt. `unix_seconds` is now, for a `Retry-After` that is a date.
-    pub fn of(outcome: &Outcome<'_>, unix_seconds: u64) -> Self {
+    /// Judges an attempt. `now` is for a `Retry-After` that is a date.
+    pub fn of(outcome: &Outcome<'_>, now: Timestamp) -> Self {
         match outcome {
             Outcome::Reply {
                 status,
                 headers,
                 body,
-            } => Self::of_reply(*status, headers, body, unix_seconds),
+            } => Self::of_reply(*status, headers, body, now),
             Outcome::Failure(failure) => Self::of_failure(failure),
         }
     }
 
     /// Whatever ends custody of a message counts in the contract's words only; anything else may come from a gateway.
-    fn of_reply(status: u16, headers: &[(String, String)], body: &[u8], unix_seconds: u64) -> Self {
+    fn of_reply(status: u16, headers: &[(String, String)], body: &[u8], now: Timestamp) -> Self {
         if let Some((custody, id)) = Custody::of_reply(status, body) {
             return Self::Delivered { custody, id };
         }
@@ -109,7 +114,7 @@ impl Verdict {
             408 | 425 | 429 | 500..=599 => Self::Retryable {
                 status: Some(status),
                 cause: format!("HTTP {status}"),
-                retry_after_ms: wish_ms(headers, unix_seconds),
+                retry_after: wish(headers, now),
             },
             200 | 202 | 409 if !is_in_our_words(status, body) => Self::Permanent {
                 status: Some(status),
@@ -126,7 +131,7 @@ impl Verdict {
         let retryable = |cause| Self::Retryable {
             status: None,
             cause,
-            retry_after_ms: None,
+            retry_after: None,
         };
         let permanent = |cause| Self::Permanent {
             status: None,
@@ -166,6 +171,8 @@ impl Signal {
 mod tests {
     use super::*;
 
+    const NOW: Timestamp = Timestamp::from_micros(0);
+
     fn reply(status: u16) -> Outcome<'static> {
         Outcome::Reply {
             status,
@@ -190,7 +197,10 @@ mod tests {
                 body: body.as_bytes(),
             };
             let id = "i".to_owned();
-            assert_eq!(Verdict::of(&outcome, 0), Verdict::Delivered { custody, id });
+            assert_eq!(
+                Verdict::of(&outcome, NOW),
+                Verdict::Delivered { custody, id }
+            );
         }
     }
 
@@ -198,7 +208,7 @@ mod tests {
     fn each_status_has_its_meaning_and_its_signal() {
         for status in [408, 425, 429, 500, 501, 502, 503, 504, 599] {
             assert!(
-                matches!(Verdict::of(&reply(status), 0), Verdict::Retryable { .. }),
+                matches!(Verdict::of(&reply(status), NOW), Verdict::Retryable { .. }),
                 "{status}"
             );
         }
@@ -206,7 +216,7 @@ mod tests {
             200, 201, 202, 204, 301, 302, 307, 400, 401, 403, 404, 405, 409, 410, 413, 422,
         ] {
             assert!(
-                matches!(Verdict::of(&reply(status), 0), Verdict::Permanent { .. }),
+                matches!(Verdict::of(&reply(status), NOW), Verdict::Permanent { .. }),
                 "{status}"
             );
             assert_eq!(Signal::of(&reply(status)), Signal::Success, "{status}");
@@ -227,7 +237,7 @@ mod tests {
                 headers: &[],
                 body: body.as_bytes(),
             };
-            Verdict::of(&outcome, 0)
+            Verdict::of(&outcome, NOW)
         };
         let used = r#"{"status":"error","error_code":"ID_REUSED","message":"m"}"#;
         assert_eq!(of(409, used), Verdict::Conflict);
@@ -262,7 +272,7 @@ mod tests {
     fn silence_is_retryable_and_our_own_faults_say_nothing_of_the_peer() {
         let exhausted = Outcome::Failure(SendFailure::Exhausted("no descriptors".into()));
         assert!(matches!(
-            Verdict::of(&exhausted, 0),
+            Verdict::of(&exhausted, NOW),
             Verdict::Exhausted { .. }
         ));
         assert_eq!(Signal::of(&exhausted), Signal::Nothing);
@@ -290,7 +300,7 @@ mod tests {
             ),
         ] {
             let outcome = Outcome::Failure(failure);
-            let verdict = Verdict::of(&outcome, 0);
+            let verdict = Verdict::of(&outcome, NOW);
             assert_eq!(
                 matches!(verdict, Verdict::Retryable { .. }),
                 retryable,

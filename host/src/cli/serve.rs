@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use twin_host::{
-    config::{Config, GROUPS, Unset},
+    config::{Config, Unset, groups},
     host::Host,
     resources,
     runtime::Sandbox,
@@ -29,10 +29,10 @@ pub(super) async fn run() -> anyhow::Result<()> {
 /// What `--help` says of the environment: the same table that the environment is read by.
 pub(super) fn environment() -> String {
     let mut text = String::from("Environment variables:\n");
-    for group in GROUPS {
+    for group in groups() {
         // Writing to a string cannot fail.
         let _ = write!(text, "\n  {}\n", group.title);
-        for variable in group.variables {
+        for variable in &group.variables {
             let default = match variable.default {
                 Unset::Refused => " (required)".to_owned(),
                 Unset::Value(value) => format!(" (default: {value})"),

@@ -25,12 +25,13 @@ use std::{
 };
 
 use twin_contract::Cloud;
+use twin_delivery::{DeliverySettings, TWIN_CLOUD, TWIN_NAME};
 
 pub use self::{
     error::ConfigError,
     peers::{Binding, Peer, PeerSettings, RemoteSettings, UnknownPeer},
-    settings::{Code, Delivery, Limits, Listen, LogFormat, LogSettings, Storage},
-    table::{GROUPS, variables},
+    settings::{Code, Listen, LogFormat, LogSettings, Storage},
+    table::{groups, variables},
     variable::{Group, Unset, Variable},
 };
 use crate::{function::FunctionName, secrets::Secret};
@@ -56,10 +57,10 @@ pub struct Config {
     pub code: Code,
     /// Where peers are.
     pub peers: PeerSettings,
-    /// How components deliver.
-    pub delivery: Delivery,
-    /// What a call may take.
-    pub limits: Limits,
+    /// How functions deliver, and how long a call may take. Functions read it through the interface `settings`.
+    pub delivery: DeliverySettings,
+    /// Calls of one function at once.
+    pub concurrent_calls: usize,
     /// What is logged.
     pub log: LogSettings,
 }
@@ -146,17 +147,23 @@ impl Config {
     }
 
     fn take(&mut self, variable: &Variable, text: &str) -> Result<(), ConfigError> {
-        (variable.set)(self, text).map_err(|expected| ConfigError::Invalid {
-            variable: variable.name,
-            value: (!variable.secret).then(|| text.to_owned()),
-            expected,
-        })
+        variable
+            .set(self, text)
+            .map_err(|expected| ConfigError::Invalid {
+                variable: variable.name,
+                value: (!variable.secret).then(|| text.to_owned()),
+                expected,
+            })
     }
 
-    /// What a component may know: the value of a setting, named as its variable. None for secrets, URLs and all else.
+    /// What a function may know: the value of a setting of the table in `twin-delivery`, named as its variable. `None` for
+    /// secrets, URLs and all else.
     pub fn setting(&self, name: &str) -> Option<String> {
-        let variable = variables().find(|variable| variable.name == name)?;
-        variable.shown.map(|shown| shown(self))
+        match name {
+            _ if name == TWIN_NAME.name => Some(self.twin.clone()),
+            _ if name == TWIN_CLOUD.name => Some(self.cloud.to_string()),
+            _ => self.delivery.get(name),
+        }
     }
 
     /// Where to listen.
@@ -195,19 +202,8 @@ impl Config {
                 cache_dir: PathBuf::new(),
             },
             peers: PeerSettings::default(),
-            delivery: Delivery {
-                retry_initial: Duration::ZERO,
-                retry_multiplier: 0,
-                retry_max: 0,
-                retry_jitter_percent: 0,
-                circuit_failing: Duration::ZERO,
-                circuit_open: Duration::ZERO,
-                attempt_timeout: Duration::ZERO,
-            },
-            limits: Limits {
-                function_deadline: Duration::ZERO,
-                concurrent_calls: 0,
-            },
+            delivery: DeliverySettings::default(),
+            concurrent_calls: 0,
             log: LogSettings {
                 debug: false,
                 format: LogFormat::Json,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use twin_delivery::Deadline;
+use twin_delivery::{Deadline, Mono, millis};
 
 use super::{Binding, Config, ConfigError, Peer, table};
 use crate::function::FunctionName;
@@ -79,11 +79,10 @@ fn next_hop(config: &Config, function: FunctionName) -> Result<(), ConfigError> 
 /// Whoever sends must have the time for an attempt, also where a message passes several functions of this process: each keeps
 /// back a part of the time that the one before it waits.
 fn time_for_attempts(config: &Config, first: FunctionName) -> Result<(), ConfigError> {
-    let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-    let own_ms = millis(config.limits.function_deadline);
-    let attempt_ms = millis(config.delivery.attempt_timeout);
+    let settings = &config.delivery;
+    let now = Mono::default();
     let mut way = Vec::new();
-    let mut patience_ms: Option<u32> = None;
+    let mut patience: Option<Duration> = None;
     let mut next = Some(first);
     while let Some(function) = next {
         // Those that only answer need no time for attempts.
@@ -91,8 +90,8 @@ fn time_for_attempts(config: &Config, first: FunctionName) -> Result<(), ConfigE
             break;
         };
         way.push(function);
-        let header = patience_ms.map(|ms| ms.to_string());
-        let deadline = Deadline::new(0, own_ms, patience_ms, header.as_deref());
+        let header = patience.map(|span| millis(span).to_string());
+        let deadline = Deadline::new(now, settings.function_deadline, patience, header.as_deref());
         if let Some(shortage) = deadline.shortage() {
             let names: Vec<_> = way.iter().map(|function| function.as_str()).collect();
             return Err(ConfigError::TooShort {
@@ -104,12 +103,12 @@ fn time_for_attempts(config: &Config, first: FunctionName) -> Result<(), ConfigE
                 reason: format!("a message that passes {}: {shortage}", names.join(", ")),
             });
         }
-        let limit_ms = match function {
+        let limit = match function {
             // Ingestion makes one attempt, and gives it all its time.
-            FunctionName::Ingestion => u64::MAX,
-            _ => attempt_ms,
+            FunctionName::Ingestion => Duration::MAX,
+            _ => settings.attempt_timeout,
         };
-        patience_ms = Some(deadline.attempt_timeout(0, limit_ms));
+        patience = Some(deadline.attempt_timeout(now, limit));
         next = match config.binding(function, peer) {
             Some(Binding::Local(function)) => Some(function),
             _ => None,

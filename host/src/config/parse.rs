@@ -5,7 +5,8 @@ use std::{
 };
 
 use tracing_subscriber::EnvFilter;
-use twin_contract::Cloud;
+use twin_contract::{Cloud, is_twin_name};
+use twin_delivery::{TWIN_CLOUD, TWIN_NAME};
 use url::Url;
 
 use super::LogFormat;
@@ -33,10 +34,6 @@ pub(super) fn millis(text: &str, range: RangeInclusive<u64>) -> Parsed<Duration>
     number(text, range).map(Duration::from_millis)
 }
 
-pub(super) fn seconds(text: &str, range: RangeInclusive<u64>) -> Parsed<Duration> {
-    number(text, range).map(Duration::from_secs)
-}
-
 pub(super) fn days(text: &str, range: RangeInclusive<u64>) -> Parsed<Duration> {
     number(text, range).map(|days| Duration::from_secs(days * 86_400))
 }
@@ -58,17 +55,13 @@ pub(super) fn address(text: &str) -> Parsed<IpAddr> {
 }
 
 pub(super) fn name(text: &str) -> Parsed<String> {
-    let right = (1..=64).contains(&text.len())
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
-    right
+    is_twin_name(text)
         .then(|| text.into())
-        .ok_or_else(|| "1 to 64 characters of A-Z a-z 0-9 . _ -".into())
+        .ok_or_else(|| TWIN_NAME.values.into())
 }
 
 pub(super) fn cloud(text: &str) -> Parsed<Cloud> {
-    text.parse().map_err(|_| "aws, azure or gcp".into())
+    text.parse().map_err(|_| TWIN_CLOUD.values.into())
 }
 
 pub(super) fn log_format(text: &str) -> Parsed<LogFormat> {

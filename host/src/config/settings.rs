@@ -49,34 +49,6 @@ pub struct Code {
     pub cache_dir: PathBuf,
 }
 
-/// How components deliver (spec §4); they read it through the WIT interface `settings`.
-#[derive(Clone, Debug)]
-pub struct Delivery {
-    /// The wait before the first retry.
-    pub retry_initial: Duration,
-    /// By which each wait is longer than the one before.
-    pub retry_multiplier: u32,
-    /// Retries at most.
-    pub retry_max: u32,
-    /// Added to each wait at most, in percent.
-    pub retry_jitter_percent: u32,
-    /// How long a peer fails before its circuit opens.
-    pub circuit_failing: Duration,
-    /// How long an open circuit sends nothing.
-    pub circuit_open: Duration,
-    /// How long one attempt waits for a peer.
-    pub attempt_timeout: Duration,
-}
-
-/// What a call may take.
-#[derive(Clone, Debug)]
-pub struct Limits {
-    /// How long one call of a function may take.
-    pub function_deadline: Duration,
-    /// Calls of one function at once.
-    pub concurrent_calls: usize,
-}
-
 /// What is logged.
 #[derive(Clone, Debug)]
 pub struct LogSettings {

@@ -1,11 +1,15 @@
 //! The table of variables: name, what holds without it, how it is read, what it is for. `--help` and all checks of names
 //! are made from it.
 
+use std::sync::LazyLock;
+
+use twin_delivery::{DELIVERY, TWIN_CLOUD, TWIN_NAME};
+
 use super::{
     Peer,
     parse::{
         address, cloud, days, functions, log_filter, log_format, millis, name, number, path, proxy,
-        route_prefix, seconds, secret, secrets, switch, url,
+        route_prefix, secret, secrets, switch, url,
     },
     variable::{
         Group,
@@ -16,44 +20,33 @@ use super::{
 
 /// All variables, in the order in which they are read: a later one may refine what an earlier one set.
 pub fn variables() -> impl Iterator<Item = &'static Variable> {
-    GROUPS.iter().flat_map(|group| group.variables)
+    groups().iter().flat_map(|group| &group.variables)
 }
 
 /// The same in groups, for `--help`.
-pub static GROUPS: &[Group] = &[
-    Group {
-        title: "Who and what",
-        variables: IDENTITY,
-    },
-    Group {
-        title: "HTTP",
-        variables: HTTP,
-    },
-    Group {
-        title: "Files",
-        variables: FILES,
-    },
-    Group {
-        title: "Peers",
-        variables: PEERS,
-    },
-    Group {
-        title: "Next hops",
-        variables: NEXT_HOPS.as_flattened(),
-    },
-    Group {
-        title: "Delivery",
-        variables: DELIVERY,
-    },
-    Group {
-        title: "Limits and logs",
-        variables: LIMITS,
-    },
-    Group {
-        title: "Set by platforms",
-        variables: PLATFORMS,
-    },
-];
+pub fn groups() -> &'static [Group] {
+    &GROUPS
+}
+
+static GROUPS: LazyLock<Vec<Group>> = LazyLock::new(|| {
+    let group = |title, variables: &[Variable]| Group {
+        title,
+        variables: variables.to_vec(),
+    };
+    vec![
+        group("Who and what", IDENTITY),
+        group("HTTP", HTTP),
+        group("Files", FILES),
+        group("Peers", PEERS),
+        group("Next hops", NEXT_HOPS.as_flattened()),
+        Group {
+            title: "Delivery",
+            variables: DELIVERY.iter().map(Variable::delivery).collect(),
+        },
+        group("Limits and logs", LIMITS),
+        group("Set by platforms", PLATFORMS),
+    ]
+});
 
 /// `set!(a.b = parse(…))` parses the text and puts the value into that field.
 macro_rules! set {
@@ -66,10 +59,8 @@ macro_rules! set {
 }
 
 const IDENTITY: &[Variable] = &[
-    Variable::new("TWIN_NAME", Refused, set!(twin = name()), "the twin's name: 1 to 64 of A-Z a-z 0-9 . _ -")
-        .shown_as(|config| config.twin.clone()),
-    Variable::new("TWIN_CLOUD", Refused, set!(cloud = cloud()), "the cloud this is: aws, azure or gcp")
-        .shown_as(|config| config.cloud.to_string()),
+    Variable::of(&TWIN_NAME, set!(twin = name())),
+    Variable::of(&TWIN_CLOUD, set!(cloud = cloud())),
     Variable::new(
         "TWIN_FUNCTIONS",
         Refused,
@@ -298,70 +289,11 @@ const NEXT_HOPS: &[[Variable; 3]] = &[
     ),
 ];
 
-const DELIVERY: &[Variable] = &[
-    Variable::new(
-        "RETRY_INITIAL_MS",
-        Value("1000"),
-        set!(delivery.retry_initial = millis(1..=60_000)),
-        "the wait before the first retry",
-    )
-    .shown_as(|config| config.delivery.retry_initial.as_millis().to_string()),
-    Variable::new(
-        "RETRY_MULTIPLIER",
-        Value("2"),
-        set!(delivery.retry_multiplier = number(1..=10_u32)),
-        "by which each wait is longer than the one before",
-    )
-    .shown_as(|config| config.delivery.retry_multiplier.to_string()),
-    Variable::new(
-        "RETRY_MAX",
-        Value("3"),
-        set!(delivery.retry_max = number(0..=10_u32)),
-        "retries at most",
-    )
-    .shown_as(|config| config.delivery.retry_max.to_string()),
-    Variable::new(
-        "RETRY_JITTER_PERCENT",
-        Value("10"),
-        set!(delivery.retry_jitter_percent = number(0..=100_u32)),
-        "added to each wait at most, by chance; 0 for none",
-    )
-    .shown_as(|config| config.delivery.retry_jitter_percent.to_string()),
-    Variable::new(
-        "CIRCUIT_FAILING_SECONDS",
-        Value("60"),
-        set!(delivery.circuit_failing = seconds(1..=3600)),
-        "how long a peer fails before its circuit opens",
-    )
-    .shown_as(|config| config.delivery.circuit_failing.as_secs().to_string()),
-    Variable::new(
-        "CIRCUIT_OPEN_SECONDS",
-        Value("300"),
-        set!(delivery.circuit_open = seconds(1..=86_400)),
-        "how long an open circuit sends nothing",
-    )
-    .shown_as(|config| config.delivery.circuit_open.as_secs().to_string()),
-    Variable::new(
-        "ATTEMPT_TIMEOUT_MS",
-        Value("10000"),
-        set!(delivery.attempt_timeout = millis(10..=900_000)),
-        "how long one attempt waits for a peer",
-    )
-    .shown_as(|config| config.delivery.attempt_timeout.as_millis().to_string()),
-];
-
 const LIMITS: &[Variable] = &[
-    Variable::new(
-        "FUNCTION_DEADLINE_MS",
-        Value("25000"),
-        set!(limits.function_deadline = millis(100..=900_000)),
-        "how long one call of a function may take",
-    )
-    .shown_as(|config| config.limits.function_deadline.as_millis().to_string()),
     Variable::new(
         "MAX_CONCURRENT_CALLS",
         Value("10240"),
-        set!(limits.concurrent_calls = number(1..=1_000_000_usize)),
+        set!(concurrent_calls = number(1..=1_000_000_usize)),
         "calls of one function at once; more get 503",
     ),
     Variable::new(
@@ -369,8 +301,7 @@ const LIMITS: &[Variable] = &[
         Value("false"),
         set!(log.debug = switch()),
         "logs debug lines, too",
-    )
-    .shown_as(|config| config.log.debug.to_string()),
+    ),
     Variable::new(
         "LOG_FORMAT",
         Value("json"),

@@ -75,7 +75,7 @@ impl IngressSettings {
             credentials: Credentials::of(config),
             readiness,
             metrics: Arc::new(metrics::Process::recorded()),
-            function_deadline: config.limits.function_deadline,
+            function_deadline: config.delivery.function_deadline,
             body_timeout: config.listen.body_timeout,
             drain_timeout: config.listen.drain_timeout,
             write_timeout: config.listen.write_timeout,

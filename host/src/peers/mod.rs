@@ -119,7 +119,7 @@ impl PeerSender {
                 let functions = self.functions.get().and_then(Weak::upgrade);
                 let functions = functions
                     .ok_or_else(|| Failure::Unreachable(format!("{function} is not running")))?;
-                let limit = timeout.min(self.config.limits.function_deadline);
+                let limit = timeout.min(self.config.delivery.function_deadline);
                 let request = local::request(&self.config, function, request, limit)?;
                 Ok(local::reply(functions.call(function, request).await))
             }

@@ -1,16 +1,16 @@
 //! A component that does on command what a component must not do. The tests load it in a function's place, to see that
 //! the runtime outlives it.
 
-use std::{cell::Cell, hint::black_box};
+use std::{cell::Cell, hint::black_box, time::Duration};
 
 use twin_guest::{Function, Request, Response, clock, reply};
 
 /// What is allocated at once, in bytes.
 const PIECE: usize = 16 << 20;
-/// How long `/sleep` takes, in milliseconds.
-const SLEEP_MS: u64 = 1_000;
-/// As good as never, in milliseconds.
-const FOREVER_MS: u64 = 1 << 40;
+/// How long `/sleep` takes.
+const SLEEP: Duration = Duration::from_secs(1);
+/// As good as never: 35 years.
+const FOREVER: Duration = Duration::from_millis(1 << 40);
 
 thread_local! {
     /// Calls that this instance has had.
@@ -32,10 +32,10 @@ impl Function for Rogue {
         match request.path.as_str() {
             // The second is what the runtime asks an instance in order to see whether it answers.
             "/ok" | "/healthz" => {}
-            "/sleep" => clock::sleep_ms(SLEEP_MS).await,
+            "/sleep" => clock::sleep(SLEEP).await,
             "/spin" => spin(),
             "/hog" => hog(),
-            "/forever" => clock::sleep_ms(FOREVER_MS).await,
+            "/forever" => clock::sleep(FOREVER).await,
             // `/trap`, and whatever else nobody thought of.
             _ => std::process::abort(),
         }

@@ -1,20 +1,15 @@
-//! `settings`: the variables that are no secrets, and no others.
+//! `settings`: the variables in the table of settings, and no others.
 
-use twin_delivery::DeliverySettings;
+use twin_delivery::is_setting;
 
 use crate::{
     Variables,
     bindings::settings::{Failure, Guest},
 };
 
-/// What a component may know beside the numbers of delivery.
-const NAMES: [&str; 3] = ["TWIN_NAME", "TWIN_CLOUD", "DEBUG_MODE"];
-
 impl<T: Variables> Guest for T {
     async fn get(name: String) -> Result<Option<String>, Failure> {
-        let known =
-            NAMES.contains(&name.as_str()) || DeliverySettings::NAMES.contains(&name.as_str());
-        if !known {
+        if !is_setting(&name) {
             return Ok(None);
         }
         Ok(T::variable(&name).await?)
