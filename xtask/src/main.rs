@@ -10,6 +10,8 @@ mod deny;
 mod guard;
 mod layout;
 mod process;
+#[cfg(test)]
+mod rules;
 mod steps;
 mod toolchain;
 mod wasmtime;
