@@ -39,7 +39,7 @@ pub enum HostError {
     #[error(transparent)]
     Runtime(#[from] RuntimeError),
     /// The data folder.
-    #[error("TWIN_DATA_DIR is of no use")]
+    #[error("cannot use TWIN_DATA_DIR")]
     Store(#[from] LocalError),
     /// The address.
     #[error("cannot listen on {address} (TWIN_BIND and PORT set it)")]

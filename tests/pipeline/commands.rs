@@ -30,7 +30,7 @@ fn inspect_passes_for_all_five_and_shows_what_they_may_do() {
             "Capabilities that its world grants:",
             "twin:multicloud/credentials@",
             "twin:multicloud/digest@",
-            "Linked to nothing",
+            "Stubbed out",
             "Nothing else.",
         ] {
             assert!(told.stdout.contains(shown), "{name}: {told:?}");

@@ -144,7 +144,7 @@ async fn a_database_that_is_gone_stops_the_start_and_a_backup_brings_it_back() {
     let told = data(&["backup", "--data", &folder, "--to", file]);
     assert_eq!(told.code, Some(0), "{told:?}");
     assert!(
-        told.stdout.contains("records: 1 whole, 0 damaged"),
+        told.stdout.contains("records: 1 intact, 0 damaged"),
         "{told:?}"
     );
     let told = data(&["backup", "--data", &folder, "--to", file]);
@@ -210,7 +210,7 @@ async fn damage_is_found_reported_and_not_restored() {
     let told = data(&["check", "--data", &folder]);
     assert_eq!(told.code, Some(1), "{told:?}");
     assert!(
-        told.stdout.contains("records: 1 whole, 1 damaged"),
+        told.stdout.contains("records: 1 intact, 1 damaged"),
         "{told:?}"
     );
     let place = tempdir().unwrap();

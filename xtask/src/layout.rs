@@ -28,7 +28,7 @@ impl Layout {
             .context("xtask lies outside of a workspace")?
             .to_path_buf();
         let target = match env::var_os("CARGO_TARGET_DIR").filter(|dir| !dir.is_empty()) {
-            Some(dir) => std::path::absolute(dir).context("CARGO_TARGET_DIR is no usable path")?,
+            Some(dir) => std::path::absolute(dir).context("CARGO_TARGET_DIR is not a usable path")?,
             None => root.join("target"),
         };
         Ok(Self { root, target })

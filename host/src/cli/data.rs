@@ -74,7 +74,7 @@ pub(super) fn run(command: Command) -> anyhow::Result<()> {
             let report = maintenance::backup(&backup.data, &backup.to)?;
             print(&report)?;
             say!("copied to {}", backup.to.display())?;
-            anyhow::ensure!(report.is_good(), "there are damaged rows in the copy");
+            anyhow::ensure!(report.is_good(), "the copy contains damaged rows");
         }
         Command::Restore(restore) => {
             let options = RestoreOptions {
@@ -84,7 +84,7 @@ pub(super) fn run(command: Command) -> anyhow::Result<()> {
             let kept = maintenance::restore(&restore.from, &restore.data, options)?;
             say!("restored into {}", restore.data.display())?;
             if let Some(kept) = kept {
-                say!("what was there is in {}", kept.display())?;
+                say!("the replaced files are in {}", kept.display())?;
             }
         }
         Command::Compact(compact) => {
@@ -105,7 +105,7 @@ fn print(report: &CheckReport) -> anyhow::Result<()> {
 
 fn rows(what: &str, report: &RowsReport) -> anyhow::Result<()> {
     say!(
-        "{what}: {} whole, {} damaged",
+        "{what}: {} intact, {} damaged",
         report.whole,
         report.damaged_count
     )?;

@@ -174,7 +174,7 @@ async fn replay_all(replay: &Replay) -> anyhow::Result<()> {
         }
         anyhow::ensure!(
             reached > 0,
-            "{} dead letters replayed, then the host had no time for another",
+            "{} dead letters replayed, then the host ran out of time",
             total.replayed
         );
     }

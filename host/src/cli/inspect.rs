@@ -31,7 +31,7 @@ pub(super) struct Options {
 pub(super) fn run(options: &Options) -> anyhow::Result<()> {
     let name = options.file.display();
     let bytes = std::fs::read(&options.file).with_context(|| format!("{name} cannot be read"))?;
-    let composed = Composed::read(&bytes).with_context(|| format!("{name} is no component"))?;
+    let composed = Composed::read(&bytes).with_context(|| format!("{name} is not a component"))?;
     match composed {
         Some(composed) => show(options, &composed),
         None => plain(options),
@@ -40,8 +40,8 @@ pub(super) fn run(options: &Options) -> anyhow::Result<()> {
 
 fn show(options: &Options, composed: &Composed) -> anyhow::Result<()> {
     let name = options.file.display();
-    say!("{name}\n  a function composed with what answers its imports")?;
-    say!("  sha256  {} (of the function in it)", composed.digest)?;
+    say!("{name}\n  a function composed with the components that answer its imports")?;
+    say!("  sha256  {} (of the function inside)", composed.digest)?;
     say!("\nIts imports, and where they come from:")?;
     for (import, source) in &composed.imports {
         let source = match source {
@@ -55,7 +55,7 @@ fn show(options: &Options, composed: &Composed) -> anyhow::Result<()> {
     }
     let unguarded = composed.unguarded();
     if unguarded.is_empty() {
-        say!("\nIts environment, files and network, if any, are not the runtime's.")?;
+        say!("\nIt gets no environment, files or network from the runtime.")?;
         return Ok(());
     }
     anyhow::bail!(
@@ -84,13 +84,13 @@ fn plain(options: &Options) -> anyhow::Result<()> {
         say!("  {name:<46} {words}")?;
     }
     say!(
-        "\nLinked to nothing (no folders, environment, arguments or network; std asks for them unused):"
+        "\nStubbed out (std imports these but never uses them; no folders, environment, arguments or network):"
     )?;
     for name in &imports.linked_to_nothing {
         say!("  {name}")?;
     }
     if imports.refused.is_empty() {
-        say!("\nNothing else. This component can touch nothing but the above.")?;
+        say!("\nNothing else. This component can reach only the above.")?;
         return Ok(());
     }
     say!("\nRefused:")?;

@@ -12,7 +12,7 @@ pub(super) enum PlacementError {
     #[error("--placement `{0}` is neither a file nor of the form L1=aws,L2=azure,L3=gcp")]
     Unreadable(String),
     /// The file is no JSON object.
-    #[error("--placement: {0} is no JSON object with `layer_1_provider`, `layer_2_provider`, …")]
+    #[error("--placement: {0} is not a JSON object with `layer_1_provider`, `layer_2_provider`, …")]
     NotAnObject(String),
     /// A layer without a cloud.
     #[error("--placement: {0} is missing")]
@@ -26,7 +26,7 @@ pub(super) enum PlacementError {
         cloud: String,
     },
     /// A layer that is none.
-    #[error("--placement: `{0}` is no layer; known are L1 to L5")]
+    #[error("--placement: unknown layer `{0}`, expected L1 to L5")]
     LayerUnknown(String),
 }
 
@@ -155,7 +155,7 @@ mod tests {
             ("nowhere", "neither a file nor"),
             ("L1=aws,L2=azure", "L3 (layer_3_hot_provider) is missing"),
             ("L1=ibm,L2=azure,L3=gcp", "`ibm` for L1"),
-            ("L1=aws,L7=azure,L3=gcp", "`L7` is no layer"),
+            ("L1=aws,L7=azure,L3=gcp", "unknown layer `L7`"),
         ] {
             let error = Placement::read(text).unwrap_err().to_string();
             assert!(error.contains(named), "{text}: {error}");

@@ -104,7 +104,7 @@ impl Reach {
         options: &Options,
     ) -> anyhow::Result<Self> {
         if options.url.is_none() && options.cloud.is_none() {
-            let words = "--cloud is needed with --data: what is discarded is reported, and the report names the host's cloud";
+            let words = "--cloud is required with --data: the report of a discard names the host's cloud";
             return Err(UsageError(words).into());
         }
         Self::to(function, options).await
@@ -134,14 +134,14 @@ impl Reach {
     fn remote(url: &reqwest::Url, options: &Options) -> anyhow::Result<Self> {
         let told = || cloud_of_host(url.host_str()?);
         let cloud = options.cloud.or_else(told).ok_or(UsageError(
-            "--cloud is needed: the host name of --url does not tell whose header carries the key (aws, azure or gcp)",
+            "--cloud is required (aws, azure or gcp): the host name of --url does not show in whose header the key goes",
         ))?;
         let key = match &options.key {
             Some(key) => Some(key.clone()),
             None => key_of_environment()?,
         };
         let key = key.ok_or(UsageError(
-            "a key is needed: set TWIN_OPERATOR_TOKEN or INTER_CLOUD_TOKEN, or give --key",
+            "a key is required: set TWIN_OPERATOR_TOKEN or INTER_CLOUD_TOKEN, or use --key",
         ))?;
         let client = command_client(&Config::outgoing_from_env()?, url, TIMEOUT)?;
         Ok(Self {
@@ -162,10 +162,10 @@ impl Reach {
         let folder = options
             .data
             .as_deref()
-            .context("--data or --url is needed")?;
+            .context("--data or --url is required")?;
         anyhow::ensure!(
             folder.is_dir(),
-            "there is no data folder {}",
+            "no data folder at {}",
             folder.display()
         );
         let twin = match &options.twin {
@@ -217,7 +217,7 @@ impl Reach {
         body: &str,
     ) -> anyhow::Result<T> {
         let (status, body) = self.send(method, path, query, body).await?;
-        let foreign = || format!("HTTP {status}, and no JSON: is this the URL of a twin's host?");
+        let foreign = || format!("HTTP {status} without JSON: is this the URL of a twin's host?");
         if status == 200 {
             return serde_json::from_slice(&body).with_context(foreign);
         }
@@ -312,7 +312,7 @@ fn only_twin(folder: &Path) -> anyhow::Result<String> {
         (Some(twin), None) => Ok(twin),
         (None, _) => Ok("twin".to_owned()),
         (Some(_), Some(_)) => {
-            anyhow::bail!("this folder holds several twins: name one with --twin")
+            anyhow::bail!("this folder contains several twins: choose one with --twin")
         }
     }
 }

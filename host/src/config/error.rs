@@ -22,7 +22,7 @@ pub enum ConfigError {
         expected: String,
     },
     /// A name that looks like one of ours, but is not: most likely a slip, whose default would do silent harm.
-    #[error("{variable} is no variable of twin{}", meant(*.nearest))]
+    #[error("unknown variable {variable}{}", meant(*.nearest))]
     Unknown {
         /// The name.
         variable: String,

@@ -27,7 +27,7 @@ fn keys_apart(config: &Config) -> Result<(), ConfigError> {
         return Err(ConfigError::Invalid {
             variable: "TWIN_OPERATOR_TOKEN",
             value: None,
-            expected: "other keys than those of INTER_CLOUD_TOKEN, REMOTE_AUTH_TOKEN and REMOTE_<PEER>_TOKEN"
+            expected: "keys other than those of INTER_CLOUD_TOKEN, REMOTE_AUTH_TOKEN and REMOTE_<PEER>_TOKEN"
                 .into(),
         });
     }
@@ -40,7 +40,7 @@ fn durable_storage(config: &Config) -> Result<(), ConfigError> {
         Some(marker) if !config.storage.ephemeral => Err(ConfigError::Needed {
             variables: "TWIN_EPHEMERAL=1",
             reason: format!(
-                "{marker} is set, and what a function stores on its own disk is lost with its instance"
+                "{marker} is set, and data on the function's own disk is lost with its instance"
             ),
         }),
         _ => Ok(()),
@@ -56,7 +56,7 @@ fn next_hop(config: &Config, function: FunctionName) -> Result<(), ConfigError> 
         {
             Err(ConfigError::Needed {
                 variables: "REMOTE_INGESTION_URL or REMOTE_WRITER_URL",
-                reason: "the connector is mounted, and neither ingestion nor writer is".into(),
+                reason: "the connector is mounted, but neither ingestion nor writer is".into(),
             })
         }
         // A connector in this process is a way to the writer only if it knows one itself.
@@ -69,7 +69,7 @@ fn next_hop(config: &Config, function: FunctionName) -> Result<(), ConfigError> 
         {
             Err(ConfigError::Needed {
                 variables: "REMOTE_WRITER_URL",
-                reason: "ingestion is mounted, and the writer is not".into(),
+                reason: "ingestion is mounted, but the writer is not".into(),
             })
         }
         _ => Ok(()),

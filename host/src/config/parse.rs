@@ -85,7 +85,7 @@ pub(super) fn functions(text: &str) -> Parsed<Vec<FunctionName>> {
             Ok(function) if !functions.contains(&function) => functions.push(function),
             Ok(function) => {
                 return Err(format!(
-                    "a list without repeats ({function} is there twice)"
+                    "a list without repetitions ({function} appears twice)"
                 ));
             }
             Err(unknown) => return Err(format!("a comma-separated list of functions ({unknown})")),

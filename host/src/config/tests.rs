@@ -136,12 +136,12 @@ fn a_slip_in_a_name_is_refused_and_foreign_names_are_not() {
         ("CIRCUIT_OPEN_SECOND", "CIRCUIT_OPEN_SECONDS"),
         ("REMOTE_WRITTER_URL", "REMOTE_WRITER_URL"),
     ] {
-        let expected = format!("{slip} is no variable of twin; did you mean {meant}?");
+        let expected = format!("unknown variable {slip}; did you mean {meant}?");
         assert_eq!(bad(&[(slip, "x")]), expected);
     }
     assert_eq!(
         bad(&[("TWIN_SOMETHING_ELSE", "x")]),
-        "TWIN_SOMETHING_ELSE is no variable of twin"
+        "unknown variable TWIN_SOMETHING_ELSE"
     );
     good(&[
         ("REMOTE_HOST", "x"),
@@ -192,7 +192,7 @@ fn the_service_links_of_kubernetes_are_foreign_whatever_the_service_is_called() 
         ("TWIN_PORT_80_TCP_NAME", "x", ""),
         ("TWIN_SERVICE_HOSTS", "x", ""),
     ] {
-        let expected = format!("{slip} is no variable of twin{meant}");
+        let expected = format!("unknown variable {slip}{meant}");
         assert_eq!(bad(&[(slip, value)]), expected);
     }
     // No Service can be called so that its link has this name.

@@ -75,7 +75,7 @@ impl Connections {
             tracing::warn!(
                 open = self.links.len(),
                 limit = self.limit,
-                "nearly as many connections are open as may be (MAX_CONNECTIONS): the longest idle is closed"
+                "close to MAX_CONNECTIONS: closing the connection that has been idle longest"
             );
             link.make_room();
         }

@@ -76,7 +76,7 @@ pub(super) fn to_http(response: Reply) -> Response<Full<Bytes>> {
     let (200..=599, Ok(status)) = (response.status, StatusCode::from_u16(response.status)) else {
         tracing::error!(
             status = response.status,
-            "a function gave a status that is none"
+            "a function returned an invalid status"
         );
         return to_http(Refusal::ResponseInvalid.response().into());
     };
@@ -89,7 +89,7 @@ pub(super) fn to_http(response: Reply) -> Response<Full<Bytes>> {
             Some((name, value)) => {
                 reply.headers_mut().append(name, value);
             }
-            None => tracing::warn!(name, "a function gave a header that is none"),
+            None => tracing::warn!(name, "a function returned an invalid header"),
         }
     }
     for (name, value) in EVERY_REPLY {

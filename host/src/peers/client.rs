@@ -158,7 +158,7 @@ impl Client {
             ) if !is_new => {
                 tracing::debug!(
                     cause,
-                    "a kept connection was dead: once more over a new one"
+                    "a kept-alive connection was dead: sending once more over a new one"
                 );
                 run(&self.fresh, again).await
             }

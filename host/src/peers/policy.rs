@@ -18,12 +18,12 @@ pub(super) fn check(request: &Request) -> Result<(), Failure> {
     for (name, value) in &request.headers {
         let Some((parsed, _)) = headers::parse(name, value) else {
             return Err(Failure::RefusedByPolicy(format!(
-                "the header {name:?} is none"
+                "invalid header {name:?}"
             )));
         };
         if is_the_runtimes(parsed.as_str()) {
             return Err(Failure::RefusedByPolicy(format!(
-                "the header {parsed} is the host's"
+                "the header {parsed} is set by the host"
             )));
         }
     }

@@ -193,7 +193,7 @@ impl Pool {
         })
     }
 
-    /// Calls that no instance has taken yet.
+    /// Calls waiting for an instance.
     pub(super) fn waiting(&self) -> usize {
         self.places.iter().map(|place| place.queue.len()).sum()
     }

@@ -142,7 +142,7 @@ pub(super) fn log_panics() {
 fn line_of(panic: &PanicHookInfo<'_>) -> Line {
     let mut line = Line::new(Level::ERROR, module_path!());
     line.message("panic");
-    line.field("cause", panic.payload_as_str().unwrap_or("not a text"));
+    line.field("cause", panic.payload_as_str().unwrap_or("not text"));
     if let Some(location) = panic.location() {
         line.field("location", location.to_string());
     }

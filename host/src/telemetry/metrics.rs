@@ -99,7 +99,7 @@ pub const METRICS: &[Metric] = &[
         REQUEST_SECONDS,
         Kind::Histogram,
         &["cloud", "function"],
-        "From the request's head to the response",
+        "From the end of the request's head to the response",
     ),
     metric(
         IN_FLIGHT,
@@ -111,7 +111,7 @@ pub const METRICS: &[Metric] = &[
         OVERLOADS,
         Kind::Counter,
         &["cloud", "function"],
-        "Requests turned away with 503 because too many were being answered",
+        "Requests refused with 503 because too many were in progress",
     ),
     metric(
         CREDENTIALS_REFUSED,
@@ -123,7 +123,7 @@ pub const METRICS: &[Metric] = &[
         CONNECTIONS_CLOSED,
         Kind::Counter,
         &["reason"],
-        "Connections that the host closed: to make `room` for others, or with their reply `unread`",
+        "Connections that the host closed: to make `room` for others, or because their reply was left `unread`",
     ),
     metric(
         SENDS,
@@ -141,13 +141,13 @@ pub const METRICS: &[Metric] = &[
         QUEUE_DEPTH,
         Kind::Gauge,
         &["cloud", "function"],
-        "Calls that no instance has taken yet",
+        "Calls waiting for an instance",
     ),
     metric(
         CIRCUIT_STATE,
         Kind::Gauge,
         &["cloud", "peer"],
-        "0 closed, 1 half-open, 2 open; there once a peer has failed",
+        "0 closed, 1 half-open, 2 open; absent until a peer has failed",
     ),
     metric(
         DEAD_LETTERS,
@@ -159,7 +159,7 @@ pub const METRICS: &[Metric] = &[
         OLDEST_LETTER,
         Kind::Gauge,
         &["cloud"],
-        "Age of the oldest dead letter; 0 without any",
+        "Age of the oldest dead letter; 0 if there are none",
     ),
     metric(
         OUTBOX,
@@ -171,7 +171,7 @@ pub const METRICS: &[Metric] = &[
         STORE_UP,
         Kind::Gauge,
         &["cloud"],
-        "1 if the store told its numbers when it was last asked, else 0",
+        "1 if the store returned its numbers when it was last asked, else 0",
     ),
     metric(
         COMMIT_SECONDS,
@@ -183,7 +183,7 @@ pub const METRICS: &[Metric] = &[
         DISK_FREE,
         Kind::Gauge,
         &["cloud"],
-        "Bytes that the host may still write on the disk of the data folder",
+        "Bytes that the host can still write to the disk of the data folder",
     ),
     metric(
         INSTANCES_LOST,
@@ -195,13 +195,13 @@ pub const METRICS: &[Metric] = &[
         PANICS,
         Kind::Counter,
         &[],
-        "Panics in the host's own code, each logged with its place",
+        "Panics in the host's own code, each logged with its location",
     ),
     metric(
         LOG_LINES_DROPPED,
         Kind::Counter,
         &[],
-        "Lines lost because stderr or stdout could not be written or not fast enough",
+        "Lines lost because stderr or stdout could not be written, or not fast enough",
     ),
 ];
 
@@ -282,7 +282,7 @@ fn keep_up(handle: PrometheusHandle) {
         .name("metrics-upkeep".into())
         .spawn(upkeep)
     {
-        tracing::warn!(%error, "metrics grow until they are read: their upkeep has no thread");
+        tracing::warn!(%error, "the upkeep of metrics has no thread: they grow until they are read");
     }
 }
 

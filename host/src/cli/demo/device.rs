@@ -80,7 +80,7 @@ impl Client {
         let body = reply.bytes().await?;
         ensure!(
             status.is_success(),
-            "{url} says {status}: {}",
+            "{url} answered {status}: {}",
             String::from_utf8_lossy(&body)
         );
         Ok(serde_json::from_slice(&body)?)

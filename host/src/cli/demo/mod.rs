@@ -130,7 +130,7 @@ async fn play(stage: &mut Stage, ready_after: Duration) -> anyhow::Result<()> {
     );
     ensure!(
         found.doubled == 0,
-        "{} readings were doubled",
+        "{} readings were stored twice",
         found.doubled
     );
     ensure!(
@@ -138,7 +138,7 @@ async fn play(stage: &mut Stage, ready_after: Duration) -> anyhow::Result<()> {
         "{} readings were altered",
         found.altered
     );
-    say!("\nNothing was lost, nothing was doubled.")?;
+    say!("\nNothing was lost, nothing was stored twice.")?;
     Ok(())
 }
 
