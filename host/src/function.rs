@@ -62,7 +62,7 @@ impl fmt::Display for FunctionName {
 
 /// A name that is no function's.
 #[derive(Debug, thiserror::Error)]
-#[error("unknown function `{0}`, expected connector, ingestion, writer, reader or error-reporter")]
+#[error("`{0}` is no function; known are connector, ingestion, writer, reader, error-reporter")]
 pub struct UnknownFunction(pub String);
 
 impl FromStr for FunctionName {

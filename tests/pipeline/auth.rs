@@ -90,7 +90,7 @@ async fn operators_have_a_key_of_their_own_where_one_is_set() {
                 assert!(reply.field("message").contains(wanted), "{reply:?}");
             }
         }
-        // What hops do goes on: in this process, and from outside.
+        // Messages are still accepted, in this process and from outside.
         host.post("/telemetry", &reading(0))
             .await
             .assert_status(200);
@@ -109,7 +109,7 @@ async fn the_receivers_cloud_decides_which_header_carries_the_key() {
         ("aws", form(Aws, "key-to-send")),
         ("azure", form(Azure, "key-to-send")),
         ("gcp", form(Gcp, "key-to-send")),
-        // Nobody said, and the host name does not tell.
+        // No cloud is configured, and the host name does not show it.
         ("", form(Gcp, "key-to-send")),
     ] {
         let peer = FakePeer::start(|arrival| arrival.received());

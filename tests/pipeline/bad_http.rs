@@ -1,4 +1,4 @@
-//! Bad HTTP over the wire. Heads that are no HTTP are refused before a request exists: 400 or 431 without a body.
+//! Bad HTTP over the wire. Malformed heads are refused before a request exists: 400 or 431 without a body.
 
 use std::{
     io::{Read, Write},

@@ -1,4 +1,4 @@
-//! Bad input over the wire: each gets its documented answer, and the host goes on answering.
+//! Bad input over the wire: each gets its documented answer, and the host continues to answer.
 
 use twin_contract::Cloud::Aws;
 

@@ -72,7 +72,7 @@ fn a_variable_that_is_no_utf_8_is_named_and_not_taken_for_one_that_is_not_set() 
             assert!(told.stderr.contains("UTF-8"), "{told:?}");
         }
     }
-    // The key of hops does not go out in place of the operators'. Nobody listens there.
+    // The key for messages is not sent instead of the operators' key. Nothing listens at this address.
     let url = ["--url", "http://127.0.0.1:9", "--cloud", "aws"];
     let mut command = twin(["dead-letters", "list"].into_iter().chain(url));
     let told = run(command

@@ -79,7 +79,7 @@ async fn kept_connections_that_are_all_dead_are_no_failure_of_the_peer() {
             })
         },
         move |arrival| {
-            // Each of the first ones is under way beside the others, and has a connection of its own.
+            // The first requests are in progress at the same time, each on its own connection.
             if at_answer.load(Ordering::SeqCst) == 0 {
                 together.wait();
             }

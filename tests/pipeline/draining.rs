@@ -1,4 +1,4 @@
-//! SIGTERM: what waits becomes dead letters, what is under way ends, and a successor may work on the same data.
+//! SIGTERM: waiting deliveries become dead letters, calls in progress end, and a successor may use the same data.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use crate::{
     process::eventually,
 };
 
-/// Waits until a peer has so many requests.
+/// Waits until a peer has received this many requests.
 async fn arrived(peer: &FakePeer, count: usize) {
     let all = async || (peer.arrivals().len() == count).then_some(());
     eventually("the peer has all requests", all).await;

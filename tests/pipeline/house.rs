@@ -167,7 +167,7 @@ impl Host {
         ask_to_stop(self.child.as_ref().unwrap(), "HUP");
     }
 
-    /// How it ended, which it does by itself.
+    /// How it ended without being stopped.
     pub(crate) fn exit(&mut self) -> ExitStatus {
         exit_of(&mut self.child.take().unwrap())
     }
@@ -215,7 +215,7 @@ fn base(port: u16) -> String {
     format!("http://127.0.0.1:{port}")
 }
 
-/// A port that a host finds free when it comes back: it is none of those that the system gives out by itself.
+/// A port that a host finds free when it comes back: it is outside the range from which the system assigns ports.
 pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let first = u16::try_from(process::id() % 1200).unwrap() * 16;

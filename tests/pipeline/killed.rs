@@ -1,4 +1,4 @@
-//! kill -9 while readings are under way: what was promised is kept, and nothing else is claimed.
+//! kill -9 while readings are being delivered: what was acknowledged is kept, and nothing else is acknowledged.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,7 +17,7 @@ use crate::{
 const READINGS: usize = 500;
 const AT_ONCE: usize = 16;
 
-/// What each reading's sender was told: status by id.
+/// The status that each reading's sender got, by id.
 type Told = BTreeMap<String, u16>;
 
 /// Sends all readings, and meanwhile kills a host and restarts it.
@@ -79,7 +79,7 @@ fn with(told: &Told, status: u16) -> BTreeSet<String> {
     those.map(|(id, _)| id.clone()).collect()
 }
 
-/// Holds what is stored against what was told, replays, and holds it again.
+/// Compares what is stored with what was acknowledged, replays, and compares again.
 async fn settle(told: &Told, keeper: &Host, gcp: &Host) {
     let letters = ids(&keeper.items("/dead-letters").await);
     let stored = ids(&gcp.items("/read?device_id=d").await);

@@ -1,4 +1,4 @@
-//! `twin dead-letters` as it is used by hand: with other programs behind it, past many letters, and by operators.
+//! `twin dead-letters` as it is used by hand: in pipes, with many letters, and by operators.
 
 use std::{
     fs::File,
@@ -51,7 +51,7 @@ fn readings(count: usize) -> Vec<String> {
     (0..count).map(reading).collect()
 }
 
-/// Runs a command whose output nobody reads, and returns its exit code and what it complained of.
+/// Runs a command whose output is closed, and returns its exit code and its error output.
 fn unread(command: &mut Command) -> (Option<i32>, String) {
     let (reader, writer) = io::pipe().unwrap();
     drop(reader);
@@ -114,7 +114,7 @@ async fn every_command_that_prints_ends_quietly_when_nobody_reads() {
         &["demo"],
     ] {
         let mut command = twin(words);
-        // A log is no output.
+        // Log lines are not output.
         command.env("RUST_LOG", "off");
         let (code, _) = unread(&mut command);
         assert_eq!(code, Some(0), "{words:?}");
@@ -186,7 +186,7 @@ async fn the_key_goes_to_the_host_alone_and_in_its_clouds_header() {
         );
         assert!(proxy.arrivals().is_empty(), "{variable}");
     }
-    // The proxy that is meant for us is used; and the host name tells the cloud.
+    // `TWIN_HTTP_PROXY` is used, and the host name shows the cloud.
     for (name, expected) in [
         (
             "x.lambda-url.eu-west-1.on.aws",
@@ -201,7 +201,7 @@ async fn the_key_goes_to_the_host_alone_and_in_its_clouds_header() {
         assert_eq!(told.code, Some(0), "{told:?}");
         assert_eq!(keys(&proxy), expected, "{name}");
     }
-    // Where nothing tells, nothing is sent.
+    // Where the cloud is unknown, nothing is sent.
     let host = nothing();
     let told = run(&mut list(&host.url()));
     assert_eq!(

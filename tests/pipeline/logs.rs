@@ -84,7 +84,7 @@ async fn a_log_that_is_not_read_loses_lines_and_nothing_else() {
     assert_eq!(host.exit().code(), Some(0), "nor does it wait at its end");
 }
 
-/// The lines with this message that a host left behind, which has been told to stop.
+/// The lines with this message that a host has logged, after it was stopped.
 async fn lines_of(host: &Host, message: &str) -> Vec<Value> {
     let logs = eventually("the log is read to its end", async || {
         let logs = host.logs();

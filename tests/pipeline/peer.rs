@@ -1,4 +1,4 @@
-//! A peer that is none of ours: it answers what the test says, and remembers what it was sent.
+//! A fake peer: it answers what the test says, and records what it was sent.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},

@@ -1,4 +1,4 @@
-//! A client that sends any bytes whatever.
+//! A client that sends arbitrary bytes.
 
 use std::{
     io::{Read, Write},

@@ -156,7 +156,7 @@ async fn calls_beyond_the_limit_are_turned_away_and_the_others_end_well() {
     let host = Host::of(Aws, "connector,reader")
         .set("REMOTE_INGESTION_URL", &peer.url())
         .set("MAX_CONCURRENT_CALLS", &LIMIT.to_string())
-        // Whoever is let in waits for the peer, however slow this machine is.
+        // A call that is accepted waits for the peer, however slow this machine is.
         .set("FUNCTION_DEADLINE_MS", "600000")
         .set("ATTEMPT_TIMEOUT_MS", "600000")
         .start()

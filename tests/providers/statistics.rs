@@ -18,7 +18,7 @@ every_provider!(
 async fn numbers(stores: &Stores) -> Numbers {
     let mut numbers = stores.statistics.numbers().await.unwrap();
     numbers.circuits.sort();
-    // Only a store on a disk can tell, and only the disk what.
+    // Only a store on a disk knows this, and the value depends on the disk.
     numbers.disk_free = None;
     numbers
 }

@@ -43,7 +43,7 @@ pub(crate) struct Case {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Step {
-    /// From here on these functions run, started anew on the data that is there.
+    /// From here on these functions run, restarted on the existing data.
     run: Option<Vec<String>>,
     /// Variables that are other ones from here on, for what is started.
     #[serde(default)]
@@ -62,10 +62,10 @@ struct Step {
     twice: Vec<String>,
     #[serde(default)]
     body: String,
-    /// Appended to the body: what is no text.
+    /// Appended to the body: bytes that are not text.
     #[serde(default)]
     bytes: Vec<u8>,
-    /// Appends so many characters to the body, for bodies that are too large for a file.
+    /// Appends this many characters to the body, for bodies that are too large for a file.
     #[serde(default)]
     padding: usize,
     #[serde(default)]
@@ -75,7 +75,7 @@ struct Step {
     #[serde(rename = "retry-after")]
     retry_after: Option<String>,
     allow: Option<String>,
-    /// The reply comes to be as it should within [`SOON`]: something is under way in the background.
+    /// The reply becomes as expected within [`SOON`], because something happens in the background.
     #[serde(default)]
     soon: bool,
     /// Members of the reply whose values are new each time, and compared as `*`.
@@ -161,7 +161,7 @@ pub(crate) fn client() -> reqwest::Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder()
         .no_proxy()
-        // A function that was started anew is not at the other end of an old connection.
+        // A restarted function is not at the other end of an old connection.
         .pool_max_idle_per_host(0)
         .build()
         .expect("a client")

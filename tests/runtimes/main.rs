@@ -56,7 +56,7 @@ async fn all_cases_on_spin() {
     all_cases_on(Spin::find(), "spin").await;
 }
 
-/// Where there is no Spin, its adapter runs all the same.
+/// Without Spin, its adapter is tested on the stand-in.
 #[tokio::test]
 async fn all_cases_on_the_stand_in_for_spin() {
     all_cases_on(Ok(Spin::stand_in()), "stand-in").await;

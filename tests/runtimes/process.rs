@@ -20,7 +20,7 @@ use crate::runtime::{Runtime, Variables};
 /// How long a runtime may take until it serves: `wasmtime serve` compiles first.
 const START: Duration = Duration::from_secs(120);
 
-/// Which variable tells others where a function is, and the path of its main route.
+/// The variable with a function's URL, and the path of its main route.
 const PLACES: [(&str, &str, &str); 5] = [
     ("connector", "REMOTE_CONNECTOR_URL", "/telemetry"),
     ("ingestion", "REMOTE_INGESTION_URL", "/ingest"),
@@ -29,7 +29,7 @@ const PLACES: [(&str, &str, &str); 5] = [
     ("error-reporter", "REMOTE_ERROR_REPORTER_URL", "/errors"),
 ];
 
-/// Whom each function is told of.
+/// The peers that each function is configured with.
 fn peers_of(function: &str) -> &'static [&'static str] {
     match function {
         "connector" => &["ingestion", "error-reporter"],
@@ -129,7 +129,7 @@ impl<'a, R: Runtime> Twin<'a, R> {
     fn stop(&mut self) {
         for (function, child) in self.running.drain(..) {
             kill(child);
-            // Whoever served was perhaps no child of this process, and cannot be waited for in another way.
+            // The serving process may not be a child of this one, so there is no other way to wait for it.
             while TcpStream::connect(address(self.ports[function.as_str()])).is_ok() {
                 thread::sleep(Duration::from_millis(5));
             }
@@ -184,7 +184,7 @@ impl<'a, R: Runtime> Twin<'a, R> {
 }
 
 /// A port that is free. While its function is down another process could be given it, and what runs there would be taken for
-/// the function: so it is none of those that the system gives out by itself.
+/// the function: so it is outside the range from which the system assigns ports.
 fn free_port() -> TcpListener {
     const FIRST: u16 = 10_000;
     const COUNT: u16 = 20_000;
@@ -201,8 +201,8 @@ fn address(port: u16) -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], port))
 }
 
-/// Without a chance to tidy up: what was promised must be there all the same. With all that the process started: `spin up`
-/// only starts another process, which serves.
+/// Without a chance to clean up: acknowledged data must still be there. Kills everything that the process started, because
+/// `spin up` only starts another process, which serves.
 fn kill(mut child: Child) {
     let group = format!("kill -KILL -{}", child.id());
     let _ = Command::new("sh").args(["-c", &group]).status();

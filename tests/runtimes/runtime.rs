@@ -1,4 +1,4 @@
-//! The runtimes: how each is found, and how it is told to run one function.
+//! The runtimes: how each is found, and how it is made to run one function.
 
 use std::{
     collections::BTreeMap,
@@ -44,7 +44,7 @@ impl Host {
     /// Where `cargo xtask build` puts it.
     pub(crate) fn find() -> Result<Self, String> {
         let twin = target().join("release/twin");
-        // Without it the tests would say nothing: it is ours, so there is no skipping it.
+        // Without it the tests would prove nothing. It is part of this project, so it is never skipped.
         Ok(Self(
             existing(twin, "cargo xtask build").unwrap_or_else(|reason| panic!("{reason}")),
         ))

@@ -1,4 +1,4 @@
-//! What lies in an adapter's database already: of an earlier version, or of another machine.
+//! Data that is already in an adapter's database: of an earlier version, or of another machine.
 
 use std::time::{Duration, SystemTime};
 

@@ -60,7 +60,7 @@ const WALKS: [Walk; 5] = [
         function: "error-reporter",
         target: "/errors",
         body: SYSTEM_ERROR,
-        // Management is told, not waited for: what is stored is stored.
+        // Management is notified without waiting: the error is stored in any case.
         not_asked: &[
             "remote_auth_token",
             "management_url",
@@ -116,7 +116,7 @@ fn names(functions: &[&str]) -> Vec<String> {
 #[tokio::test]
 async fn no_variable_that_fails_is_taken_for_one_that_is_not_set() {
     let runtime = Spin::stand_in();
-    // The others: they would take whatever is sent with the wrong key, to the wrong place, or under the wrong name.
+    // The other peers: they would receive anything sent with the wrong key, to the wrong place, or under the wrong name.
     let mut well = settings();
     for (name, value) in [
         ("REMOTE_WRITER_URL", "{writer}/write"),
@@ -151,7 +151,7 @@ async fn no_variable_that_fails_is_taken_for_one_that_is_not_set() {
                 continue;
             }
             assert!([202, 503].contains(&status), "{context}");
-            // What failed is told where an operator looks: in the log, and in the letter if there is one.
+            // The failure is named where an operator looks: in the log, and in the letter if there is one.
             let upper = variable.to_ascii_uppercase();
             let said = format!("{upper} cannot be read: the variable provider failed");
             let letters = match status {
@@ -180,7 +180,7 @@ async fn a_warm_call_asks_for_no_variable_that_was_asked_for_five_seconds_ago() 
             assert_eq!(status, 200, "{text}\n{}", twin.logs());
         }
     }
-    // Between two questions for one variable lie so many milliseconds, on however slow a machine.
+    // At least this many milliseconds pass between two requests for one variable, however slow the machine is.
     let most = start.elapsed().as_millis() / KEPT_MS + 1;
     for function in functions {
         let mut counts: BTreeMap<_, u128> = BTreeMap::new();

@@ -74,7 +74,7 @@ async fn a_body_over_256_kib_is_a_413_and_one_of_256_kib_is_not() {
         assert_eq!(stage.call(padded(LIMIT)).await.status, route.status);
         let told = stage.call(padded(LIMIT + 1)).await;
         assert_error(&told, 413, "BODY_TOO_LARGE", route.target);
-        // The host reads no body that announces too much: the header tells the component.
+        // The host does not read a body that is announced as too large; the header tells the component.
         for (length, status) in [(LIMIT, route.status), (LIMIT + 1, 413)] {
             let mut request = route.request();
             let announced = ("content-length".to_owned(), length.to_string());
@@ -92,7 +92,7 @@ async fn a_method_that_the_route_does_not_allow_is_a_405_that_says_which_it_does
             if route.allow.split(", ").any(|allowed| allowed == method) {
                 continue;
             }
-            // Even without a key: whoever asks wrongly learns how to ask.
+            // Even without a key: the reply says which methods are allowed.
             for request in [route.request(), route.bare()] {
                 let method = method.to_owned();
                 let told = stage.call(Request { method, ..request }).await;

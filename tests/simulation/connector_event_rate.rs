@@ -120,7 +120,7 @@ async fn two_hosts_report_in_turn_and_no_count_is_lost_to_the_other() {
         "{seconds:?}"
     );
     assert!(events.len() >= 5, "{seconds:?}");
-    // In a minute 40 letters came; at most those since each host's last word are still to be told.
+    // In a minute 40 letters came; at most those since each host's last event have not been reported yet.
     let told: u64 = counts(&first).await.iter().sum();
     assert!((27..=40).contains(&told), "{told} of 40: {events:?}");
 }

@@ -7,7 +7,7 @@ use twin_tests::{
     with_header,
 };
 
-/// A connector with so many letters, `m0` the oldest.
+/// A connector with this many letters, `m0` the oldest.
 async fn with_letters(count: usize) -> Stage {
     let stage = connector().build().await;
     stage.peers.answer("ingestion", |_, _| Ok(error(400)));

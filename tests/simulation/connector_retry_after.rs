@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use twin_tests::{Stage, causes, connector, received, reply_with};
 
-/// A peer that asks for patience so many times, and receives then.
+/// A peer that answers 503 with `Retry-After` this many times, and then receives.
 fn busy(stage: &Stage, times: usize, retry_after: &'static str) {
     stage.peers.answer("ingestion", move |nth, _| {
         if nth < times {
@@ -71,7 +71,7 @@ async fn a_retry_after_beyond_30_seconds_is_a_letter_at_once() {
 async fn a_retry_after_of_30_seconds_is_waited_where_there_is_time() {
     let stage = connector()
         .set("FUNCTION_DEADLINE_MS", "120000")
-        // The host itself waits as long as it tells the component.
+        // The host itself waits as long as the component is told.
         .runtime(|settings| settings.deadline = Duration::from_secs(120));
     let stage = stage.build().await;
     busy(&stage, 1, "30");

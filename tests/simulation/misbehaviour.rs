@@ -55,7 +55,7 @@ async fn a_component_that_computes_without_end_is_stopped() {
 #[tokio::test(start_paused = true)]
 async fn a_component_that_computes_makes_way_for_other_instances() {
     let stage = impatient().instances(2).calls(2).build().await;
-    // On one thread: whoever else is served is served while it spins.
+    // On one thread: others are served while it spins.
     let (stage, order) = (Arc::new(stage), Arc::new(Mutex::new(Vec::new())));
     let calls = ["/spin", "/ok"].map(|path| {
         let (stage, order) = (Arc::clone(&stage), Arc::clone(&order));

@@ -1,4 +1,4 @@
-//! Whatever comes in, no component traps, and every answer is one of the documented.
+//! No input makes a component trap, and every answer is a documented one.
 
 use proptest::{
     collection::vec,

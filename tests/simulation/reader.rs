@@ -1,4 +1,4 @@
-//! Reader: what a query gets of its own store.
+//! Reader: queries of its own store.
 
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ async fn an_item_is_the_envelope_with_its_id_and_when_it_was_stored() {
     let reader = Stage::of(FunctionName::Reader).beside(&writer);
     let reader = reader.build().await;
     tokio::time::sleep(Duration::from_millis(1_500)).await;
-    // Whatever a sender calls its own fields, an item has one identity.
+    // An item has one identity, no matter how a sender names its own fields.
     let body = with(ENVELOPE_L3, "id", "\"mine\"");
     let body = with(&body, "stored_at", "\"mine\"");
     let mut request = post("/write", with(&body, "x-unknown", "[1,{}]"));

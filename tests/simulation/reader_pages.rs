@@ -1,4 +1,4 @@
-//! Reader: limits, pages and cursors, and parameters that are none.
+//! Reader: limits, pages and cursors, and invalid parameters.
 
 use twin_host::function::FunctionName;
 use twin_tests::{Stage, get};

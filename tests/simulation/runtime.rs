@@ -24,7 +24,7 @@ pub(crate) async fn calls(stage: &Stage, paths: &[&str]) -> Vec<Result<Response,
     join_all(paths.iter().map(|path| call(stage, path))).await
 }
 
-/// A number that the component told of itself.
+/// A number that the component reported about itself.
 pub(crate) fn number(answer: &Result<Response, CallError>, name: &str) -> u64 {
     let response = answer.as_ref().expect("an answer");
     let body: Value = serde_json::from_slice(&response.body).unwrap();

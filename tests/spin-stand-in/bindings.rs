@@ -1,4 +1,4 @@
-//! Spin's interfaces, generated from what `spin.wit` tells of them.
+//! Spin's interfaces, generated from `spin.wit`.
 
 #![allow(missing_docs, unreachable_pub, reason = "documented in spin.wit")]
 

@@ -29,7 +29,7 @@ use crate::{
 #[allow(unreachable_pub, reason = "the bindings export it again")]
 pub struct Connection(Arc<Mutex<rusqlite::Connection>>);
 
-/// A statement under way: the names of its columns, its rows, and how it ended.
+/// A running statement: the names of its columns, its rows, and how it ended.
 type Execution = (
     Vec<String>,
     StreamReader<RowResult>,
@@ -73,7 +73,7 @@ impl<T: Send> HostConnectionWithStore<T> for Imports {
             table.get(&connection).map(|held| Arc::clone(&held.0))
         })?;
         let (names, columns) = oneshot::channel();
-        // A statement goes no further than its rows are read: whoever leaves some leaves it unfinished.
+        // A statement goes no further than its rows are read: if some rows are not read, it stays unfinished.
         let (found, rows) = mpsc::channel(1);
         let (end, ended) = oneshot::channel();
         task::spawn_blocking(move || {
@@ -82,7 +82,7 @@ impl<T: Send> HostConnectionWithStore<T> for Imports {
             drop(found);
             let _ = end.send(outcome.map_err(|error| Error::Io(error.to_string())));
         });
-        // A statement that is none has no columns; that it failed is told at the end only, to whoever asks.
+        // An invalid statement has no columns; the error appears only at the end, if the result is read.
         let columns = columns.await.unwrap_or_default();
         accessor.with(|mut access| {
             let rows = StreamReader::new(&mut access, Rows(rows))?;
@@ -135,7 +135,7 @@ fn from_sqlite(value: types::ValueRef<'_>) -> Value {
     }
 }
 
-/// Rows as a stream. Its end comes alone, behind the last row: whoever was told of it and asks once more is stopped by the
+/// Rows as a stream. The end comes separately, after the last row: an instance that asks again after that is stopped by the
 /// runtime, here as under Spin.
 struct Rows(mpsc::Receiver<RowResult>);
 

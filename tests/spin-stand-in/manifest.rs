@@ -10,7 +10,7 @@ use std::{
 use toml::{Table, Value};
 use twin_tests::{Vault, components, composition::compose};
 
-/// A component of the manifest, ready to be run. A manifest that is none ends the start.
+/// A component of the manifest, ready to be run. An invalid manifest ends the start.
 pub(crate) struct App {
     /// Its name in the manifest. No other component runs.
     pub(crate) id: String,
@@ -43,7 +43,7 @@ impl App {
             package,
             &built(&dependency["path"]),
         );
-        // Only the dependency asks for any of it: what that does not inherit, nobody has.
+        // Only the dependency imports these: what it does not inherit, no component has.
         let inherited: BTreeSet<_> = texts(&dependency["inherit_configuration"]).collect();
         let variables = component["variables"].as_table().expect("a table");
         let variables = variables
@@ -97,7 +97,7 @@ fn resolve(manifest: &Table, template: &str) -> String {
     })
 }
 
-/// A file of the manifest, where the tests were told to look for what was built.
+/// A file of the manifest, in the folder where the tests look for build results.
 fn built(file: &Value) -> PathBuf {
     let name = text_of(file).strip_prefix("target/components/");
     components().join(name.expect("a file that is built"))

@@ -92,7 +92,7 @@ impl Instances {
     }
 }
 
-/// Compiled once and kept where the host keeps its own: each case starts its functions anew.
+/// Compiled once and kept where the host keeps its own: each case restarts its functions.
 fn compile(engine: &Engine, composition: &[u8]) -> Result<Component> {
     match Cache::open(&components().with_file_name("code-cache")) {
         Some(cache) => cache.compile(engine, &digest(composition), composition),

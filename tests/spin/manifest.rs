@@ -111,7 +111,7 @@ fn every_file_that_is_named_is_there() {
             let dependencies = component["dependencies"].as_table().unwrap();
             let paths = dependencies.values().map(|value| text(&value["path"]));
             for file in paths.chain([source]) {
-                // Where the tests were told to look, in case it is not `target`.
+                // The folder in which the tests look, in case it is not `target`.
                 let built = file
                     .split_once("target/components/")
                     .expect("a built file")

@@ -50,7 +50,7 @@ pub fn compose(component: &Path, package: &str, dependency: &Path) -> Compositio
     }
 }
 
-/// What a component imports by itself.
+/// The imports of a component.
 pub fn imports(component: &Path) -> Vec<String> {
     instantiate(&mut CompositionGraph::new(), "component", component).imports
 }

@@ -25,7 +25,7 @@ impl Vault {
     /// From now on these variables fail, and no others; processes that run see it, too.
     pub fn fail(&self, names: &[impl AsRef<str>]) {
         let names: Vec<_> = names.iter().map(AsRef::as_ref).collect();
-        // Whoever reads at this moment sees the old names or the new ones.
+        // A reader at this moment sees either the old names or the new ones.
         let next = self.failing.with_extension("next");
         fs::write(&next, names.join("\n")).expect("the folder can be written");
         fs::rename(next, &self.failing).expect("the folder can be written");

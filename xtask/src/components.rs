@@ -111,7 +111,7 @@ fn publish(name: &str, from: &Path, to: &Path) -> anyhow::Result<()> {
 /// Writes only what differs: an unchanged file keeps its time, and a host that watches it stays calm.
 pub(crate) fn place(to: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     if !fs::read(to).is_ok_and(|old| old == bytes) {
-        // Under another name first: nobody ever loads half a component.
+        // Under another name first, so that a partly written component is never loaded.
         let part = to.with_extension("wasm.part");
         fs::write(&part, bytes).with_context(|| format!("cannot write {}", part.display()))?;
         fs::rename(&part, to).with_context(|| format!("cannot write {}", to.display()))?;

@@ -50,7 +50,7 @@ pub(crate) fn make(layout: &Layout) -> anyhow::Result<PathBuf> {
         println!("waiting for another set-up in {}", home.display());
         lock.lock().context("cannot lock the set-up")?;
     }
-    // Somebody else may have finished while this process waited.
+    // Another process may have finished while this one waited.
     if let Some(rustc) = made(layout) {
         return Ok(rustc);
     }

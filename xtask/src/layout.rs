@@ -28,7 +28,9 @@ impl Layout {
             .context("xtask lies outside of a workspace")?
             .to_path_buf();
         let target = match env::var_os("CARGO_TARGET_DIR").filter(|dir| !dir.is_empty()) {
-            Some(dir) => std::path::absolute(dir).context("CARGO_TARGET_DIR is not a usable path")?,
+            Some(dir) => {
+                std::path::absolute(dir).context("CARGO_TARGET_DIR is not a usable path")?
+            }
             None => root.join("target"),
         };
         Ok(Self { root, target })
@@ -107,7 +109,7 @@ impl Layout {
     }
 }
 
-/// A command without what `cargo run` told xtask about itself: build scripts (ring's, for one) watch these variables
+/// A command without the variables that `cargo run` sets for xtask: build scripts (ring's, for one) watch these variables
 /// and would run again whenever a build comes through xtask instead of from the command line.
 pub(crate) fn clean(program: &Path) -> Command {
     const OWN: [&str; 4] = [

@@ -34,7 +34,7 @@ struct Cli {
     command: Task,
 }
 
-/// What can be asked of this program.
+/// What this program can do.
 #[derive(Debug, Subcommand)]
 enum Task {
     /// Build the five function components and the `twin` command.
@@ -42,7 +42,7 @@ enum Task {
         /// Build the function components and leave the native command alone.
         #[arg(long)]
         components_only: bool,
-        /// Build the command as it is shipped, into target/dist: a tenth faster, and minutes longer to build.
+        /// Build the command for deployment, into target/dist: about 10 % faster, but it takes several minutes longer to build.
         #[arg(long, conflicts_with = "components_only")]
         dist: bool,
         /// Also compose each function with the WASI adapter, into target/wasi.
@@ -51,7 +51,7 @@ enum Task {
     },
     /// Build, then run `twin demo`.
     Demo {
-        /// Handed to `twin demo` as they are.
+        /// Passed to `twin demo` unchanged.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
@@ -69,7 +69,7 @@ enum Task {
     },
     /// Count the instructions of the hot path and compare them with the committed baseline.
     Guard {
-        /// Write the baseline anew.
+        /// Write a new baseline.
         #[arg(long)]
         write: bool,
     },
@@ -79,7 +79,7 @@ fn main() -> ExitCode {
     match run(Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // If even stderr is gone, the exit code still tells.
+            // If even stderr is gone, the exit code still reports the failure.
             let _ = writeln!(io::stderr(), "error: {error:#}");
             ExitCode::FAILURE
         }

@@ -2,7 +2,7 @@
 
 use crate::ContractError;
 
-/// The content codings of a message, in the order in which they were applied, in lower case; `identity` is none. `values` are
+/// The content codings of a message, in the order in which they were applied, in lower case; `identity` is left out. `values` are
 /// those of its headers `content-encoding` (RFC 9110, 8.4).
 pub fn codings<'a>(values: impl Iterator<Item = &'a str>) -> impl Iterator<Item = String> {
     values

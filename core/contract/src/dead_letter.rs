@@ -86,7 +86,7 @@ impl LetterPlace {
 }
 
 impl DeadLetter {
-    /// An envelope's bytes as JSON to embed; what is no JSON (which no connector stores) as a string.
+    /// An envelope's bytes as JSON to embed; bytes that are not JSON (which no connector stores) as a string.
     pub fn embed(envelope: Vec<u8>) -> Box<RawValue> {
         let text = String::from_utf8_lossy(&envelope).into_owned();
         RawValue::from_string(text)

@@ -122,7 +122,7 @@ impl<'a> Envelope<'a> {
         self.payload.get()
     }
 
-    /// Hex SHA-256 of the payload's bytes: tells a repetition from another message under the same id.
+    /// Hex SHA-256 of the payload's bytes: distinguishes a repetition from another message under the same id.
     pub fn payload_digest(&self, sha256: Sha256Hex) -> String {
         sha256(self.payload().as_bytes())
     }

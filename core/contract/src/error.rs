@@ -11,10 +11,10 @@ pub enum ContractError {
     /// The body has a content coding that is not taken off here.
     #[error("the header `content-encoding` names `{0}`, which is not taken here")]
     CodingUnsupported(String),
-    /// The body is no UTF-8.
+    /// The body is not UTF-8.
     #[error("the body is not valid UTF-8")]
     BodyNotUtf8,
-    /// The body is no JSON document.
+    /// The body is not a JSON document.
     #[error("the body is not valid JSON at line {line}, column {column}")]
     BodyNotJson {
         /// Counted from 1.

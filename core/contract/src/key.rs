@@ -197,7 +197,7 @@ impl KeyRing {
 
     /// Verifies what a caller presents among its headers.
     ///
-    /// The comparison takes the same time for every key of whatever length: it compares digests, and all of them.
+    /// The comparison takes the same time for every key of any length: it compares digests, and all of them.
     ///
     /// # Errors
     /// Why the caller is turned away.

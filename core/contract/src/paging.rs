@@ -31,7 +31,7 @@ impl Span {
         if let Some(after) = after {
             let time = after.time.as_micros();
             match order {
-                // Nothing stands between an id and the same id with a zero byte behind it.
+                // No id sorts between an id and the same id followed by a zero byte.
                 Order::OldestFirst => from = from.max((time, format!("{}\0", after.id))),
                 Order::NewestFirst => to = to.min((time, after.id.clone())),
             }
@@ -70,12 +70,12 @@ impl<T> Fill<T> {
         self.items.len() >= self.limit
     }
 
-    /// Whether an item of so many bytes would fit.
+    /// Whether an item of this many bytes would fit.
     pub fn fits(&self, bytes: usize) -> bool {
         !self.is_full() && (self.items.is_empty() || self.bytes + bytes <= MAX_PAGE)
     }
 
-    /// Takes an item of so many bytes. False if it does not fit: the page is done, and more follow.
+    /// Adds an item of this many bytes. False if it does not fit: the page is complete, and more follow.
     pub fn push(&mut self, item: T, bytes: usize) -> bool {
         self.more = !self.fits(bytes);
         if !self.more {

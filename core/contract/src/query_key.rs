@@ -36,7 +36,7 @@ impl QueryKey {
         })
     }
 
-    /// Whether there is a key in a query; an empty one is no key.
+    /// Whether there is a key in a query; an empty one does not count.
     pub fn is_in(query: &str) -> bool {
         form_urlencoded::parse(query.as_bytes())
             .any(|(name, key)| name == "code" && !key.is_empty())

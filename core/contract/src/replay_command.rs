@@ -13,7 +13,7 @@ pub struct ReplayCommand {
     pub peer: Option<String>,
     /// Only letters that were stored before this time.
     pub before: Option<Timestamp>,
-    /// At most so many.
+    /// At most this many letters.
     pub limit: u32,
     /// What to do with them.
     pub mode: ReplayMode,
@@ -125,7 +125,7 @@ pub struct ReplayReport {
     pub postponed: u64,
     /// Why each of the failed ones failed.
     pub failures: Vec<ReplayFailure>,
-    /// The `cursor` of a command that goes on with the letters that were not reached; absent if there are none.
+    /// The `cursor` for a command that continues with the letters that were not reached; absent if there are none.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub next: Option<String>,
 }

@@ -119,7 +119,7 @@ impl SystemError {
         serde_json::to_vec(self).unwrap_or_default()
     }
 
-    /// When it happened; the epoch if `timestamp` was set by hand to something that is none.
+    /// When it happened; the epoch if `timestamp` was set by hand to an invalid value.
     pub fn instant(&self) -> Timestamp {
         Timestamp::parse_utc(&self.timestamp).unwrap_or(Timestamp::from_micros(0))
     }

@@ -104,7 +104,8 @@ impl Reach {
         options: &Options,
     ) -> anyhow::Result<Self> {
         if options.url.is_none() && options.cloud.is_none() {
-            let words = "--cloud is required with --data: the report of a discard names the host's cloud";
+            let words =
+                "--cloud is required with --data: the report of a discard names the host's cloud";
             return Err(UsageError(words).into());
         }
         Self::to(function, options).await
@@ -163,11 +164,7 @@ impl Reach {
             .data
             .as_deref()
             .context("--data or --url is required")?;
-        anyhow::ensure!(
-            folder.is_dir(),
-            "no data folder at {}",
-            folder.display()
-        );
+        anyhow::ensure!(folder.is_dir(), "no data folder at {}", folder.display());
         let twin = match &options.twin {
             Some(twin) => twin.clone(),
             None => only_twin(folder)?,

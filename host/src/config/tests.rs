@@ -455,7 +455,7 @@ fn an_operators_key_is_nobody_elses() {
     ] {
         let error = bad(&[("TWIN_OPERATOR_TOKEN", "op-1,op-2"), (other, "op-2")]);
         assert!(
-            error.starts_with("TWIN_OPERATOR_TOKEN must be other keys"),
+            error.starts_with("TWIN_OPERATOR_TOKEN must be keys other than"),
             "{error}"
         );
         assert!(!error.contains("op-2"), "{error}");

@@ -121,7 +121,9 @@ impl Server {
     fn accept_the_rest(&self, listener: TcpListener, connections: &mut Connections) {
         let listener = match listener.into_std() {
             Ok(listener) => listener,
-            Err(error) => return tracing::warn!(%error, "pending connections could not be accepted"),
+            Err(error) => {
+                return tracing::warn!(%error, "pending connections could not be accepted");
+            }
         };
         while connections.has_room() {
             let accepted = listener.accept().and_then(|(stream, source)| {

@@ -17,9 +17,7 @@ pub(super) fn check(request: &Request) -> Result<(), Failure> {
     }
     for (name, value) in &request.headers {
         let Some((parsed, _)) = headers::parse(name, value) else {
-            return Err(Failure::RefusedByPolicy(format!(
-                "invalid header {name:?}"
-            )));
+            return Err(Failure::RefusedByPolicy(format!("invalid header {name:?}")));
         };
         if is_the_runtimes(parsed.as_str()) {
             return Err(Failure::RefusedByPolicy(format!(

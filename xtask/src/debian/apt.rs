@@ -1,4 +1,4 @@
-//! apt with folders of its own: it reads the machine's sources, proxies and keys, and writes nothing of the machine's.
+//! apt with folders of its own: it reads the machine's sources, proxies and keys, and changes nothing on the machine.
 
 use std::{
     collections::BTreeSet,

@@ -20,7 +20,7 @@ pub(super) fn run(rustc: &Path, root: &Path, work: &Path) -> anyhow::Result<()> 
 
     println!("building the standard library for {TARGET}");
     let usr = root.join("usr");
-    // Debian's cargo: another version may not know how this library wants to be built.
+    // Debian's cargo: another version may not be able to build this library.
     let mut cargo = layout::clean(&usr.join("bin/cargo"));
     cargo
         .current_dir(work)

@@ -25,7 +25,7 @@ pub fn millis(instant: Instant) -> u64 {
     u64::try_from(instant / 1000).unwrap_or(0)
 }
 
-/// The instant so many milliseconds after another one.
+/// The instant that is a number of milliseconds after another one.
 pub fn later(instant: Instant, ms: u32) -> Instant {
     instant.saturating_add(Instant::from(ms) * 1000)
 }
@@ -54,7 +54,7 @@ pub fn mono_ms() -> u64 {
     monotonic_clock::now() / NANOS_PER_MS
 }
 
-/// What a future gives within so many milliseconds; after that it is dropped.
+/// The output of a future if it completes within a number of milliseconds; otherwise the future is dropped.
 pub async fn within<T>(ms: u64, future: impl Future<Output = T>) -> Option<T> {
     let end = pin!(monotonic_clock::wait_for(ms.saturating_mul(NANOS_PER_MS)));
     match select(pin!(future), end).await {

@@ -94,7 +94,7 @@ async fn forward<T: Variables + Neighbours + Outbox>() -> Result<(), String> {
     Ok(())
 }
 
-/// Brings an event to the reporter. That it never will be taken is no error: it must not stand in the way of the others.
+/// Sends an event to the reporter. An event that will never be accepted is not an error here: it must not block the others.
 async fn deliver<T: Variables + Neighbours>(event: &Event) -> Result<(), String> {
     let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     let request = Request {

@@ -131,7 +131,7 @@ async fn receive(response: Response) -> Result<Reply, Failure> {
     })
 }
 
-/// Why there is no reply, in the words of the WIT.
+/// Why there is no reply, as the WIT's failure.
 fn failure(code: ErrorCode) -> Failure {
     use ErrorCode as Code;
     let unreachable = |words: &str| Failure::Unreachable(words.to_owned());

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 /// How long a value is used before it is asked for again, in milliseconds: a changed key or URL takes so long to be seen.
 pub const KEEP_MS: u64 = 5_000;
 
-/// Values by name, with the time at which each was asked for. A failure is no value: it is not kept.
+/// Values by name, with the time at which each was requested. Failures are not kept.
 #[derive(Default)]
 pub struct Kept {
     values: HashMap<String, (Option<String>, u64)>,

@@ -48,7 +48,7 @@ impl<T: Variables> Guest for T {
                 .map(|(name, value)| (name.as_str(), value.as_str()))
                 .collect(),
         };
-        // Strings always serialize; and a log that cannot be written has nobody to tell.
+        // Strings always serialize, and a failure to write the log cannot be reported anywhere.
         if let Ok(mut line) = serde_json::to_vec(&line) {
             line.push(b'\n');
             let _ = io::stderr().write_all(&line);

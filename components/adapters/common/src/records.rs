@@ -4,7 +4,7 @@ use twin_contract::{Order as ContractOrder, Position, Query, Span, Timestamp};
 
 use crate::bindings::records::{Order, Selection};
 
-/// The places that a selection asks for; none if there are none.
+/// The places that a selection covers; `None` if there are none.
 pub fn span(selection: &Selection) -> Option<Span> {
     let order = match selection.order {
         Order::NewestFirst => ContractOrder::NewestFirst,

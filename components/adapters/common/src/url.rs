@@ -1,4 +1,4 @@
-//! URLs of peers, split as `wasi:http` wants them and otherwise verbatim.
+//! URLs of peers, split as `wasi:http` needs them and otherwise verbatim.
 
 use twin_contract::{QueryKey, is_key};
 
@@ -60,7 +60,7 @@ impl Target {
         query.is_some_and(|(_, query)| QueryKey::is_in(query))
     }
 
-    /// With a query behind its own.
+    /// With a query appended to its own.
     pub(crate) fn with_query(mut self, query: &str) -> Self {
         if !query.is_empty() {
             match self.path_with_query.split_once('?') {

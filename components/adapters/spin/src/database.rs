@@ -29,7 +29,7 @@ const TABLES: [&str; 9] = [
         receipt TEXT, leased_at_us INTEGER, leased_until_us INTEGER, turn INTEGER NOT NULL DEFAULT 0) STRICT",
     "CREATE UNIQUE INDEX IF NOT EXISTS dead_letters_by_id ON dead_letters (twin, letter_id)",
     "CREATE INDEX IF NOT EXISTS dead_letters_by_age ON dead_letters (twin, seq)",
-    // What the native host keeps in columns is one document here: this outbox is read by nobody else.
+    // What the native host keeps in columns is one document here: nothing else reads this outbox.
     "CREATE TABLE IF NOT EXISTS error_outbox (
         seq INTEGER PRIMARY KEY AUTOINCREMENT, twin TEXT NOT NULL, event_id TEXT NOT NULL,
         document BLOB NOT NULL) STRICT",
@@ -150,7 +150,7 @@ async fn is_there(connection: &Connection, statement: &str) -> Result<bool, Fail
 /// The rows of a result, one after the other.
 pub(crate) struct Rows {
     result: QueryResult,
-    /// Whoever asks once more behind the end is stopped by the runtime.
+    /// Asking for another row after the last one makes the runtime stop the instance.
     ended: bool,
 }
 

@@ -90,7 +90,7 @@ async fn fill(
         Order::OldestFirst => OLDEST_FIRST,
         Order::NewestFirst => NEWEST_FIRST,
     };
-    // One beyond the page tells whether more follow.
+    // One record more than the page shows whether more follow.
     let most = i64::from(limit(&selection)) + 1;
     let parameters = [
         text(collection),

@@ -141,11 +141,11 @@ impl Guest for Adapter {
                 text(receipt.clone()),
                 Value::Integer(clock::later(now, lease_ms)),
                 Value::Integer(now),
-                // The last of the round may be gone by now: what is taken must come behind it all the same.
+                // The last letter of the round may be gone by now; letters that are taken must still come after it.
                 number(round),
                 Value::Integer(clock::latest_start(now)),
             ];
-            // No row: somebody else was faster.
+            // No row: another replay was faster.
             if database.first(LEASE, parameters).await?.is_some() {
                 leases.push(Lease {
                     letter: stored.letter,
@@ -228,7 +228,7 @@ async fn page(
     Ok(page.finish())
 }
 
-/// One beyond the page tells whether more follow.
+/// One letter more than the page shows whether more follow.
 fn most(limit: u32) -> Value {
     Value::Integer(i64::from(limit) + 1)
 }

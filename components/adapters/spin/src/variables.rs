@@ -1,4 +1,4 @@
-//! Configuration from Spin's variables: from the manifest, the environment or a vault, as `spin up` was told.
+//! Configuration from Spin's variables: from the manifest, the environment or a vault, as `spin up` is configured.
 //!
 //! A vault is asked over the network for each variable, so a value is kept for [`KEEP_MS`].
 

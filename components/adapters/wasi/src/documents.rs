@@ -1,4 +1,4 @@
-//! What is inside a file: one line of JSON, and everything behind it verbatim.
+//! What is inside a file: one line of JSON, followed by the content, verbatim.
 
 use serde::{Serialize, de::DeserializeOwned};
 use twin_adapter::Failure;

@@ -79,7 +79,7 @@ impl Folder {
             },
             Err(code) => Err(failure(code)),
         };
-        // What a crash leaves here is in nobody's way.
+        // Files that a crash leaves here do no harm.
         let _ = self.root.unlink_file_at(temporary).await;
         created
     }
@@ -94,7 +94,7 @@ impl Folder {
         self.name_it(&self.path(from, old), to, new).await
     }
 
-    /// A file's content; none if there is no such file.
+    /// A file's content; `None` if the file does not exist.
     pub(crate) async fn read(&self, folder: &str, name: &str) -> Result<Option<Vec<u8>>, Failure> {
         let path = self.path(folder, name);
         let (no, read) = (PathFlags::empty(), DescriptorFlags::READ);
@@ -117,7 +117,7 @@ impl Folder {
         Ok(Some(content))
     }
 
-    /// The names in a folder, sorted; none if there is no such folder.
+    /// The names in a folder, sorted; empty if the folder does not exist.
     pub(crate) async fn list(&self, folder: &str) -> Result<Vec<String>, Failure> {
         let Some(descriptor) = self.descriptor(folder).await? else {
             return Ok(Vec::new());
@@ -130,7 +130,7 @@ impl Folder {
         Ok(names)
     }
 
-    /// Removes a file, durably. False if there is none.
+    /// Removes a file durably. False if it does not exist.
     pub(crate) async fn remove(&self, folder: &str, name: &str) -> Result<bool, Failure> {
         match self.root.unlink_file_at(self.path(folder, name)).await {
             Ok(()) => self.sync(folder).await.map(|()| true),
@@ -139,7 +139,7 @@ impl Folder {
         }
     }
 
-    /// Removes a folder with the files in it. That somebody else is at it, too, is no failure.
+    /// Removes a folder with the files in it. It is not a failure if another process is removing it, too.
     pub(crate) async fn remove_folder(&self, folder: &str) -> Result<(), Failure> {
         for name in self.list(folder).await? {
             self.remove(folder, &name).await?;
@@ -181,7 +181,7 @@ impl Folder {
             Ok(()) => self.sync(folder).await.map(|()| true),
             Err(ErrorCode::Exist) => Ok(false),
             Err(code) => {
-                // Perhaps somebody removed the folder that was known to be there.
+                // Another process may have removed the folder, which existed before.
                 MADE.with_borrow_mut(|made| made.remove(folder));
                 Err(failure(code))
             }

@@ -20,7 +20,7 @@ const BY_AGE: &str = "letters/by-age";
 /// A folder for each letter that was ever taken.
 const LEASES: &str = "letters/leases";
 
-/// The first line of a letter's file; the envelope is everything behind it.
+/// The first line of a letter's file; the envelope follows it.
 #[derive(Serialize, Deserialize)]
 struct Head {
     letter_id: String,
@@ -89,7 +89,7 @@ impl Letters {
         let mut stored_at = clock::now();
         let content = compose(letter, stored_at)?;
         if !self.0.create(BY_ID, &name, content).await? {
-            // Whoever was first may have been stopped before it had its place.
+            // The process that was first may have been stopped before it added the letter's place.
             match self.read(&name).await? {
                 Some(before) => stored_at = before.stored_at,
                 None => return Ok(()),
@@ -152,7 +152,7 @@ impl Letters {
             };
             return Ok(Some((letter, version, hold)));
         }
-        // Somebody was stopped between removing the letter and its place.
+        // A process was stopped between removing the letter and its place.
         self.0.remove(BY_AGE, place).await?;
         Ok(None)
     }
@@ -174,7 +174,7 @@ impl Letters {
         documents::split(&content).map(|(hold, _)| (version, hold))
     }
 
-    /// Replaces a lease of this version. False if somebody else was faster.
+    /// Replaces a lease of this version. False if another process was faster.
     pub(crate) async fn swap(
         &self,
         name: &str,

@@ -21,7 +21,7 @@ pub(crate) fn number(number: u64) -> String {
     format!("{number:020}")
 }
 
-/// A place as a name that sorts like it; `:` is not for every file system, and `=` is in no id.
+/// A place as a name that sorts like it; not every file system allows `:`, and no id contains `=`.
 pub(crate) fn place(time: i64, id: &str) -> String {
     numbered(sortable(time), id)
 }

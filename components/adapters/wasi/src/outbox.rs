@@ -18,7 +18,7 @@ impl Outbox for Adapter {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let mut events = Vec::new();
         for id in folder.list(OUTBOX).await?.into_iter().take(limit) {
-            // None, if somebody else has just delivered it.
+            // `None` if another process has just delivered it.
             if let Some(document) = folder.read(OUTBOX, &id).await? {
                 events.push(Event { id, document });
             }

@@ -12,7 +12,7 @@ use twin_contract::{Fill, Place, Span, digest};
 
 use crate::{Adapter, documents, folder::Folder, names};
 
-/// The first line of a record's file; the body is everything behind it.
+/// The first line of a record's file; the body follows it.
 #[derive(Serialize, Deserialize)]
 struct Head {
     device_id: String,
@@ -87,7 +87,7 @@ impl<'a> Device<'a> {
         if before.digest != head.digest {
             return Ok(Outcome::Conflict);
         }
-        // Whoever was first may have been stopped before this.
+        // The process that was first may have been stopped before this.
         self.order(&name, &before).await?;
         Ok(Outcome::Duplicate(before.stored_at_us))
     }

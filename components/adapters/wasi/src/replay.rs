@@ -147,7 +147,7 @@ impl Guest for Adapter {
                 settled: false,
                 turn: Some(last_turn),
             };
-            // If somebody else was faster, it is theirs; if it was settled meanwhile, it is gone.
+            // If another replay was faster, it has the letter; if the letter was settled meanwhile, it is gone.
             if letters.swap(&turn.name, version, &hold).await?
                 && letters.read(&turn.name).await?.is_some()
             {
@@ -193,7 +193,7 @@ impl Guest for Adapter {
     }
 }
 
-/// Whether a letter is of a selection, and nobody holds it.
+/// Whether a letter is in a selection and not leased.
 fn is_free(stored: &StoredLetter, selection: &Selection) -> bool {
     let Selection {
         letter_id,
@@ -207,7 +207,7 @@ fn is_free(stored: &StoredLetter, selection: &Selection) -> bool {
         && before.is_none_or(|before| stored.stored_at < before)
 }
 
-/// Replaces the lease that the receipt is of. The swap decides between this and somebody who takes the letter anew.
+/// Replaces the lease that the receipt belongs to. The swap decides between this and a replay that takes the letter again.
 async fn give_up(
     letter_id: &str,
     receipt: &str,

@@ -4,7 +4,7 @@ use twin_adapter::Failure;
 
 use crate::{folder::Folder, names};
 
-/// Versions that are kept. Whoever swaps is at most this far behind, or finds out below.
+/// Versions that are kept. A swap that is further behind than this is detected below.
 const KEPT: u64 = 16;
 
 /// The versions of one value, in a folder of their own.
@@ -22,7 +22,7 @@ impl Versions<'_> {
             let Some(latest) = self.numbers().await?.last().copied() else {
                 return Ok((0, Vec::new()));
             };
-            // Without it, so many versions have come since that it is gone: look again.
+            // If it is missing, so many versions were stored since then that it was removed: look again.
             if let Some(content) = self.folder.read(&self.path, &names::number(latest)).await? {
                 return Ok((latest, content));
             }
