@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: builds what is measured and hands over to the bench.
+//! `cargo xtask bench`: builds what is measured and runs the bench.
 
 use std::process::Command;
 

@@ -17,7 +17,7 @@ pub(crate) const NAMES: [&str; 5] = [
     "error-reporter",
 ];
 
-/// The component that misbehaves, for tests of the runtime. It is loaded in the place of a function.
+/// The component that misbehaves, for tests of the runtime. It is loaded instead of a function.
 pub(crate) const ROGUE: &str = "rogue";
 const ROGUE_AS: &str = "writer";
 
@@ -49,7 +49,7 @@ pub(crate) fn build(layout: &Layout, toolchain: &Toolchain) -> anyhow::Result<()
 }
 
 /// Builds the adapters. Not together with the functions: cargo would give both one set of features, and a function's bytes
-/// must not depend on what is built beside it.
+/// must not depend on what is built together with it.
 pub(crate) fn build_adapters(layout: &Layout, toolchain: &Toolchain) -> anyhow::Result<()> {
     compile(
         layout,
@@ -99,7 +99,7 @@ fn compile(
     process::run(&mut cargo)
 }
 
-/// Puts a built file where it is looked for, and says what it is.
+/// Copies a built file to where it is looked for, and prints its size and digest.
 fn publish(name: &str, from: &Path, to: &Path) -> anyhow::Result<()> {
     let bytes = fs::read(from).with_context(|| format!("cannot read {}", from.display()))?;
     place(to, &bytes)?;
@@ -108,7 +108,7 @@ fn publish(name: &str, from: &Path, to: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Writes only what differs: an unchanged file keeps its time, and a host that watches it stays calm.
+/// Writes a file only if it differs, so that an unchanged file keeps its time and a host that watches it does not react.
 pub(crate) fn place(to: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     if !fs::read(to).is_ok_and(|old| old == bytes) {
         // Under another name first, so that a partly written component is never loaded.

@@ -13,8 +13,8 @@ use wac_graph::{
 
 use crate::{components, layout::Layout};
 
-/// What a function may import from the runtime itself: time, chance, streams to write panics to, and the types of its
-/// own door. None of it leads to a file, a variable or a network.
+/// What a function may import from the runtime itself: clocks, random numbers, streams to write panics to, and the types of its
+/// own door. None of these gives access to a file, a variable or a network.
 const OPEN: [&str; 11] = [
     "wasi:cli/exit@",
     "wasi:cli/stderr@",
@@ -76,7 +76,7 @@ fn register(graph: &mut CompositionGraph, name: &str, bytes: &[u8]) -> anyhow::R
     Ok(graph.register_package(package)?)
 }
 
-/// Gives an instance what others export under the names that it imports. Returns the names that stay open.
+/// Connects the imports of an instance with what others export under the same names. Returns the names that stay open.
 fn connect(
     graph: &mut CompositionGraph,
     instance: NodeId,
@@ -100,7 +100,7 @@ fn connect(
     Ok(open)
 }
 
-/// An interface in a compatible version will do: std moves on from 0.2.6.
+/// A compatible version of an interface is accepted, because std does not stay at 0.2.6.
 fn fits(export: &str, import: &str) -> bool {
     export == import || are_semver_compatible(export, import)
 }

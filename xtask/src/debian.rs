@@ -22,7 +22,7 @@ const STAMP: &str = "twin wasm toolchain, recipe 1\n";
 /// Debian's packages of the compiler that it keeps current for its browsers.
 const ROOTS: [&str; 3] = ["rustc-web", "cargo-web", "rust-web-src"];
 
-/// The finished toolchain's compiler, if there is one.
+/// The compiler of the finished toolchain, if it exists.
 pub(crate) fn made(layout: &Layout) -> Option<PathBuf> {
     let home = layout.made_toolchain();
     let stamp = fs::read_to_string(home.join("stamp")).ok()?;
@@ -59,7 +59,7 @@ pub(crate) fn make(layout: &Layout) -> anyhow::Result<PathBuf> {
          minutes and 1 GB while at it (0.6 GB afterwards); needs no root and leaves the machine as it is.",
         home.display()
     );
-    // What an interrupted set-up left behind is not worth trusting.
+    // The remains of an interrupted set-up cannot be trusted.
     for part in ["stamp", "rustc", "root", "work"] {
         remove(&home.join(part))?;
     }

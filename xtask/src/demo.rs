@@ -20,7 +20,7 @@ fn hand_over(twin: &mut Command) -> anyhow::Result<()> {
     Err(anyhow::Error::new(why).context("cannot start twin demo"))
 }
 
-/// Where a process cannot be replaced, it is waited for.
+/// Where a process cannot be replaced, this one waits for it.
 #[cfg(not(unix))]
 fn hand_over(twin: &mut Command) -> anyhow::Result<()> {
     crate::process::run(twin)

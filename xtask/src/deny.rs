@@ -1,4 +1,4 @@
-//! The dependencies' licences, bans and sources, held against `deny.toml`.
+//! Checks licences, bans and sources of the dependencies against `deny.toml`.
 
 use crate::{layout::Layout, process, steps::Check};
 

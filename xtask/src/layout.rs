@@ -1,4 +1,4 @@
-//! Where everything lies: the one place of xtask that knows the project's folders.
+//! The paths of everything: the only part of xtask that knows the project's folders.
 
 use std::{
     env,
@@ -18,7 +18,7 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    /// Finds the folders without asking cargo, which would cost a start of it.
+    /// Finds the folders without starting cargo.
     pub(crate) fn find() -> anyhow::Result<Self> {
         // `cargo run` says where the package is; a binary started by hand remembers where it was built.
         let package = env::var_os("CARGO_MANIFEST_DIR")

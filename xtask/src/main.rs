@@ -1,4 +1,4 @@
-//! Front door of the project's own tooling: `cargo xtask build|demo|test|bench|guard`.
+//! The project's own tooling: `cargo xtask build|demo|test|bench|guard`.
 
 mod bench;
 mod checks;
@@ -63,7 +63,7 @@ enum Task {
     },
     /// Build, then measure the host beside native code, and write docs/performance.md.
     Bench {
-        /// Less than a minute, and nothing is written.
+        /// Takes about a minute, and writes nothing.
         #[arg(long)]
         quick: bool,
     },

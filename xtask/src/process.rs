@@ -1,4 +1,4 @@
-//! Starts other programs: what they print is shown or read, what fails becomes one line.
+//! Starts other programs: their output is shown or read, and a failure becomes one line.
 
 use std::{
     process::{Command, ExitStatus, Stdio},
@@ -60,7 +60,7 @@ pub(crate) fn run_at_most(
     }
 }
 
-/// Whether a program is there and starts.
+/// Whether a program is installed and starts.
 pub(crate) fn starts(program: &str) -> bool {
     Command::new(program)
         .arg("--version")
@@ -71,7 +71,7 @@ pub(crate) fn starts(program: &str) -> bool {
         .is_ok_and(|status| status.success())
 }
 
-/// The command as one would type it, cut where it gets long.
+/// The command as one would type it, truncated if it is long.
 fn line(command: &Command) -> String {
     let mut line = command.get_program().to_string_lossy().into_owned();
     for arg in command.get_args() {
@@ -85,7 +85,7 @@ fn line(command: &Command) -> String {
     line
 }
 
-/// apt marks errors with `E:`; other programs say the important thing last.
+/// apt marks errors with `E:`; other programs print the important line last.
 fn last_words(stderr: &str) -> String {
     let marked: Vec<_> = stderr
         .lines()

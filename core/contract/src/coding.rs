@@ -1,9 +1,9 @@
-//! What stands between the bytes that arrive and the document that they mean: content codings, and a byte order mark.
+//! What can surround the JSON document of a body: content codings, and a byte order mark.
 
 use crate::ContractError;
 
-/// The content codings of a message, in the order in which they were applied, in lower case; `identity` is left out. `values` are
-/// those of its headers `content-encoding` (RFC 9110, 8.4).
+/// The content codings of a message, in the order in which they were applied, in lower case; `identity` is left out. `values`
+/// are those of its headers `content-encoding` (RFC 9110, 8.4).
 pub fn codings<'a>(values: impl Iterator<Item = &'a str>) -> impl Iterator<Item = String> {
     values
         .flat_map(|value| value.split(','))
@@ -28,11 +28,11 @@ pub fn refuse_codings<'a>(values: impl Iterator<Item = &'a str>) -> Result<(), C
     Err(ContractError::CodingUnsupported(named))
 }
 
-/// As much of the names of codings as is repeated to their sender, in bytes.
+/// How much of the names of codings is repeated to their sender, in bytes.
 const MAX_NAMED: usize = 64;
 
-/// A body without the byte order mark that some clients put in front of it. Use this to pass a body on or to store it:
-/// behind other bytes the mark would make the JSON invalid. Ids and digests are of the bytes as they came.
+/// A body without the byte order mark that some clients prepend. Use this to pass a body on or to store it:
+/// after other bytes the mark would make the JSON invalid. Ids and digests are those of the bytes as received.
 pub fn without_bom(body: &[u8]) -> &[u8] {
     body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)
 }

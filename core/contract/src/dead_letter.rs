@@ -1,4 +1,4 @@
-//! Dead letters as they are shown: by the connector's routes and by the command line alike.
+//! Dead letters as they are shown by the connector's routes and by the command line.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -9,15 +9,15 @@ use crate::{
     parameters::whole_number,
 };
 
-/// Names a letter by what it is: the same message for the same peer is one letter, however often it is stored; another
-/// message under the same id is another.
+/// Derives a letter's id from its content: the same message for the same peer is one letter, however often it is stored;
+/// another message under the same id is another.
 pub fn letter_id(peer: &str, id: &str, envelope: &[u8], sha256: Sha256Hex) -> String {
     let digest = digest_of_parts([peer.as_bytes(), id.as_bytes(), envelope], sha256);
     // 128 bits: as unlikely to collide as a UUID, and short enough to type.
     digest.get(..32).unwrap_or_default().to_owned()
 }
 
-/// One try to deliver.
+/// One attempt to deliver.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Attempt {
     /// RFC 3339, UTC.
@@ -25,7 +25,7 @@ pub struct Attempt {
     /// The peer's status, if it replied.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub status: Option<u16>,
-    /// What went wrong, in words.
+    /// What went wrong, as text.
     pub cause: String,
 }
 
@@ -36,12 +36,12 @@ pub struct DeadLetter {
     pub letter_id: String,
     /// The message's identity.
     pub id: String,
-    /// Where it was going.
+    /// The peer that it was for.
     pub peer: String,
     /// The message's trace.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub trace_id: Option<String>,
-    /// Each try and its cause.
+    /// Each attempt and the cause of its failure.
     pub attempts: Vec<Attempt>,
     /// RFC 3339, UTC.
     pub first_failure_at: String,
@@ -49,30 +49,30 @@ pub struct DeadLetter {
     pub last_failure_at: String,
     /// When it was stored, by the store's clock; RFC 3339, UTC.
     pub stored_at: String,
-    /// Until when a replay holds it; RFC 3339, UTC.
+    /// When the lease of a replay ends; RFC 3339, UTC.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub leased_until: Option<String>,
     /// The envelope, verbatim.
     pub envelope: Box<RawValue>,
 }
 
-/// A place in an order of letters: right behind the letter of this number and name. As a cursor it is opaque to callers, and
+/// A place in an order of letters: right after the letter with this number and id. As a cursor it is opaque to callers, and
 /// the same on every store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LetterPlace {
     /// The letter's number in the order.
     pub number: u64,
-    /// The letter's name.
+    /// The letter's id.
     pub letter_id: String,
 }
 
 impl LetterPlace {
-    /// The cursor that continues behind this place.
+    /// The cursor that continues after this place.
     pub fn to_cursor(&self) -> String {
         format!("{}~{}", self.number, self.letter_id)
     }
 
-    /// Reads a cursor; none if the text is not one.
+    /// Reads a cursor; `None` if the text is not one.
     pub fn from_cursor(cursor: &str) -> Option<Self> {
         let (number, letter_id) = cursor.split_once('~')?;
         let letter_id = MessageId::parse(letter_id).ok()?;
@@ -80,7 +80,7 @@ impl LetterPlace {
             number: whole_number(number)?,
             letter_id: letter_id.as_str().to_owned(),
         };
-        // A number has one spelling: what reads like a cursor but was not written as one is not ours.
+        // A number has one spelling: text that only resembles a cursor is rejected.
         (place.to_cursor() == cursor).then_some(place)
     }
 }

@@ -1,4 +1,4 @@
-//! The inter-cloud envelope (spec §3): parsed for what the functions need, carried as the bytes it came in.
+//! The inter-cloud envelope (spec §3): parsed as far as the functions need it, and carried as the bytes that were received.
 
 use std::borrow::Cow;
 
@@ -14,7 +14,7 @@ use crate::{
 pub struct Envelope<'a> {
     /// The cloud that sent it.
     pub source_cloud: Cloud,
-    /// The layer that it is meant for.
+    /// The layer that it is for.
     pub target_layer: Layer,
     /// What kind of message it carries.
     pub message_type: MessageType,
@@ -28,7 +28,7 @@ pub struct Envelope<'a> {
     object: Object<'a>,
 }
 
-/// What a connector may be sent: a device's message, or an envelope on its way to the next layer.
+/// What a connector accepts: a device's message, or an envelope on its way to the next layer.
 #[derive(Clone, Debug)]
 pub enum Post<'a> {
     /// Has at least two of the fields that make an envelope.
@@ -38,8 +38,8 @@ pub enum Post<'a> {
 }
 
 impl<'a> Post<'a> {
-    /// Parses a body as whichever of the two it is. Two of the envelope's own fields make an envelope, so that one that
-    /// lacks a field is told so, and a device may still use one of the words.
+    /// Parses a body as one of the two. A body with two of the envelope's own fields is an envelope, so that an envelope that
+    /// lacks a field gets a proper error, and a device may still use one of these names.
     ///
     /// # Errors
     /// If it is not a valid one of its kind.
@@ -61,7 +61,7 @@ impl<'a> Envelope<'a> {
     /// Parses and validates the body of a request.
     ///
     /// # Errors
-    /// The first thing that is wrong, named.
+    /// The first error, naming the field.
     pub fn parse(body: &'a [u8]) -> Result<Self, ContractError> {
         Self::from_object(Object::from_body(body)?)
     }
@@ -100,7 +100,7 @@ impl<'a> Envelope<'a> {
         })
     }
 
-    /// Refuses an envelope for the other layer.
+    /// Rejects an envelope for the other layer.
     ///
     /// # Errors
     /// [`ContractError::FieldInvalid`] for `target_layer`.
@@ -117,7 +117,7 @@ impl<'a> Envelope<'a> {
         })
     }
 
-    /// The payload's bytes, as they came.
+    /// The payload's bytes, as received.
     pub fn payload(&self) -> &'a str {
         self.payload.get()
     }
@@ -127,16 +127,16 @@ impl<'a> Envelope<'a> {
         sha256(self.payload().as_bytes())
     }
 
-    /// The envelope for its next hop: everything as it came but for where it is from and where it goes.
+    /// The envelope for its next hop: unchanged except for its source and its target.
     ///
     /// # Errors
-    /// [`ContractError::BodyTooLarge`] if that makes it so.
+    /// [`ContractError::BodyTooLarge`] if this makes it too large.
     pub fn forward(
         &self,
         source_cloud: Cloud,
         target_layer: Layer,
     ) -> Result<String, ContractError> {
-        // Another cloud's name and spaces that go make little difference to its length.
+        // The name of another cloud and removed spaces change its length only slightly.
         let mut out = String::with_capacity(self.payload.get().len() + 256);
         out.push('{');
         for (name, value) in &self.object.fields {
@@ -153,7 +153,7 @@ impl<'a> Envelope<'a> {
     }
 }
 
-/// Refuses an envelope that no receiver would take.
+/// Rejects an envelope that no receiver would accept.
 pub(crate) fn check_size(envelope: &str) -> Result<(), ContractError> {
     if envelope.len() > MAX_BODY {
         return Err(ContractError::BodyTooLarge);

@@ -1,14 +1,14 @@
-//! What can be wrong with input, in the words of the contract: every variant is a 4xx that names the culprit.
+//! What can be wrong with input: every variant is a 4xx that names the cause.
 
 use crate::{MAX_BODY, MAX_DEPTH};
 
-/// Input that does not keep the contract.
+/// Invalid input.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ContractError {
     /// The body exceeds [`MAX_BODY`].
     #[error("the body is larger than {MAX_BODY} bytes")]
     BodyTooLarge,
-    /// The body has a content coding that is not taken off here.
+    /// The body has an unsupported content coding.
     #[error("the header `content-encoding` names `{0}`, which is not taken here")]
     CodingUnsupported(String),
     /// The body is not UTF-8.
@@ -22,13 +22,13 @@ pub enum ContractError {
         /// Counted from 1.
         column: usize,
     },
-    /// The body is JSON, but no object.
+    /// The body is JSON, but not an object.
     #[error("the body must be one JSON object")]
     BodyNotAnObject,
     /// Objects and arrays nest deeper than [`MAX_DEPTH`].
     #[error("the body nests deeper than {MAX_DEPTH} levels")]
     BodyTooDeep,
-    /// A required field is not there.
+    /// A required field is missing.
     #[error("the field `{0}` is missing")]
     FieldMissing(&'static str),
     /// A field has the wrong type or value.
@@ -36,19 +36,19 @@ pub enum ContractError {
     FieldInvalid {
         /// The field's path: `payload.device_id`.
         field: &'static str,
-        /// What would be right.
+        /// What is expected.
         expected: &'static str,
     },
-    /// A field, or two spellings of it, is there more than once.
+    /// A field, or two spellings of it, is given more than once.
     #[error("the field `{0}` is given more than once")]
     FieldRepeated(String),
-    /// A field that must not be there.
+    /// An unknown field.
     #[error("the field `{0}` is not known")]
     FieldUnknown(String),
     /// `Idempotency-Key` is not an id.
     #[error("the header `idempotency-key` must be 1 to 128 characters of A-Z a-z 0-9 . _ : -")]
     IdInvalid,
-    /// A header that may be there once is there twice.
+    /// A header that must not be repeated is given more than once.
     #[error("the header `{0}` is given more than once")]
     HeaderRepeated(&'static str),
     /// A parameter of the query string has a wrong value.
@@ -56,22 +56,22 @@ pub enum ContractError {
     ParameterInvalid {
         /// Its name.
         parameter: &'static str,
-        /// What would be right.
+        /// What is expected.
         expected: &'static str,
     },
-    /// A required parameter is not there.
+    /// A required parameter is missing.
     #[error("the parameter `{0}` is missing")]
     ParameterMissing(&'static str),
-    /// A parameter that is not known, or known but given twice.
+    /// A parameter that is unknown or given more than once.
     #[error("the parameter `{0}` is unknown or given more than once")]
     ParameterUnknown(String),
-    /// A parameter whose name or value cannot be decoded.
+    /// A parameter whose name or value is not valid percent-encoding.
     #[error("the parameter `{0}` is not percent-encoded UTF-8")]
     ParameterUnreadable(String),
 }
 
 impl ContractError {
-    /// The HTTP status: 413 for a body that is too large, 415 for one that is coded, else 400.
+    /// The HTTP status: 413 for a body that is too large, 415 for an unsupported coding, else 400.
     pub const fn status(&self) -> u16 {
         match self {
             Self::BodyTooLarge => 413,

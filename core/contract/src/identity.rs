@@ -1,4 +1,4 @@
-//! One id from the first hop to the record, and the digests that ids are made of.
+//! The id of a message, the same from the first hop to the record, and the digests that ids are made of.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use crate::ContractError;
 
-/// The identity of a message: 1 to 128 of `A-Z a-z 0-9 . _ : -`. Travels as `idempotency-key`.
+/// The id of a message: 1 to 128 of `A-Z a-z 0-9 . _ : -`. Sent as `idempotency-key`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MessageId(String);
 
@@ -19,10 +19,10 @@ pub fn is_twin_name(text: &str) -> bool {
 }
 
 impl MessageId {
-    /// Takes an id that a sender gave.
+    /// Parses an id that a sender gave.
     ///
     /// # Errors
-    /// [`ContractError::IdInvalid`] if it is empty, too long or holds another character.
+    /// [`ContractError::IdInvalid`] if it is empty, too long or contains another character.
     pub fn parse(text: &str) -> Result<Self, ContractError> {
         let valid = (1..=128).contains(&text.len())
             && text
@@ -40,7 +40,7 @@ impl MessageId {
         Self(sha256(bytes))
     }
 
-    /// The id of a device message with its own time: a retry of the device makes the same, another reading another.
+    /// The id of a device message with its own time: a retry of the device has the same id, another reading has another.
     pub fn of_reading(device_id: &str, timestamp: &str, payload: &[u8], sha256: Sha256Hex) -> Self {
         let parts = [device_id.as_bytes(), timestamp.as_bytes(), payload];
         Self(digest_of_parts(parts, sha256))
@@ -71,8 +71,8 @@ impl fmt::Display for MessageId {
     }
 }
 
-/// How the bytes of messages are hashed: [`digest`], or whatever else gives the same and is faster where the caller runs.
-/// A component asks its host, which has the processor's instructions for it.
+/// How the bytes of messages are hashed: [`digest`], or a faster function with the same result where the caller runs.
+/// A component asks its host, which can use the processor's instructions for it.
 pub type Sha256Hex = fn(&[u8]) -> String;
 
 /// Lower-case hex SHA-256.
@@ -80,7 +80,7 @@ pub fn digest(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
-/// The digest of several parts in one buffer, each behind its length, so that no two lists of parts run together.
+/// The digest of several parts in one buffer, each preceded by its length, so that different lists never give the same bytes.
 pub(crate) fn digest_of_parts(parts: [&[u8]; 3], sha256: Sha256Hex) -> String {
     let length = parts.iter().map(|part| size_of::<u64>() + part.len());
     let mut buffer = Vec::with_capacity(length.sum());
@@ -148,7 +148,7 @@ mod tests {
         }
     }
 
-    /// Ids that were given out must not change: a device's retry would be stored again.
+    /// Ids that were issued must not change, or a device's retry would be stored again.
     #[test]
     fn the_id_of_a_reading_is_what_it_always_was() {
         let payload = br#"{"device_id":"sensor-001","temperature":25.40}"#;

@@ -1,4 +1,4 @@
-//! Who is calling, and how a sender shows who it is: the three header forms, and the check of a presented key
+//! Credentials of callers and senders: the three header forms, and the check of a presented key
 //! (spec §2).
 
 use sha2::{Digest, Sha256};
@@ -6,7 +6,7 @@ use subtle::ConstantTimeEq;
 
 use crate::Cloud;
 
-/// How a key travels: the receiving cloud decides.
+/// The header that carries a key: the receiving cloud decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HeaderForm {
     /// `x-api-key: KEY`, AWS.
@@ -18,7 +18,7 @@ pub enum HeaderForm {
 }
 
 impl HeaderForm {
-    /// The form that a receiver in this cloud understands.
+    /// The form that a receiver in this cloud accepts.
     pub const fn of(cloud: Option<Cloud>) -> Self {
         match cloud {
             Some(Cloud::Aws) => Self::ApiKey,
@@ -51,7 +51,7 @@ impl HeaderForm {
         }
     }
 
-    /// The key in a header's value; none if it is empty or of another scheme.
+    /// The key in a header's value; `None` if it is empty or has another scheme.
     fn key(self, value: &str) -> Option<&str> {
         let key = match self {
             Self::ApiKey | Self::FunctionsKey => value,
@@ -64,7 +64,7 @@ impl HeaderForm {
     }
 }
 
-/// Whether a text can be a key: it goes into a header, so it must be able to.
+/// Whether a text can be a key: it must be valid in a header.
 pub fn is_key(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
@@ -74,12 +74,12 @@ pub fn keys(list: &str) -> impl Iterator<Item = &str> {
     list.split(',').map(str::trim)
 }
 
-/// Why a caller was turned away.
+/// Why a caller was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyRefusal {
-    /// Nothing is presented in the own cloud's form.
+    /// No credential was presented in the own cloud's form.
     Missing,
-    /// It is not valid, or two are presented (which of them would count?).
+    /// The credential is not valid, or two were presented.
     Wrong,
 }
 
@@ -93,7 +93,7 @@ pub enum Access {
 }
 
 impl Access {
-    /// What is wrong with a valid key that does not open such a route.
+    /// The message for a valid key that does not open such a route.
     pub const fn refusal(self) -> &'static str {
         match self {
             Self::Data => {
@@ -109,11 +109,11 @@ impl Access {
 /// What a caller's key is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// Everything: no key of operators is configured.
+    /// Everything: no operator keys are configured.
     Any,
-    /// Data.
+    /// Data routes.
     Hop,
-    /// Operation.
+    /// Operators' routes.
     Operator,
 }
 
@@ -130,13 +130,13 @@ impl Role {
 /// A caller that was recognised.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Known {
-    /// Its key's place: `key-1`, `operator-1`, …
+    /// Its key's place in the list: `key-1`, `operator-1`, …
     pub name: String,
     /// What its key is for.
     pub role: Role,
 }
 
-/// The keys that are valid now, in the form of the own cloud. It keeps their digests only.
+/// The keys that are valid now, in the form of the own cloud. Only their digests are kept.
 #[derive(Clone)]
 pub struct KeyRing {
     form: HeaderForm,
@@ -163,7 +163,7 @@ impl Entry {
 }
 
 impl KeyRing {
-    /// Accepts these keys; several, while they are rotated.
+    /// Accepts these keys. Several can be valid, so that they can be rotated.
     pub fn new<K: AsRef<str>>(cloud: Cloud, keys: impl IntoIterator<Item = K>) -> Self {
         let keys = (1_u32..).zip(keys);
         Self {
@@ -184,7 +184,7 @@ impl KeyRing {
         }
     }
 
-    /// Accepts these keys of operators, too. If there are any, the others open the routes for data only.
+    /// Also accepts these operators' keys. If there are any, the other keys open the data routes only.
     #[must_use]
     pub fn with_operators<K: AsRef<str>>(mut self, keys: impl IntoIterator<Item = K>) -> Self {
         for (place, key) in (1_u32..).zip(keys) {
@@ -200,7 +200,7 @@ impl KeyRing {
     /// The comparison takes the same time for every key of any length: it compares digests, and all of them.
     ///
     /// # Errors
-    /// Why the caller is turned away.
+    /// Why the caller is refused.
     pub fn verify(&self, headers: &[(String, String)]) -> Result<Known, KeyRefusal> {
         let mut presented = headers
             .iter()

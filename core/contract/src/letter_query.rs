@@ -5,9 +5,9 @@ use crate::{ContractError, LetterPlace, Query, parameters::parameters, query::li
 /// The query string of `GET /dead-letters`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LetterQuery {
-    /// Where the last page ended.
+    /// The end of the last page.
     pub after: Option<LetterPlace>,
-    /// 1 to 1000; 100 if none is given.
+    /// 1 to 1000; 100 if absent.
     pub limit: u32,
 }
 
@@ -15,7 +15,7 @@ impl LetterQuery {
     /// Parses it.
     ///
     /// # Errors
-    /// If a parameter has a wrong value, is unknown, unreadable, or given twice.
+    /// If a parameter has a wrong value, or is unknown, malformed or repeated.
     pub fn parse(query: &str) -> Result<Self, ContractError> {
         let mut parsed = Self {
             after: None,
@@ -49,7 +49,7 @@ impl DiscardReason {
     /// Parses it.
     ///
     /// # Errors
-    /// If `reason` is missing, empty, too long or not one line, or another parameter is there.
+    /// If `reason` is missing, empty, too long or not one line, or if there is another parameter.
     pub fn parse(query: &str) -> Result<Self, ContractError> {
         let mut reason = None;
         for (name, value) in parameters(query)? {
@@ -69,7 +69,7 @@ impl DiscardReason {
         })
     }
 
-    /// The reason as it was given, without the spaces around it.
+    /// The reason, without surrounding spaces.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -2,27 +2,27 @@
 
 use crate::{MAX_PAGE, Order, Position};
 
-/// Where a record stands in its device's order: by time in microseconds, then by the bytes of its id.
+/// A record's place in its device's order: by time in microseconds, then by the bytes of its id.
 pub type Place = (i64, String);
 
-/// The places that a selection asks for: at or behind `from`, before `to`.
+/// The places that a selection covers: at or after `from`, before `to`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Span {
-    /// The first place that counts.
+    /// The first place that is included.
     pub from: Place,
-    /// The first that does not count any more.
+    /// The first place that is not included any more.
     pub to: Place,
 }
 
 impl Span {
-    /// What a selection spans: at or after `start`, before `end`, and behind `after` in its order. None if it is empty.
+    /// What a selection spans: at or after `start`, before `end`, and following `after` in its order. `None` if it is empty.
     pub fn of(
         start: Option<i64>,
         end: Option<i64>,
         order: Order,
         after: Option<&Position>,
     ) -> Option<Self> {
-        // An empty id stands before every id; ids are ASCII, so that the last character stands behind them all.
+        // An empty id sorts before every id. Ids are ASCII, so the last character sorts after all of them.
         let mut from = (start.unwrap_or(i64::MIN), String::new());
         let mut to = match end {
             Some(end) => (end, String::new()),
@@ -39,7 +39,7 @@ impl Span {
         (from < to).then_some(Self { from, to })
     }
 
-    /// Whether a place is one of them.
+    /// Whether a place is in the span.
     pub fn contains(&self, place: &Place) -> bool {
         self.from <= *place && *place < self.to
     }
@@ -65,7 +65,7 @@ impl<T> Fill<T> {
         }
     }
 
-    /// Whether the next item would not fit by its number alone: it need not even be read.
+    /// Whether the page already has `limit` items, so that the next one need not even be read.
     pub fn is_full(&self) -> bool {
         self.items.len() >= self.limit
     }
@@ -96,7 +96,7 @@ impl<T> Fill<T> {
     }
 }
 
-/// Takes items until the page is full: `limit` of them or 1 MiB, but at least one of any size. Says whether more follow.
+/// Collects items until the page is full: `limit` of them or 1 MiB, but at least one of any size. Says whether more follow.
 ///
 /// # Errors
 /// The first error among the items.

@@ -1,5 +1,5 @@
-//! The parameters of a query string: `application/x-www-form-urlencoded`, as browsers and HTTP clients write it. What cannot be
-//! read is refused, never replaced.
+//! The parameters of a query string: `application/x-www-form-urlencoded`, as browsers and HTTP clients write it. Malformed
+//! input is rejected, never repaired.
 
 use std::borrow::Cow;
 
@@ -10,10 +10,10 @@ use crate::ContractError;
 /// A name and its value, decoded.
 type Parameter<'a> = (Cow<'a, str>, Cow<'a, str>);
 
-/// The parameters in order, each name once. `+` stands for a space, as the format has it.
+/// The parameters in order, each name once. `+` stands for a space, as in that format.
 ///
 /// # Errors
-/// If a name is there twice, or a `%` is not followed by two hex digits, or the decoded bytes are not UTF-8.
+/// If a name is repeated, a `%` is not followed by two hex digits, or the decoded bytes are not UTF-8.
 pub(crate) fn parameters(query: &str) -> Result<Vec<Parameter<'_>>, ContractError> {
     let mut found: Vec<Parameter<'_>> = Vec::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {

@@ -17,7 +17,7 @@ pub enum Order {
     OldestFirst,
 }
 
-/// A place in the order: right behind the record with this time and id.
+/// A place in the order: right after the record with this time and id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Position {
     /// The record's time.
@@ -29,7 +29,7 @@ pub struct Position {
 /// What a caller asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Query {
-    /// Whose records, if the route knows devices.
+    /// The device whose records are wanted, if the route has devices.
     pub device_id: Option<String>,
     /// At or after.
     pub from: Option<Timestamp>,
@@ -37,9 +37,9 @@ pub struct Query {
     pub to: Option<Timestamp>,
     /// By (time, id).
     pub order: Order,
-    /// 1 to 1000; 100 if none is given.
+    /// 1 to 1000; 100 if absent.
     pub limit: u32,
-    /// Where the last page ended.
+    /// The end of the last page.
     pub after: Option<Position>,
 }
 
@@ -62,10 +62,10 @@ impl Query {
     /// The largest limit.
     pub const MAX_LIMIT: u32 = 1000;
 
-    /// Parses the query string of `GET /read`, which asks for one device.
+    /// Parses the query string of `GET /read`, which is for one device.
     ///
     /// # Errors
-    /// If `device_id` is missing, a parameter has a wrong value, is unknown, unreadable, or given twice.
+    /// If `device_id` is missing, or a parameter has a wrong value, or is unknown, malformed or repeated.
     pub fn of_device(query: &str) -> Result<Self, ContractError> {
         let query = Self::parse(query, true)?;
         match &query.device_id {
@@ -74,10 +74,10 @@ impl Query {
         }
     }
 
-    /// Parses the query string of a route that knows no devices.
+    /// Parses the query string of a route without devices.
     ///
     /// # Errors
-    /// If a parameter has a wrong value, is unknown, unreadable, or given twice.
+    /// If a parameter has a wrong value, or is unknown, malformed or repeated.
     pub fn of_all(query: &str) -> Result<Self, ContractError> {
         Self::parse(query, false)
     }
@@ -101,7 +101,7 @@ impl Query {
                 _ => return Err(ContractError::ParameterUnknown(name.into_owned())),
             }
         }
-        // Only now is the order known that the cursor must be of.
+        // Only now is the order known that the cursor must belong to.
         parsed.after = cursor
             .map(|cursor| Position::from_cursor(&cursor, parsed.order))
             .transpose()?;
@@ -110,7 +110,7 @@ impl Query {
 }
 
 impl Position {
-    /// The cursor that continues behind this place: opaque to callers, and only good for queries of the same order.
+    /// The cursor that continues after this place: opaque to callers, and only valid for queries with the same order.
     pub fn to_cursor(&self, order: Order) -> String {
         format!("{}{}~{}", order.mark(), self.time.as_micros(), self.id)
     }
@@ -123,7 +123,7 @@ impl Position {
                 id: MessageId::parse(id).ok()?.as_str().to_owned(),
             })
         };
-        // A number has one spelling: what reads like a cursor but was not written as one is not ours.
+        // A number has one spelling: text that only resembles a cursor is rejected.
         let position: Option<Self> = parse();
         let ours = position.filter(|position| position.to_cursor(order) == cursor);
         ours.ok_or(invalid(

@@ -1,16 +1,16 @@
-//! A key in a query: on Azure, `?code=KEY` is the other form of `x-functions-key: KEY`. A portal hands out URLs with it.
+//! A key in a query: on Azure, `?code=KEY` is an alternative to `x-functions-key: KEY`. The portal shows URLs of this form.
 
-/// What is in a query with a key, apart.
+/// A query with a key, split into its parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueryKey {
-    /// The keys, decoded, each once. More than one is too many.
+    /// The keys, decoded, each once. More than one is an error.
     pub keys: Vec<String>,
-    /// The rest of the query, as it came.
+    /// The rest of the query, unchanged.
     pub rest: String,
 }
 
 impl QueryKey {
-    /// Takes the key off a query; none if the query has no `code`.
+    /// Removes the key from a query; `None` if the query has no `code`.
     pub fn take(query: &str) -> Option<Self> {
         if !form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "code") {
             return None;
@@ -18,11 +18,11 @@ impl QueryKey {
         let mut keys = Vec::new();
         let mut rest = Vec::new();
         for part in query.split('&') {
-            // No key holds a space, so a plus sign is one.
+            // No key contains a space, so a plus sign stands for itself.
             let plain = part.replace('+', "%2B");
             match form_urlencoded::parse(plain.as_bytes()).next() {
                 Some((name, key)) if name == "code" => keys.push(key.into_owned()),
-                // Beside a key, Azure's portal may put the key's name.
+                // Azure's portal may add the key's name beside the key.
                 Some((name, _)) if name == "clientId" => {}
                 _ => rest.push(part),
             }

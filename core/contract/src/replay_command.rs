@@ -1,10 +1,10 @@
-//! The command to replay dead letters, and what is reported of it: request and reply of `POST /dead-letters/replay`.
+//! The command to replay dead letters, and its report: request and reply of `POST /dead-letters/replay`.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{ContractError, LetterPlace, Timestamp, json::Object, parameters::whole_number};
 
-/// Which letters to send again: those that meet every condition.
+/// Which letters to send again: those that meet all conditions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReplayCommand {
     /// Only this one.
@@ -22,27 +22,27 @@ pub struct ReplayCommand {
 /// Whether letters are sent, and where an earlier command stopped: the `next` of its report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReplayMode {
-    /// Send them; only those that are left of a round, if one is named.
+    /// Send them. If a round is named, only those that are left of it.
     Send {
         /// The round, in the store's numbers.
         round: Option<u64>,
     },
     /// Show what would be sent.
     DryRun {
-        /// Behind this place.
+        /// After this place.
         after: Option<LetterPlace>,
     },
 }
 
 impl ReplayCommand {
-    /// Letters of one command, at most and if it says nothing.
+    /// The most letters of one command, which is also the default.
     pub const MAX_LIMIT: u32 = 1000;
 
     /// Parses a body: empty, or an object with `letter_id`, `peer`, `before`, `limit` (1 to 1000), `dry_run` and `cursor`,
     /// all optional.
     ///
     /// # Errors
-    /// The first thing that is wrong, named.
+    /// The first error, naming the field.
     pub fn parse(body: &[u8]) -> Result<Self, ContractError> {
         let mut command = Self {
             letter_id: None,
@@ -93,7 +93,7 @@ impl ReplayCommand {
                 _ => return Err(ContractError::FieldUnknown(name.into_owned())),
             }
         }
-        // Only now is it known which of the two a cursor must be of.
+        // Only now is it known to which of the two a cursor must belong.
         command.mode = mode(dry_run, cursor.as_deref()).ok_or_else(|| invalid("cursor", CURSOR))?;
         Ok(command)
     }
@@ -114,14 +114,14 @@ fn mode(dry_run: bool, cursor: Option<&str>) -> Option<ReplayMode> {
     })
 }
 
-/// What came of a command.
+/// The outcome of a command.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReplayReport {
-    /// Letters that arrived and are gone from the store.
+    /// Letters that were delivered and removed from the store.
     pub replayed: u64,
-    /// Letters that were sent and stay.
+    /// Letters that were sent without success and stay.
     pub failed: u64,
-    /// Letters that stay unsent, because their peer is down, or because another replay has them.
+    /// Letters that were not sent, because their peer is down or another replay has them.
     pub postponed: u64,
     /// Why each of the failed ones failed.
     pub failures: Vec<ReplayFailure>,
@@ -130,12 +130,12 @@ pub struct ReplayReport {
     pub next: Option<String>,
 }
 
-/// A letter that was sent in vain.
+/// A letter that could not be delivered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReplayFailure {
     /// See [`letter_id`](crate::letter_id).
     pub letter_id: String,
-    /// What went wrong, in words.
+    /// What went wrong, as text.
     pub cause: String,
 }
 
@@ -153,7 +153,7 @@ pub struct ReplayPreview {
     pub dry_run: bool,
     /// In the order in which they would be sent.
     pub letters: Vec<LetterSummary>,
-    /// How many they are.
+    /// The number of letters.
     pub count: usize,
     /// The `cursor` of a command that shows what follows; absent if nothing does.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -167,7 +167,7 @@ pub struct LetterSummary {
     pub letter_id: String,
     /// The message's identity.
     pub id: String,
-    /// Where it was going.
+    /// The peer that it was for.
     pub peer: String,
     /// When it was stored, by the store's clock; RFC 3339, UTC.
     pub stored_at: String,

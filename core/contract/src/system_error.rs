@@ -46,11 +46,11 @@ pub struct SystemError {
     pub component: String,
     /// Upper case with underscores: `DELIVERY_DEAD_LETTERED`.
     pub error_code: String,
-    /// For a human.
+    /// Text for a person.
     pub message: String,
     /// RFC 3339, UTC.
     pub timestamp: String,
-    /// The payload that caused it, cut at [`MAX_RAW_DATA`].
+    /// The payload that caused it, truncated to [`MAX_RAW_DATA`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub raw_data: Option<String>,
 }
@@ -70,7 +70,7 @@ impl SystemError {
     /// Parses and validates what the error topic delivers.
     ///
     /// # Errors
-    /// The first thing that is wrong, named; a field beyond the specification's is wrong too.
+    /// The first error, naming the field; a field that the specification does not have is an error, too.
     pub fn parse(body: &[u8]) -> Result<Self, ContractError> {
         let object = Object::from_body(body)?;
         if let Some((name, _)) = object
@@ -124,7 +124,7 @@ impl SystemError {
         Timestamp::parse_utc(&self.timestamp).unwrap_or(Timestamp::from_micros(0))
     }
 
-    /// A payload for `raw_data`: as text, cut at [`MAX_RAW_DATA`] where a character ends.
+    /// A payload for `raw_data`: as text, truncated to [`MAX_RAW_DATA`] at the end of a character.
     pub fn raw_data(payload: &[u8]) -> Option<String> {
         Some(cut(String::from_utf8_lossy(payload).into_owned()))
     }

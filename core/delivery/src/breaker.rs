@@ -9,7 +9,7 @@
 //! ```
 //!
 //! The shared state lives in `circuits` and moves by compare-and-swap: this module says what to store, its caller stores
-//! it. Times in the state are of the store's clock, the only one that all instances have in common.
+//! it. Times in the state are by the store's clock, the only one that all instances have in common.
 
 #[cfg(test)]
 mod tests;
@@ -20,21 +20,21 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Mono, StoreTime};
 
-/// How long an instance trusts what it last read.
+/// How long an instance relies on what it last read.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// How far an instance's reckoning of the store's clock may be off. A stored time that lies further in the future than it
-/// can says that the clock was set back since.
+/// How far an instance's estimate of the store's clock may be off. A stored time that is further in the future than this
+/// shows that the clock has been set back since then.
 const RECKONING: Duration = Duration::from_secs(1);
 
 /// When to open, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BreakerSettings {
-    /// Failures must span this long without a success, and without a gap as long.
+    /// Failures must span this time without a success, and without a gap of this length.
     pub failing: Duration,
     /// How long the circuit stays open.
     pub open: Duration,
-    /// After this long a probe without a result counts as lost.
+    /// After this time a probe without a result counts as lost.
     pub probe_lease: Duration,
 }
 
@@ -42,24 +42,24 @@ pub struct BreakerSettings {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "kebab-case")]
 pub enum Circuit {
-    /// All is well.
+    /// Attempts succeed.
     #[default]
     Closed,
     /// Attempts fail, but not yet for long enough.
     Failing {
         /// The first failure of the run.
         since: StoreTime,
-        /// The last one that was stored; a run goes on as long as no gap is longer than the window.
+        /// The last failure that was stored; a run continues as long as no gap is longer than the window.
         last: StoreTime,
     },
     /// No attempts.
     Open {
-        /// From then on, one probe.
+        /// One probe is allowed from this time on.
         until: StoreTime,
     },
     /// One instance probes.
     HalfOpen {
-        /// Until then the probe is its own.
+        /// The probe belongs to that instance until this time.
         until: StoreTime,
     },
 }
@@ -69,16 +69,16 @@ pub enum Circuit {
 pub enum Admission {
     /// Send it.
     Pass,
-    /// Do not: the circuit is open.
+    /// Do not send it: the circuit is open.
     Refuse,
-    /// Whoever stores this state first may send one attempt, to find out.
+    /// The instance that stores this state first may send one attempt as a probe.
     Probe(Circuit),
-    /// Do not, and store this state: the stored one would end later than its length allows, since the store's clock was
-    /// set back after it had been written. It begins anew now.
+    /// Do not send it, and store this state: the stored one would last longer than it should, because the store's clock was
+    /// set back after it was written. Its time starts again now.
     Renew(Circuit),
 }
 
-/// A change of state that somebody should hear of.
+/// A change of state that should be reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transition {
     /// No more attempts from now on.
@@ -93,14 +93,14 @@ pub struct Breaker {
     settings: BreakerSettings,
     circuit: Circuit,
     version: u64,
-    /// The last failure this instance saw: mostly newer than what is stored.
+    /// The last failure that this instance saw, usually newer than the stored one.
     last_failure: StoreTime,
     /// When `circuit` was read.
     read: Option<(Mono, StoreTime)>,
 }
 
 impl Breaker {
-    /// A view that has seen nothing yet.
+    /// A view that has not read the state yet.
     pub const fn new(settings: BreakerSettings) -> Self {
         Self {
             settings,
@@ -116,7 +116,7 @@ impl Breaker {
         self.read.is_none_or(|(read, _)| mono.since(read) >= FRESH)
     }
 
-    /// Takes in what the store says: after a load, a swap, or a swap that another instance won.
+    /// Applies the store's state: after a load, a swap, or a swap that another instance won.
     pub fn observe(&mut self, version: u64, state: &str, store_now: StoreTime, mono: Mono) {
         self.circuit = Circuit::from_json(state);
         self.version = version;
@@ -128,7 +128,7 @@ impl Breaker {
         self.read.is_some()
     }
 
-    /// Trusts what is known for another second: the store could not be read.
+    /// Relies on the known state for another second, because the store could not be read.
     pub fn keep(&mut self, mono: Mono) {
         let now = self.now(mono);
         self.read = self.read.map(|_| (mono, now));
@@ -144,7 +144,7 @@ impl Breaker {
         self.circuit
     }
 
-    /// The store's clock, as far as this instance can tell: not at all before it has read it.
+    /// This instance's estimate of the store's clock; `None` before it has read the state.
     fn now(&self, mono: Mono) -> StoreTime {
         self.read
             .map(|(read, store_now)| store_now.after(mono.since(read)))
@@ -174,7 +174,7 @@ impl Breaker {
         }
     }
 
-    /// Whether those who wait to retry should stop waiting.
+    /// Whether deliveries that are waiting to retry should stop waiting.
     pub const fn is_open(&self) -> bool {
         matches!(
             self.circuit,
@@ -182,22 +182,22 @@ impl Breaker {
         )
     }
 
-    /// The state to store after the peer has answered; none if there is nothing to change.
+    /// The state to store after the peer has answered; `None` if nothing changes.
     pub fn on_success(&self) -> Option<Circuit> {
         (self.circuit != Circuit::Closed).then_some(Circuit::Closed)
     }
 
-    /// The state to store after an attempt failed; none if it changes nothing that others must know. `probing` is whether
-    /// this attempt was the probe: an old attempt that fails while another probes proves nothing.
+    /// The state to store after an attempt failed; `None` if it changes nothing that others must know. `probing` says whether
+    /// this attempt was the probe: an older attempt that fails during a probe proves nothing.
     pub fn on_failure(&mut self, mono: Mono, probing: bool) -> Option<Circuit> {
-        // Without the store's clock there is nothing that others could make sense of.
+        // Without the store's clock there is no time that others could use.
         self.read?;
         let now = self.now(mono);
         let open = Circuit::Open {
             until: now.after(self.settings.open),
         };
         let seen = std::mem::replace(&mut self.last_failure, now);
-        // A time that has not come yet is from before the clock was set back, and says nothing about the gap to now.
+        // A time in the future is from before the clock was set back, and says nothing about the gap until now.
         let ahead = |time: StoreTime| time > now.after(RECKONING);
         let seen = if ahead(seen) {
             StoreTime::default()
@@ -212,7 +212,7 @@ impl Breaker {
             Circuit::Failing { since, last } => {
                 let gap = now.since(seen.max(last));
                 if gap > self.settings.failing || ahead(since) || ahead(last) {
-                    // The run broke off: a device that rarely sends must not open the circuit for all.
+                    // The run was interrupted: a device that rarely sends must not open the circuit for all.
                     Some(Circuit::Failing {
                         since: now,
                         last: now,
@@ -220,7 +220,7 @@ impl Breaker {
                 } else if now.since(since) >= self.settings.failing {
                     Some(open)
                 } else if now.since(last) >= self.settings.failing / 2 {
-                    // Others see no gap where this instance saw failures: stored twice in a window at most.
+                    // So that others see no gap where this instance saw failures. Stored at most twice per window.
                     Some(Circuit::Failing { since, last: now })
                 } else {
                     None
@@ -232,7 +232,7 @@ impl Breaker {
     }
 }
 
-/// What comes before a peer's name in the name of its circuit.
+/// The prefix of the name of a peer's circuit.
 const PEER: &str = "peer/";
 
 impl Circuit {
@@ -241,13 +241,13 @@ impl Circuit {
         format!("{PEER}{peer}")
     }
 
-    /// The peer whose circuit is stored under a name; none if the name is no circuit's.
+    /// The peer whose circuit is stored under a name; `None` if the name is not that of a circuit.
     pub fn peer_of(name: &str) -> Option<&str> {
         name.strip_prefix(PEER)
     }
 
-    /// A stored state. One that cannot be read (of a newer release, say) counts as closed: a broken breaker must not stop
-    /// the data.
+    /// A stored state. One that cannot be parsed (for example, of a newer release) counts as closed: a broken breaker must
+    /// not stop the data.
     pub fn from_json(state: &str) -> Self {
         serde_json::from_str(state).unwrap_or_default()
     }
@@ -258,10 +258,10 @@ impl Circuit {
         serde_json::to_string(&self).unwrap_or_default()
     }
 
-    /// What a swap from `self` to `next` means to the outside.
+    /// The transition to report for a swap from `self` to `next`.
     pub const fn transition(self, next: Self) -> Option<Transition> {
         match (self, next) {
-            // Begun anew, because the clock was set back.
+            // Started again, because the clock was set back.
             (Self::Open { .. }, Self::Open { .. }) => None,
             (_, Self::Open { .. }) => Some(Transition::Opened),
             (Self::Open { .. } | Self::HalfOpen { .. }, Self::Closed) => Some(Transition::Closed),

@@ -4,25 +4,25 @@ use std::time::Duration;
 
 use crate::{Mono, millis};
 
-/// What a receiver subtracts from its sender's patience, and a connector keeps back to bring a letter to safety, at most.
+/// The most that a receiver subtracts from the time its sender waits, and that a connector reserves for storing a letter.
 const LONGEST_RESERVE: Duration = Duration::from_millis(500);
-/// An attempt with less time than this is not worth making.
+/// No attempt is made with less time than this.
 pub(crate) const SHORTEST_ATTEMPT: Duration = Duration::from_millis(100);
 
-/// What is kept back of a span: half a second, but no more than a quarter. Several layers take theirs from one patience, and
-/// a short one must not be all reserve. Whole milliseconds, so that the arithmetic of a shortage adds up as it is written.
+/// The reserve of a span: half a second, but at most a quarter. Several layers take theirs from the time of one sender, and
+/// a short time must not be all reserve. Whole milliseconds, so that the arithmetic in the report of a shortage adds up.
 fn reserve(span: Duration) -> Duration {
     Duration::from_millis(millis(span) / 4).min(LONGEST_RESERVE)
 }
 
-/// What a deadline follows from.
+/// What determines a deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Limit {
-    /// The function's own.
+    /// The function's own limit.
     Own,
-    /// What the host gives the call.
+    /// The time that the host gives the call.
     Host,
-    /// The sender's patience.
+    /// The time that the sender waits.
     Sender(Duration),
 }
 
@@ -32,7 +32,7 @@ pub struct Deadline {
     end: Mono,
     /// From the arrival to the end.
     span: Duration,
-    /// Kept back to store a letter: fixed once, so that it does not shrink as time passes.
+    /// Reserved for storing a letter: fixed once, so that it does not shrink as time passes.
     reserve: Duration,
     limit: Limit,
 }
@@ -40,7 +40,7 @@ pub struct Deadline {
 impl Deadline {
     /// The smallest of the function's own limit, what the host says is left, and what the sender will wait
     /// (`x-twin-timeout-ms`) less a reserve for the way back: half a second, or a quarter if that is less. A header that is
-    /// no number says nothing.
+    /// not a number is ignored.
     pub fn new(
         now: Mono,
         own: Duration,
@@ -71,12 +71,12 @@ impl Deadline {
         }
     }
 
-    /// The time for attempts and waits: what is left, less the time it takes to store a letter.
+    /// The time for attempts and waits: what is left, minus the reserve for storing a letter.
     pub const fn time_left(self, now: Mono) -> Duration {
         self.end.since(now).saturating_sub(self.reserve)
     }
 
-    /// Whether there is time for an attempt. One without would only look as if the peer were at fault.
+    /// Whether there is time for an attempt. Without enough time, it would only look as if the peer were at fault.
     pub fn allows_attempt(self, now: Mono) -> bool {
         self.time_left(now) >= SHORTEST_ATTEMPT
     }
@@ -86,7 +86,7 @@ impl Deadline {
         self.time_left(now).min(attempt_timeout)
     }
 
-    /// Why not even an attempt at once would have had the time, with the arithmetic and what to change; `None` if it would.
+    /// Why there was not even time for an immediate attempt, with the arithmetic and what to change; `None` if there was.
     pub fn shortage(self) -> Option<String> {
         let left = self.span.saturating_sub(self.reserve);
         if left >= SHORTEST_ATTEMPT {

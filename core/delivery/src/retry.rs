@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{deadline::SHORTEST_ATTEMPT, millis};
 
-/// A receiver that asks for more patience than this gets the message by replay.
+/// A receiver that asks to wait longer than this gets the message by replay.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(30);
 
 /// Exponential backoff.
@@ -12,11 +12,11 @@ const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(30);
 pub struct RetryPolicy {
     /// The first wait.
     pub initial: Duration,
-    /// Each wait is this much longer than the one before; at least 1.
+    /// The factor by which each wait is longer than the previous one; at least 1.
     pub multiplier: f64,
     /// Retries after the first attempt.
     pub max_retries: u32,
-    /// Up to this much is added to a wait, so that senders do not march in step. 0 switches it off.
+    /// Up to this much is added to a wait, so that senders do not retry in step. 0 disables it.
     pub jitter_percent: u32,
 }
 
@@ -34,7 +34,7 @@ pub enum Next {
 pub enum GiveUp {
     /// All retries are used up.
     RetriesExhausted,
-    /// The peer asked for more patience than 30 s.
+    /// The peer asked to wait longer than 30 s.
     RetryAfterTooLong,
     /// The deadline comes before the next attempt could end.
     NoTimeLeft,
@@ -43,7 +43,8 @@ pub enum GiveUp {
 impl RetryPolicy {
     /// Decides after a retryable failure, when `retries` retries have been made and `time_left` remains.
     ///
-    /// `retry_after` is the peer's wish, `random` any number: the jitter is drawn from it. Waits are whole milliseconds.
+    /// `retry_after` is what the peer asked for, `random` any number from which the jitter is drawn. Waits are whole
+    /// milliseconds.
     pub fn next(
         &self,
         retries: u32,

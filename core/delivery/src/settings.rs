@@ -45,12 +45,12 @@ impl Default for DeliverySettings {
 }
 
 impl DeliverySettings {
-    /// When not to try at all.
+    /// The settings of the circuit breaker.
     pub const fn breaker(&self) -> BreakerSettings {
         BreakerSettings {
             failing: self.circuit_failing,
             open: self.circuit_open,
-            // A probe that is still under way after its attempt must have ended is a probe that was killed.
+            // A probe without a result after its attempt must have ended was killed.
             probe_lease: self.attempt_timeout.saturating_add(PROBE_MARGIN),
         }
     }

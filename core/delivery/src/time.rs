@@ -1,16 +1,16 @@
-//! The two clocks of delivery, as types that cannot be mistaken for each other, and spans of time as text and headers
+//! The two clocks of delivery, as types that cannot be confused, and spans of time as text and headers
 //! write them.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// An instant of this instance's monotonic clock. It says nothing to another instance.
+/// An instant of this instance's monotonic clock. It has no meaning for another instance.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Mono(Duration);
 
 impl Mono {
-    /// The instant at which the clock has run for `elapsed`, from wherever it began.
+    /// The instant at which the clock has run for `elapsed` since its beginning.
     pub const fn new(elapsed: Duration) -> Self {
         Self(elapsed)
     }
@@ -20,12 +20,12 @@ impl Mono {
         self.0.saturating_sub(earlier.0)
     }
 
-    /// The instant so much later.
+    /// The instant this much later.
     pub const fn after(self, span: Duration) -> Self {
         Self(self.0.saturating_add(span))
     }
 
-    /// The instant so much earlier, or the clock's beginning.
+    /// The instant this much earlier, or the clock's beginning.
     pub const fn before(self, span: Duration) -> Self {
         Self(self.0.saturating_sub(span))
     }
@@ -38,7 +38,7 @@ impl Mono {
 pub struct StoreTime(u64);
 
 impl StoreTime {
-    /// The instant so many milliseconds after the beginning of 1970.
+    /// The instant this many milliseconds after the beginning of 1970.
     pub const fn from_millis(ms: u64) -> Self {
         Self(ms)
     }
@@ -53,13 +53,13 @@ impl StoreTime {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
 
-    /// The instant so much later, in whole milliseconds.
+    /// The instant this much later, in whole milliseconds.
     pub fn after(self, span: Duration) -> Self {
         Self(self.0.saturating_add(millis(span)))
     }
 }
 
-/// The whole milliseconds of a span, as headers, settings and messages give them.
+/// The whole milliseconds of a span, as used in headers, settings and messages.
 pub fn millis(span: Duration) -> u64 {
     span.as_secs()
         .saturating_mul(1_000)

@@ -1,4 +1,4 @@
-//! Time and chance, and futures that end in time.
+//! Clocks, random ids, and futures with a time limit.
 
 use std::{ops::Range, pin::pin};
 
@@ -20,7 +20,7 @@ pub fn now() -> Instant {
     now.seconds.saturating_mul(1_000_000).saturating_add(micros)
 }
 
-/// An instant in milliseconds since 1970, which is as early as it gets.
+/// An instant in milliseconds since 1970; zero for earlier instants.
 pub fn millis(instant: Instant) -> u64 {
     u64::try_from(instant / 1000).unwrap_or(0)
 }
@@ -33,13 +33,13 @@ pub fn later(instant: Instant, ms: u32) -> Instant {
 /// How far the clocks of machines that share a store may differ, in microseconds.
 const CLOCKS_APART_US: Instant = 1_000_000;
 
-/// The latest that a lease can have begun at this time, by the clock of whichever machine. One that began later is from before
+/// The latest time at which a lease can have begun by now, by the clock of any machine. One that began later is from before
 /// the clock was set back.
 pub fn latest_start(now: Instant) -> Instant {
     now.saturating_add(CLOCKS_APART_US)
 }
 
-/// When a lease ends; `None` without a lease, or if it is over, also because the clock was set back to before its start.
+/// When a lease ends; `None` without a lease or if it is over, including when the clock was set back to before its start.
 pub fn lease_end(lease: Option<Range<Instant>>) -> Option<Instant> {
     lease_end_at(now(), lease)
 }
@@ -49,7 +49,7 @@ fn lease_end_at(now: Instant, lease: Option<Range<Instant>>) -> Option<Instant> 
     Some(lease.end)
 }
 
-/// By a clock that never jumps, in milliseconds.
+/// The monotonic clock, in milliseconds.
 pub fn mono_ms() -> u64 {
     monotonic_clock::now() / NANOS_PER_MS
 }
@@ -63,7 +63,7 @@ pub async fn within<T>(ms: u64, future: impl Future<Output = T>) -> Option<T> {
     }
 }
 
-/// A new UUID version 7: for events by their time, for receipts because it cannot be guessed.
+/// A new UUID version 7: for events because it sorts by time, for receipts because it cannot be guessed.
 pub fn unique() -> String {
     let mut bytes = [0; 10];
     for (byte, random) in bytes.iter_mut().zip(random::get_random_bytes(10)) {

@@ -1,4 +1,4 @@
-//! `credentials`: compared here, so that a function never holds the keys that are accepted.
+//! `credentials`: compared here, so that a function does not get the list of accepted keys.
 
 use twin_contract::{Cloud, KeyRefusal, KeyRing, Role, is_key, keys};
 
@@ -26,7 +26,7 @@ impl<T: Variables> Guest for T {
 }
 
 /// The keys that callers may present. Nothing checks the variables before the first request, so it is done here: without
-/// a name, a cloud and a key nobody is let in.
+/// a name, a cloud and a key, all requests are refused.
 async fn ring<T: Variables>() -> Result<KeyRing, Denied> {
     let wrong = |words: &str| Denied::Unavailable(words.to_owned());
     if T::variable("TWIN_NAME").await?.is_none() {
@@ -43,7 +43,7 @@ async fn ring<T: Variables>() -> Result<KeyRing, Denied> {
     }
     let list = T::variable("TWIN_OPERATOR_TOKEN").await?;
     let operators: Vec<_> = list.iter().flat_map(|list| keys(list)).collect();
-    // A key that is left out for its form would leave its routes to the others.
+    // If a malformed key were ignored, the other keys would open its routes.
     if !operators
         .iter()
         .all(|key| is_key(key) && !accepted.contains(key))

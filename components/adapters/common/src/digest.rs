@@ -1,4 +1,4 @@
-//! `digest`: in the adapter itself. None of the runtimes has a hash to offer.
+//! `digest`: computed in the adapter, because none of the runtimes offers a hash.
 
 use crate::{Variables, bindings::digest::Guest};
 

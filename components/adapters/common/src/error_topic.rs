@@ -1,7 +1,7 @@
 //! `error-topic`: into a durable outbox, and from there to the error reporter.
 //!
-//! No task runs beside the requests here, so every publication takes what waits in the outbox along, as far as its 500 ms
-//! last. What the reporter cannot take now waits for the next one.
+//! No task runs between requests here, so every publication also sends waiting events from the outbox, within its 500 ms.
+//! Events that the reporter cannot take now wait for the next publication.
 
 use twin_contract::{
     Peer, Severity as Written, SystemError as Document,
@@ -17,25 +17,25 @@ use crate::{
     clock, log, peers,
 };
 
-/// The longest that publishing may take, in milliseconds, and the part of it that is kept for coming back.
+/// The longest time that publishing may take, in milliseconds, and the part of it that is reserved for returning.
 const LIMIT_MS: u64 = 500;
 const MARGIN_MS: u64 = 20;
-/// Events taken along at most.
+/// The most events that are sent along.
 const BATCH: u32 = 16;
 
-/// An event that waits.
+/// A waiting event.
 #[derive(Clone, Debug)]
 pub struct Event {
-    /// A UUID version 7: the error reporter stores the event by it.
+    /// A UUID version 7, under which the error reporter stores the event.
     pub id: String,
     /// The system error, as JSON.
     pub document: Vec<u8>,
 }
 
-/// Where events wait, durably.
+/// Durable storage for waiting events.
 #[allow(async_fn_in_trait, reason = "components have one thread")]
 pub trait Outbox {
-    /// Keeps an event.
+    /// Stores an event.
     ///
     /// # Errors
     /// The store's failure.
@@ -47,7 +47,7 @@ pub trait Outbox {
     /// The store's failure.
     async fn waiting(limit: u32) -> Result<Vec<Event>, Failure>;
 
-    /// Forgets an event.
+    /// Removes an event.
     ///
     /// # Errors
     /// The store's failure.
@@ -65,7 +65,7 @@ impl<T: Variables + Neighbours + Outbox> Guest for T {
         clock::within(left(), T::keep(&event))
             .await
             .unwrap_or_else(|| Err(Failure::Unavailable("the store is busy".to_owned())))?;
-        // It is durable: from here on nothing fails any more, it only takes longer.
+        // It is durable now: from here on nothing can fail, it can only take longer.
         let cause = match clock::within(left(), forward::<T>()).await {
             Some(Ok(())) => return Ok(()),
             Some(Err(cause)) => cause,
@@ -79,7 +79,7 @@ impl<T: Variables + Neighbours + Outbox> Guest for T {
     }
 }
 
-/// Delivers what waits, until something stands in the way: that is the error, in words for a log.
+/// Delivers waiting events until one cannot be delivered; the error is text for a log.
 async fn forward<T: Variables + Neighbours + Outbox>() -> Result<(), String> {
     let url = T::variable(Peer::ErrorReporter.variables().url).await;
     if url.map_err(|error| error.to_string())?.is_none() {
@@ -88,7 +88,7 @@ async fn forward<T: Variables + Neighbours + Outbox>() -> Result<(), String> {
     let store_failed = |failure: Failure| format!("{failure:?}");
     for event in T::waiting(BATCH).await.map_err(store_failed)? {
         deliver::<T>(&event).await?;
-        // If this fails, the reporter sees the event twice, and knows it by its id.
+        // If this fails, the reporter gets the event twice, and recognises it by its id.
         T::forget(&event.id).await.map_err(store_failed)?;
     }
     Ok(())

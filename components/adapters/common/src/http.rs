@@ -1,8 +1,8 @@
 //! One exchange over `wasi:http/client`, on the bare resources: a whole body out, a whole body in.
 //!
-//! Two traps are stepped around. The future that says whether the request was transmitted is kept until the reply's body
-//! is read: on some runtimes dropping it ends the connection, and the body with it, without an error. And for the same
-//! reason a reply is only believed if it is as long as it says.
+//! Two pitfalls are avoided. The future that says whether the request was transmitted is kept until the reply's body
+//! is read: on some runtimes dropping it ends the connection, and the body with it, without an error. For the same
+//! reason a reply is only accepted if its length matches its `content-length`.
 
 use twin_contract::is_read_in_replies;
 use wasip3::{
@@ -27,7 +27,7 @@ const CHUNK: usize = 64 * 1024;
 pub(crate) struct Outgoing {
     /// The method.
     pub(crate) method: Method,
-    /// Where to.
+    /// The destination.
     pub(crate) target: Target,
     /// With the credential, without `content-length`.
     pub(crate) headers: Vec<(String, String)>,
@@ -58,12 +58,12 @@ pub(crate) async fn exchange(outgoing: Outgoing) -> Result<Reply, Failure> {
     let (mut writer, contents) = wit_stream::new();
     let (no_trailers, trailers) = wit_future::new(|| Ok(None));
     let contents = has_body.then_some(contents);
-    // Its own limits are the runtime's; the caller's is the one that counts.
+    // The runtime has its own limits; the caller's time limit is the one that counts.
     let options = Some(RequestOptions::new());
     let (request, transmitted) = Request::new(fields, contents, trailers, options);
     address(&request, &method, &target)
         .map_err(|()| Failure::Other("the URL is none that this runtime can send to".to_owned()))?;
-    // Beside the exchange: a peer may reply before it has read everything.
+    // Concurrently, because a peer may reply before it has read everything.
     wasip3::spawn(async move {
         writer.write_all(body).await;
         drop(writer);

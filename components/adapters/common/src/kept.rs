@@ -1,8 +1,8 @@
-//! Values that cost a question elsewhere, kept for a while.
+//! Values that are expensive to look up, cached for a while.
 
 use std::collections::HashMap;
 
-/// How long a value is used before it is asked for again, in milliseconds: a changed key or URL takes so long to be seen.
+/// How long a value is used before it is looked up again, in milliseconds: a changed key or URL takes effect after this time.
 pub const KEEP_MS: u64 = 5_000;
 
 /// Values by name, with the time at which each was requested. Failures are not kept.
@@ -12,14 +12,14 @@ pub struct Kept {
 }
 
 impl Kept {
-    /// The value, if it was asked for in the last [`KEEP_MS`]; none inside if it was not set then. `now_ms` is by a clock
-    /// that never jumps.
+    /// The value, if it was looked up in the last [`KEEP_MS`]; the inner option is `None` if it was unset. `now_ms` is from a
+    /// clock that never jumps.
     pub fn get(&self, name: &str, now_ms: u64) -> Option<Option<String>> {
         let (value, asked_ms) = self.values.get(name)?;
         (now_ms.saturating_sub(*asked_ms) < KEEP_MS).then(|| value.clone())
     }
 
-    /// Keeps what was found when it was asked for at `asked_ms`.
+    /// Caches what was found by a look-up at `asked_ms`.
     pub fn put(&mut self, name: &str, value: Option<String>, asked_ms: u64) {
         self.values.insert(name.to_owned(), (value, asked_ms));
     }

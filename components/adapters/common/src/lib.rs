@@ -24,30 +24,30 @@ pub use neighbours::Neighbours;
 
 use twin_contract::Cloud;
 
-/// A variable of which it is not known whether it is set, because the runtime failed to look it up.
+/// A variable that the runtime failed to look up, so that it is unknown whether it is set.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{variable} cannot be read: {cause}")]
 pub struct Unreadable {
     /// Its name, as in the native host.
     pub variable: String,
-    /// The runtime's words, for a log.
+    /// The runtime's error text, for a log.
     pub cause: String,
 }
 
 /// Where a runtime keeps configuration, under the names of the native host's variables.
 #[allow(async_fn_in_trait, reason = "components have one thread")]
 pub trait Variables: 'static {
-    /// A variable's value; none if it is not set, or empty.
+    /// A variable's value; `None` if it is unset or empty.
     ///
     /// # Errors
-    /// If the runtime cannot tell. That is never the same as none: what takes the place of an unset variable (another
-    /// key, another header, the own store) must not take the place of one that is set.
+    /// If the runtime cannot look it up. That is never the same as `None`: a fallback for an unset variable (another
+    /// key, another header, the own store) must not replace a variable that is set.
     async fn variable(name: &str) -> Result<Option<String>, Unreadable>;
 
-    /// The cloud of a receiver that its URL's host (in lower case, without a port) gives away.
+    /// The cloud of a receiver, as far as the host of its URL (in lower case, without a port) shows it.
     ///
     /// # Errors
-    /// If a variable decides it that cannot be read.
+    /// If the variable that decides it cannot be read.
     async fn cloud_of_host(host: &str) -> Result<Option<Cloud>, Unreadable> {
         Ok(twin_contract::cloud_of_host(host))
     }
@@ -59,7 +59,7 @@ pub trait Variables: 'static {
 /// The twin's name, which is part of every key.
 ///
 /// # Errors
-/// If it is not set or cannot be read: any other would be another twin's.
+/// If it is unset or cannot be read: any other name would belong to another twin.
 pub async fn twin_name<V: Variables>() -> Result<String, Failure> {
     let name = V::variable("TWIN_NAME").await?;
     name.ok_or_else(|| Failure::Unavailable("TWIN_NAME is not set".to_owned()))

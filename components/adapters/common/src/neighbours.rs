@@ -1,4 +1,4 @@
-//! Functions of the same app, which some runtimes call without a network.
+//! Functions of the same app, which some runtimes call without using the network.
 
 use wasip3::http::types::Method;
 
@@ -8,11 +8,11 @@ use crate::{
     url::Target,
 };
 
-/// What a runtime needs to be asked before a peer is called.
+/// What a runtime must be asked before a peer is called.
 #[allow(async_fn_in_trait, reason = "components have one thread")]
 pub trait Neighbours: 'static {
-    /// False if nothing is at this host (in lower case, without a port) and the runtime would end the whole instance, with
-    /// every call in it, for asking there. `path` is the path of the peer's URL.
+    /// False if nothing runs at this host (in lower case, without a port) and a call would make the runtime end the whole
+    /// instance, with every call in it. `path` is the path of the peer's URL.
     async fn is_there(_host: &str, _path: &str) -> bool {
         true
     }
@@ -34,7 +34,7 @@ pub async fn probe(url: &str) -> Result<u16, Failure> {
     Ok(reply.await?.status)
 }
 
-/// Refuses to call a peer that is not there.
+/// Refuses to call a peer that is not running.
 pub(crate) async fn check<T: Neighbours>(target: &Target) -> Result<(), Failure> {
     if T::is_there(&target.host(), target.path()).await {
         return Ok(());

@@ -1,4 +1,4 @@
-//! `peers`: by the same rules as the native host: whose key, in which header, and what a function may not say.
+//! `peers`: follows the same rules as the native host: which key, in which header, and what a function may not send.
 
 use twin_contract::{Cloud, HeaderForm, Peer, is_key, is_the_runtimes, keys};
 use wasip3::http::types::Method;
@@ -21,7 +21,7 @@ impl<T: Variables + Neighbours> Guest for T {
     }
 }
 
-/// Sends once. The caller sees to the time.
+/// Sends once. The caller limits the time.
 pub(crate) async fn attempt<T: Variables + Neighbours>(
     peer: Peer,
     request: Request,
@@ -52,7 +52,7 @@ pub(crate) async fn attempt<T: Variables + Neighbours>(
     .await
 }
 
-/// How the key travels: in the form of the receiving cloud.
+/// The header that carries the key, in the form of the receiving cloud.
 async fn form<T: Variables>(variable: &str, target: &Target) -> Result<HeaderForm, Failure> {
     let cloud: Option<Cloud> = match T::variable(variable).await? {
         Some(name) => Some(
@@ -64,8 +64,8 @@ async fn form<T: Variables>(variable: &str, target: &Target) -> Result<HeaderFor
     Ok(HeaderForm::of(cloud))
 }
 
-/// The peer's own key, else the one for all peers, else the first that this side accepts. None if the URL has the receiver's key
-/// in its query, as a portal hands it out: any other but the peer's own would contradict it.
+/// The peer's own key, else the one for all peers, else the first that this side accepts. None if the URL has the receiver's
+/// key in its query, as a portal hands it out: any other but the peer's own would contradict it.
 async fn key<T: Variables>(
     variable: &str,
     form: HeaderForm,
@@ -88,7 +88,7 @@ async fn key<T: Variables>(
 }
 
 impl From<Unreadable> for Failure {
-    /// Retryable, and no fault of the peer.
+    /// A retryable failure that is not the peer's fault.
     fn from(unreadable: Unreadable) -> Self {
         Self::CredentialsUnavailable(unreadable.to_string())
     }

@@ -2,10 +2,10 @@
 
 use twin_contract::{QueryKey, is_key};
 
-/// Where a request goes.
+/// The destination of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Target {
-    /// Whether by TLS.
+    /// Whether TLS is used.
     pub(crate) https: bool,
     /// Host and port as they were given.
     pub(crate) authority: String,
@@ -23,7 +23,7 @@ impl Target {
         }
         let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
         let (authority, path) = rest.split_at_checked(end)?;
-        // Visible ASCII only, as in a key: what goes into a request line must be able to.
+        // Visible ASCII only, as in a key, because it goes into a request line.
         let valid = is_key(rest) && !authority.is_empty() && !authority.contains('@');
         if !valid || rest.contains('#') {
             return None;
@@ -54,7 +54,7 @@ impl Target {
         path.unwrap_or_default()
     }
 
-    /// Whether its query holds a key.
+    /// Whether its query contains a key.
     pub(crate) fn has_key(&self) -> bool {
         let query = self.path_with_query.split_once('?');
         query.is_some_and(|(_, query)| QueryKey::is_in(query))

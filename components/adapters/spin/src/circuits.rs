@@ -1,4 +1,4 @@
-//! `circuits`: a row a name; the version in the WHERE clause is the comparison of compare-and-swap.
+//! `circuits`: one row per name; the version in the WHERE clause is the comparison of compare-and-swap.
 
 use spin_sdk::sqlite::Value;
 use twin_adapter::{
@@ -48,7 +48,7 @@ async fn load(database: &Database, name: String) -> Result<Circuit, Failure> {
     }
 }
 
-/// Whether it swapped, and what is stored now.
+/// Whether the swap was made, and what is stored now.
 async fn swap(name: String, expected: u64, state: String) -> Result<(bool, Circuit), Failure> {
     let database = Database::open().await?;
     let mut parameters = vec![text(name.clone()), text(state.clone())];
@@ -58,7 +58,7 @@ async fn swap(name: String, expected: u64, state: String) -> Result<(bool, Circu
             parameters.push(Value::Integer(expected));
             database.first(SWAP, parameters).await?
         }
-        // A version that no value ever had.
+        // A version that no value can have.
         Err(_) => None,
     };
     match row {

@@ -1,4 +1,4 @@
-//! The database: opened once in an instance's life, its tables made where they are not there.
+//! The database: opened once per instance; missing tables are created.
 
 use std::{cell::RefCell, rc::Rc};
 
@@ -7,11 +7,11 @@ use twin_adapter::{Failure, twin_name};
 
 use crate::Adapter;
 
-/// As in the native host: durable, and many times faster than SQLite's default. A database that is no file decides for
+/// As in the native host: durable, and many times faster than SQLite's default. A database that is not a file decides for
 /// itself, and may refuse.
 const JOURNAL: [&str; 2] = ["PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL"];
 
-/// As in the native host's schema; a statement each, because Spin takes one at a time.
+/// As in the native host's schema. One statement each, because Spin runs one at a time.
 const TABLES: [&str; 9] = [
     "CREATE TABLE IF NOT EXISTS records (
         twin TEXT NOT NULL, collection TEXT NOT NULL, device_id TEXT NOT NULL, id TEXT NOT NULL,
@@ -39,7 +39,7 @@ const TABLES: [&str; 9] = [
         PRIMARY KEY (twin, name)) STRICT, WITHOUT ROWID",
 ];
 
-/// What databases of an earlier version lack: a column. Letters that are there keep their order. The index needs the column, so
+/// A column that databases of an earlier version lack. Existing letters keep their order. The index needs the column, so
 /// it comes last.
 const HAS_LEASED_AT: &str =
     "SELECT 1 FROM pragma_table_info('dead_letters') WHERE name = 'leased_at_us'";
@@ -106,7 +106,7 @@ impl Database {
     ) -> Result<Option<Row>, Failure> {
         let mut rows = self.run(statement, parameters).await?;
         let first = rows.next().await;
-        // To its end: only then is a statement that writes done.
+        // Read to the end: only then has a writing statement taken effect.
         while rows.next().await.is_some() {}
         rows.finish().await.map(|()| first)
     }
@@ -121,26 +121,26 @@ async fn upgrade(connection: &Connection) -> Result<(), Failure> {
     done(connection, INDEX_TURN).await
 }
 
-/// Adds a column that is not there. True if it was not.
+/// Adds a column if it is missing. True if it was.
 async fn add_column(connection: &Connection, has: &str, add: &str) -> Result<bool, Failure> {
     if is_there(connection, has).await? {
         return Ok(false);
     }
     let added = done(connection, add).await;
-    // Another instance may have been faster: what counts is that the column is there.
+    // Another instance may have been faster; what matters is that the column exists.
     if added.is_err() && !is_there(connection, has).await? {
         return added.map(|()| true);
     }
     Ok(true)
 }
 
-/// Runs a statement that finds nothing, to its end.
+/// Runs a statement without results to its end.
 async fn done(connection: &Connection, statement: &str) -> Result<(), Failure> {
     let running = connection.execute(statement, []).await.map_err(failure)?;
     running.result().await.map_err(failure)
 }
 
-/// Whether a statement finds anything.
+/// Whether a statement returns any row.
 async fn is_there(connection: &Connection, statement: &str) -> Result<bool, Failure> {
     let found = connection.execute(statement, []).await.map_err(failure)?;
     let rows = found.collect().await.map_err(failure)?;
@@ -164,7 +164,7 @@ impl Rows {
         row.map(Row)
     }
 
-    /// Whether those were all.
+    /// Whether these were all rows.
     pub(crate) async fn finish(self) -> Result<(), Failure> {
         self.result.result().await.map_err(failure)
     }
@@ -187,7 +187,7 @@ impl Row {
         self.get::<&[u8]>(index).map(<[u8]>::to_vec)
     }
 
-    /// None if the column is NULL.
+    /// `None` if the column is NULL.
     pub(crate) fn optional<T>(
         &self,
         index: usize,

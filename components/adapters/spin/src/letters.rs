@@ -1,4 +1,4 @@
-//! `dead-letters`: a row a letter, and how it is read back.
+//! `dead-letters`: one row per letter, and how it is read back.
 
 use serde::{Deserialize, Serialize};
 use spin_sdk::sqlite::Value;
@@ -77,7 +77,7 @@ impl Guest for Adapter {
 
 /// A row of the table.
 pub(crate) struct Kept {
-    /// Its number in the order of storing.
+    /// Its number in the order in which letters were stored.
     pub(crate) seq: i64,
     /// Its place in the queue.
     pub(crate) turn: i64,

@@ -1,5 +1,5 @@
-//! Functions of the same app, which Spin calls by service chaining. For a request to a component that it does not run
-//! (`spin up --component-id …`) it ends the instance that asked.
+//! Functions of the same app, which Spin calls by service chaining. After a request to a component that is not running
+//! (`spin up --component-id …`), Spin ends the calling instance.
 
 use std::{cell::RefCell, collections::HashMap};
 
@@ -9,22 +9,22 @@ use crate::Adapter;
 
 /// The domain of service chaining.
 const DOMAIN: &str = ".spin.internal";
-/// Where the app reaches its own routes; permitted by `http://self` among the allowed hosts.
+/// The host under which the app reaches its own routes; permitted by `http://self` in the allowed hosts.
 const OWN_ROUTES: &str = "http://self.alt";
 
 thread_local! {
-    /// Which neighbours are known to be there or not: that does not change while the app runs.
+    /// Which neighbours are known to be running or not: this does not change while the app runs.
     static KNOWN: RefCell<HashMap<String, bool>> = RefCell::default();
 }
 
-/// Whether a host is reached by service chaining.
+/// Whether a host is called by service chaining.
 pub(crate) fn is_neighbour(host: &str) -> bool {
     host.ends_with(DOMAIN)
 }
 
 impl Neighbours for Adapter {
-    /// A component that runs has its route, and one that does not run has none: the app answers 404 there. Where the app
-    /// cannot be asked, because the manifest does not permit it, the neighbour is called as if it were there.
+    /// A running component has its route; for one that is not running, the app answers 404 there. If the app
+    /// cannot be asked because the manifest does not permit it, the neighbour is called as if it were running.
     async fn is_there(host: &str, path: &str) -> bool {
         if !is_neighbour(host) {
             return true;

@@ -1,4 +1,4 @@
-//! The outbox of the error topic: a row an event.
+//! The outbox of the error topic: one row per event.
 
 use spin_sdk::sqlite::Value;
 use twin_adapter::{Event, Failure, Outbox};

@@ -1,4 +1,4 @@
-//! `records`: one table, appended to; identity and order are indices.
+//! `records`: one table that is appended to, with indices for identity and order.
 
 use spin_sdk::sqlite::Value;
 use twin_adapter::{

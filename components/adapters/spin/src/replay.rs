@@ -126,7 +126,7 @@ impl Guest for Adapter {
     ) -> Result<Taken, Failure> {
         let database = Database::open().await?;
         let now = clock::now();
-        // A caller's number is not taken beyond those that were given.
+        // A caller's round number is capped at those that the store has issued.
         let last_turn = last_turn(&database).await?;
         let round = round.map_or(last_turn, |round| round.min(last_turn));
         let parameters = selected(selection, limit)
@@ -162,7 +162,7 @@ impl Guest for Adapter {
     }
 
     async fn take_damaged(_letter_id: String, _lease_ms: u32) -> Result<Option<Lease>, Failure> {
-        // Rows have no digest here.
+        // Rows in this store have no digest.
         Ok(None)
     }
 
@@ -208,7 +208,7 @@ fn selected(selection: Selection, limit: u32) -> [Value; 6] {
     ]
 }
 
-/// The letters that a statement finds, as far as they fit on a page, and whether more follow.
+/// The letters that a statement returns, as many as fit on a page, and whether more follow.
 async fn page(
     database: &Database,
     statement: &str,
@@ -233,7 +233,7 @@ fn most(limit: u32) -> Value {
     Value::Integer(i64::from(limit) + 1)
 }
 
-/// A number as SQLite has it. Larger ones stand behind all that it gives; adding one to it must not make a float.
+/// A number as SQLite stores it. Larger ones sort after all that it issues; adding one to the result must not yield a float.
 fn number(number: u64) -> Value {
     Value::Integer(i64::try_from(number).unwrap_or(i64::MAX).min(i64::MAX - 1))
 }

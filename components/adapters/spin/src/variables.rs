@@ -1,6 +1,6 @@
 //! Configuration from Spin's variables: from the manifest, the environment or a vault, as `spin up` is configured.
 //!
-//! A vault is asked over the network for each variable, so a value is kept for [`KEEP_MS`].
+//! A vault is asked over the network for each variable, so a value is cached for [`KEEP_MS`].
 
 use std::cell::{Cell, RefCell};
 
@@ -18,7 +18,7 @@ thread_local! {
     static KEPT: RefCell<Kept> = RefCell::default();
     /// Whether debug lines are logged, as far as that is known.
     static DEBUG: Cell<bool> = const { Cell::new(false) };
-    /// When that was asked last, by the monotonic clock; none if never.
+    /// When that was last looked up, by the monotonic clock; `None` if never.
     static DEBUG_ASKED_MS: Cell<Option<u64>> = const { Cell::new(None) };
 }
 
@@ -29,7 +29,7 @@ impl Variables for Adapter {
     }
 
     async fn cloud_of_host(host: &str) -> Result<Option<Cloud>, Unreadable> {
-        // A function of the same app lives in the same cloud.
+        // A function of the same app runs in the same cloud.
         if neighbours::is_neighbour(host) {
             let own = read("TWIN_CLOUD").await?;
             return Ok(own.and_then(|name| name.parse().ok()));
@@ -42,8 +42,8 @@ impl Variables for Adapter {
     }
 }
 
-/// A log line cannot wait for a variable, so this one is looked up with the others. It decides nothing but what is logged:
-/// while it cannot be read, what was known stands.
+/// A log line cannot wait for a variable, so this one is looked up with the others. It only affects what is logged:
+/// while it cannot be read, the last known value is used.
 async fn learn_debug_mode() {
     const NAME: &str = "DEBUG_MODE";
     let now = clock::mono_ms();
@@ -70,7 +70,7 @@ async fn read(name: &str) -> Result<Option<String>, Unreadable> {
     }
     let value = match variables::get(name.to_ascii_lowercase()).await {
         Ok(value) => Some(value).filter(|value| !value.is_empty()),
-        // The manifest does not give this variable to the function.
+        // The manifest does not pass this variable to the function.
         Err(Error::Undefined(_)) => None,
         Err(error) => {
             return Err(Unreadable {

@@ -1,4 +1,4 @@
-//! `circuits` in a folder: a folder a name, a file a version.
+//! `circuits` in a folder: one folder per name, one file per version.
 
 use twin_adapter::{
     Failure,

@@ -12,7 +12,7 @@ pub(crate) fn compose(head: &impl Serialize, body: &[u8]) -> Result<Vec<u8>, Fai
     Ok(content)
 }
 
-/// The two parts of a file's content. A file that has not both was not written here.
+/// The two parts of a file's content. A file without both was not written by this adapter.
 pub(crate) fn split<T: DeserializeOwned>(content: &[u8]) -> Result<(T, &[u8]), Failure> {
     let broken = || Failure::Other("a file of the data folder is damaged".to_owned());
     let end = content.iter().position(|byte| *byte == b'\n');

@@ -1,4 +1,4 @@
-//! The environment, read once: it does not change while an instance lives.
+//! The environment, read once: it does not change during the lifetime of an instance.
 
 use std::{cell::OnceCell, collections::HashMap};
 
@@ -8,7 +8,7 @@ thread_local! {
     static ENVIRONMENT: OnceCell<HashMap<String, String>> = const { OnceCell::new() };
 }
 
-/// A variable's value; none if it is not set, or empty.
+/// A variable's value; `None` if it is unset or empty.
 pub(crate) fn variable(name: &str) -> Option<String> {
     ENVIRONMENT.with(|environment| {
         let all = environment.get_or_init(|| get_environment().into_iter().collect());

@@ -1,4 +1,4 @@
-//! The preopened folder: files that appear whole or not at all, and last once they have appeared.
+//! The preopened folder: files appear completely or not at all, and are durable once they have appeared.
 
 use std::{
     cell::{OnceCell, RefCell},
@@ -18,13 +18,13 @@ use wasip3::{
 
 use crate::Adapter;
 
-/// The name that the data folder is preopened under.
+/// The name under which the data folder is preopened.
 const NAME: &str = "/data";
 const CHUNK: usize = 64 * 1024;
 
 thread_local! {
     static ROOT: OnceCell<Rc<Descriptor>> = const { OnceCell::new() };
-    /// Folders that are known to be there.
+    /// Folders that are known to exist.
     static MADE: RefCell<HashSet<String>> = RefCell::default();
 }
 
@@ -52,7 +52,7 @@ impl Folder {
         Ok(Self { root, twin })
     }
 
-    /// Creates a file with this content, durably. False if there is one of this name already, which stays as it is.
+    /// Creates a file with this content, durably. False if a file with this name exists, which stays unchanged.
     pub(crate) async fn create(
         &self,
         folder: &str,
@@ -151,7 +151,7 @@ impl Folder {
         }
     }
 
-    /// Makes a folder and all above it, if they are not there.
+    /// Creates a folder and its parents if they do not exist.
     async fn make(&self, folder: &str) -> Result<(), Failure> {
         if MADE.with_borrow(|made| made.contains(folder)) {
             return Ok(());
@@ -233,7 +233,7 @@ async fn write(file: &Descriptor, content: Vec<u8>) -> Result<(), ErrorCode> {
     file.sync().await
 }
 
-/// What a file system's failure is to the caller of a store.
+/// A failure of the file system as the failure of a store.
 fn failure(code: ErrorCode) -> Failure {
     use ErrorCode as Code;
     match code {

@@ -1,5 +1,5 @@
-//! Dead letters in a folder: a file a letter, with two names. The one made of its id says that it exists; the one made of
-//! the time it was stored gives the order. The lease on it is a value with versions.
+//! Dead letters in a folder: one file per letter, with two names. The name made of its id says that it exists; the one made of
+//! the time at which it was stored gives the order. Its lease is a value with versions.
 
 use std::collections::HashSet;
 
@@ -17,7 +17,7 @@ use crate::{Adapter, documents, folder::Folder, names, versions::Versions};
 
 const BY_ID: &str = "letters/by-id";
 const BY_AGE: &str = "letters/by-age";
-/// A folder for each letter that was ever taken.
+/// Contains a folder for each letter that was ever taken.
 const LEASES: &str = "letters/leases";
 
 /// The first line of a letter's file; the envelope follows it.
@@ -40,19 +40,19 @@ struct WrittenAttempt {
     cause: String,
 }
 
-/// Who holds a letter.
+/// The lease of a letter.
 #[derive(Default, Serialize, Deserialize)]
 pub(crate) struct Hold {
-    /// The holder's receipt; none if it was given back.
+    /// The holder's receipt; `None` if the letter was given back.
     pub(crate) receipt: Option<String>,
-    /// Since when: files of an earlier version do not say.
+    /// When it began; files of an earlier version do not contain this.
     #[serde(default = "always")]
     pub(crate) since_us: Instant,
-    /// Until when.
+    /// When it ends.
     pub(crate) until_us: Instant,
-    /// Delivered: all that is left to do is to remove it.
+    /// The letter was delivered, and only has to be removed.
     pub(crate) settled: bool,
-    /// Its place in the queue, once it was taken; before that it has the one that follows from when it was stored.
+    /// Its place in the queue once it was taken; before that its place follows from the time at which it was stored.
     #[serde(default)]
     pub(crate) turn: Option<u64>,
 }
@@ -72,7 +72,7 @@ impl Guest for Adapter {
 pub(crate) struct Turn {
     pub(crate) number: u64,
     pub(crate) name: String,
-    /// Its place in the order of storing.
+    /// Its place in the order in which letters were stored.
     pub(crate) place: String,
 }
 
@@ -131,7 +131,8 @@ impl Letters {
         Ok(turns)
     }
 
-    /// The letter at a place, with the version and content of its lease. None, if it was settled: then it is gone now.
+    /// The letter at a place, with the version and content of its lease. `None` if it was settled, in which case it is
+    /// removed now.
     pub(crate) async fn at(
         &self,
         name: &str,
@@ -157,7 +158,7 @@ impl Letters {
         Ok(None)
     }
 
-    /// One letter by its name, as it lies there.
+    /// One letter by its id, as stored.
     pub(crate) async fn read(&self, name: &str) -> Result<Option<StoredLetter>, Failure> {
         match self.0.read(BY_ID, name).await? {
             Some(content) => split(&content).map(Some),
@@ -165,7 +166,7 @@ impl Letters {
         }
     }
 
-    /// The version of a letter's lease, and what it says.
+    /// The version of a letter's lease, and the lease.
     pub(crate) async fn hold(&self, name: &str) -> Result<(u64, Hold), Failure> {
         let (version, content) = self.leases(name).latest().await?;
         if version == 0 {
@@ -185,7 +186,7 @@ impl Letters {
         self.leases(name).swap(version, content).await
     }
 
-    /// Removes a letter: first what says that it exists.
+    /// Removes a letter, first the name that says that it exists.
     pub(crate) async fn remove(&self, name: &str, stored_at: Instant) -> Result<(), Failure> {
         self.0.remove(BY_ID, name).await?;
         let place = names::place(stored_at, name);

@@ -1,8 +1,8 @@
-//! The capabilities over standard WASI 0.3 and nothing else, for `wasmtime serve` and every other runtime that has it.
+//! The capabilities over standard WASI 0.3 only, for `wasmtime serve` and every other runtime that supports it.
 //!
-//! Variables are the environment; data lies in the folder that is preopened as `/data`: one file per record, letter, event
-//! and version of a circuit. Files are written under another name, synced, and then given their own name, which fails if
-//! somebody else has it: that is all the locking there is, it needs no clean-up after a crash, and it holds between
+//! Variables are read from the environment; data is in the folder that is preopened as `/data`: one file per record, letter,
+//! event and version of a circuit. Files are written under another name, synced, and then given their own name, which fails if
+//! the name exists. There is no other locking: this needs no clean-up after a crash, and works between
 //! any number of processes on one disk.
 
 mod circuits;

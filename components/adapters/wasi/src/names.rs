@@ -2,13 +2,13 @@
 
 use twin_contract::{Place, Timestamp, digest};
 
-/// A text as the name of a file or folder: itself if it is short and plain, else its digest.
+/// A text as the name of a file or folder: the text itself if it is short and plain, else its digest.
 pub(crate) fn plain(text: &str) -> String {
     let fits = (1..=40).contains(&text.len())
         && text
             .bytes()
             .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'));
-    // A digest has 64 characters: the two never meet.
+    // A digest has 64 characters, so the two cannot collide.
     if fits {
         text.to_owned()
     } else {
@@ -16,7 +16,7 @@ pub(crate) fn plain(text: &str) -> String {
     }
 }
 
-/// A number of fixed width: names sort as numbers do.
+/// A number with fixed width, so that names sort as numbers do.
 pub(crate) fn number(number: u64) -> String {
     format!("{number:020}")
 }
@@ -26,7 +26,7 @@ pub(crate) fn place(time: i64, id: &str) -> String {
     numbered(sortable(time), id)
 }
 
-/// The same with a time that was made sortable already.
+/// The same with a time that is already in sortable form.
 pub(crate) fn numbered(sortable: u64, id: &str) -> String {
     format!("{}~{}", number(sortable), id.replace(':', "="))
 }
@@ -38,7 +38,7 @@ pub(crate) fn read_place(name: &str) -> Option<Place> {
     Some(((time ^ SIGN).cast_signed(), id.replace('=', ":")))
 }
 
-/// The day of a time, as `2026-01-31`: a folder for each keeps folders small.
+/// The day of a time, as `2026-01-31`. One folder per day keeps folders small.
 pub(crate) fn day(time: i64) -> String {
     let text = Timestamp::from_micros(time).to_string();
     text.split('T').next().unwrap_or_default().to_owned()

@@ -1,4 +1,4 @@
-//! The outbox of the error topic: a file an event, named by its id, which begins with its time.
+//! The outbox of the error topic: one file per event, named by its id, which begins with its time.
 
 use twin_adapter::{Event, Failure, Outbox};
 

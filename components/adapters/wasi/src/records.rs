@@ -1,4 +1,4 @@
-//! `records` in a folder: a file a record, with two names. The one made of its id decides who was first; the one made of
+//! `records` in a folder: one file per record, with two names. The name made of its id decides who was first; the one made of
 //! its time gives the order.
 
 use serde::{Deserialize, Serialize};
@@ -92,7 +92,7 @@ impl<'a> Device<'a> {
         Ok(Outcome::Duplicate(before.stored_at_us))
     }
 
-    /// Puts a record in its place; it may be there already.
+    /// Gives a record its place in the order; it may already have it.
     async fn order(&self, name: &str, head: &Head) -> Result<(), Failure> {
         let folder = format!("{}/{}", self.by_time, names::day(head.time_us));
         let place = names::place(head.time_us, &head.id);
@@ -137,7 +137,7 @@ impl<'a> Device<'a> {
         Ok(())
     }
 
-    /// The files of a day that a span holds, in order.
+    /// The files of a day that are within a span, in order.
     async fn places(
         &self,
         folder: &str,

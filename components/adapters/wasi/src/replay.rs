@@ -18,7 +18,7 @@ use crate::{
 impl Guest for Adapter {
     async fn list(after: Option<Place>, limit: u32) -> Result<Page, Failure> {
         let letters = Letters::open().await?;
-        // A letter's number is when it was stored.
+        // A letter's number is the time at which it was stored.
         let after =
             after.map(|place| names::numbered(place.number, &names::plain(&place.letter_id)));
         let after = after.unwrap_or_default();
@@ -111,7 +111,7 @@ impl Guest for Adapter {
         let wanted = selection.letter_id.as_deref().map(names::plain);
         let queue = letters.in_turn().await?;
         let last_turn = queue.last().map_or(0, |last| last.number);
-        // A caller's number is not taken beyond those that were given.
+        // A caller's round number is capped at those that the store has issued.
         let round = round.map_or(last_turn, |round| round.min(last_turn));
         let mut last_turn = last_turn;
         let mut taken = Fill::new(limit);
@@ -168,7 +168,7 @@ impl Guest for Adapter {
     }
 
     async fn take_damaged(_letter_id: String, _lease_ms: u32) -> Result<Option<Lease>, Failure> {
-        // Files have no digest here.
+        // Files in this store have no digest.
         Ok(None)
     }
 

@@ -1,4 +1,4 @@
-//! A value with compare-and-swap: one file a version, and who creates the next one has swapped.
+//! A value with compare-and-swap: one file per version. Creating the file of the next version is the swap.
 
 use twin_adapter::Failure;
 
@@ -16,7 +16,7 @@ pub(crate) struct Versions<'a> {
 }
 
 impl Versions<'_> {
-    /// The latest version and its content; version 0 and nothing if there is none.
+    /// The latest version and its content; version 0 without content if there is none.
     pub(crate) async fn latest(&self) -> Result<(u64, Vec<u8>), Failure> {
         loop {
             let Some(latest) = self.numbers().await?.last().copied() else {
@@ -29,7 +29,7 @@ impl Versions<'_> {
         }
     }
 
-    /// Stores the content as the version after `expected`. False if there is one already.
+    /// Stores the content as the version after `expected`. False if that version exists.
     pub(crate) async fn swap(&self, expected: u64, content: Vec<u8>) -> Result<bool, Failure> {
         let next = expected.saturating_add(1);
         let name = names::number(next);
@@ -39,7 +39,8 @@ impl Versions<'_> {
         let numbers = self.numbers().await?;
         let latest = numbers.last().copied().unwrap_or(next);
         if latest >= next.saturating_add(KEPT) {
-            // This version was there before and had been removed for its age: its place was free, but not its turn.
+            // This version existed before and was removed because of its age: the file name was free, but the version is
+            // outdated.
             self.folder.remove(&self.path, &name).await?;
             return Ok(false);
         }

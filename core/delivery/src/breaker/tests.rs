@@ -1,4 +1,4 @@
-//! The circuit breaker against the rule as it is written.
+//! The circuit breaker compared with the rule.
 
 use super::*;
 use proptest::prelude::*;
@@ -166,7 +166,7 @@ fn one_probe_holds_a_lease_that_ends() {
     );
 }
 
-/// What an instance decides that reads `circuit` when the store's clock shows `now`.
+/// The decision of an instance that reads `circuit` when the store's clock shows `now`.
 fn admission(circuit: Circuit, now: u64) -> Admission {
     let mut breaker = Breaker::new(SPEC);
     breaker.observe(1, &circuit.to_json(), stored_at(now), at(0));
@@ -190,7 +190,7 @@ fn a_state_that_would_end_later_than_its_length_allows_begins_anew() {
 
     assert_eq!(admission(anew, 0), Admission::Refuse);
     assert!(matches!(admission(anew, 300_000), Admission::Probe(_)));
-    // Instances reckon the store's clock between two looks at it, and do not do it to the millisecond.
+    // Instances estimate the store's clock between two reads, and not to the millisecond.
     assert_eq!(admission(open(301_000), 0), Admission::Refuse);
 }
 
@@ -241,7 +241,7 @@ fn the_view_is_fresh_for_a_second_and_unreadable_state_is_closed() {
 }
 
 proptest! {
-    /// Against the rule as it is written, for any run of failures and successes of one instance.
+    /// Compares with the rule, for any run of failures and successes of one instance.
     #[test]
     fn opens_exactly_when_the_rule_says(steps in prop::collection::vec((1_u64..50_000, any::<bool>()), 1..60)) {
         let mut world = World::new();
