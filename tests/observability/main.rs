@@ -1,4 +1,4 @@
-//! What watches a host from outside (documentation, alert rules, dashboard) is held against the metrics that it exports.
+//! Compares documentation, alert rules and dashboard with the metrics that a host exports.
 
 #![cfg(test)]
 
@@ -20,7 +20,7 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/observability")
 }
 
-/// The series by whose names the metrics can be asked for.
+/// The names of the series under which the metrics can be queried.
 fn series() -> BTreeSet<String> {
     let all = METRICS.iter().flat_map(|metric| match metric.kind {
         Kind::Counter | Kind::Gauge => vec![metric.name.to_owned()],
@@ -31,7 +31,7 @@ fn series() -> BTreeSet<String> {
     all.collect()
 }
 
-/// Every word that looks like one of ours.
+/// Every word that looks like one of our metrics.
 fn named(text: &str) -> BTreeSet<String> {
     text.split(|character: char| !character.is_ascii_alphanumeric() && character != '_')
         .filter(|word| word.starts_with("twin_"))

@@ -1,4 +1,4 @@
-//! Keys over the wire: what is accepted, what is sent, and that none is ever written down.
+//! Keys over the wire: which are accepted, which are sent, and that no key is ever written down.
 
 use reqwest::Method;
 use twin_contract::Cloud::{self, Aws, Azure, Gcp};
@@ -176,7 +176,7 @@ async fn no_key_is_ever_written_down() {
                 "MANAGEMENT_URL",
                 &format!("{}?code=s3cret-query", peer.url()),
             )
-            // Libraries are asked for all they have, too.
+            // With all log lines of the libraries, too.
             .set("RUST_LOG", "trace")
             .start()
             .await;

@@ -15,7 +15,7 @@ pub(crate) async fn host() -> Host {
     host.start().await
 }
 
-/// A post whose body comes in pieces; `end` is what stands in place of the last one.
+/// A post whose body is sent in chunks; `end` replaces the last one.
 fn chunked(size: usize, end: &str) -> Vec<u8> {
     let piece = "x".repeat(1024);
     let body = format!("400\r\n{piece}\r\n").repeat(size / 1024) + end;

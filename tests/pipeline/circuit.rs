@@ -1,4 +1,4 @@
-//! The circuit breaker between processes: it opens while L3 is down, and nothing is lost or doubled over it.
+//! The circuit breaker between processes: it opens while L3 is down, and nothing is lost or stored twice.
 
 use std::sync::{
     Arc,
@@ -15,7 +15,7 @@ use crate::{
     replies::text,
 };
 
-/// Sends reading after reading until one comes to what is awaited. Returns how many were sent.
+/// Sends readings until one has the expected outcome. Returns how many were sent.
 async fn send_until(host: &Host, sent: &mut usize, mut seen: impl AsyncFnMut(u16) -> bool) {
     eventually("a reading brings it about", async || {
         let reply = host.post("/telemetry", &reading(*sent)).await;
@@ -107,7 +107,7 @@ async fn an_open_circuit_outlives_a_kill_and_sends_nothing() {
         reported(&host, "CIRCUIT_OPENED").await
     })
     .await;
-    // Each instance looks at the shared state once a second; after a kill, all of them look first.
+    // Each instance reads the shared state once a second; after a kill, all of them read it first.
     let attempts = peer.arrivals().len();
     broken.store(false, Relaxed);
     for life in 0..2 {
@@ -125,6 +125,6 @@ async fn an_open_circuit_outlives_a_kill_and_sends_nothing() {
         report["replayed"], sent,
         "a command does not ask the circuit"
     );
-    // … but closes it: the other instances hear of it within a second.
+    // … but closes it: the other instances see this within a second.
     send_until(&host, &mut sent, async |status| status == 200).await;
 }

@@ -37,7 +37,7 @@ fn inspect_passes_for_all_five_and_shows_what_they_may_do() {
         }
         let sha256 = digest(&std::fs::read(component(name)).unwrap());
         assert!(told.stdout.contains(&sha256), "{name}: {told:?}");
-        // Only who sends has peers, only who stores has records.
+        // Only functions that send have peers, and only functions that store have records.
         let grants = |interface: &str| {
             told.stdout
                 .contains(&format!("twin:multicloud/{interface}@"))
@@ -63,7 +63,7 @@ fn a_variable_that_is_no_utf_8_is_named_and_not_taken_for_one_that_is_not_set() 
         vec!["errors", "list", "--data", folder],
     ] {
         for name in ["TWIN_COMPONENTS_DIR", "TWIN_CACHE_DIR"] {
-            // A database, so that there is something to look at.
+            // A database, so that there is something to inspect.
             Local::open(data.path(), "my-twin").unwrap();
             let told = run(twin(arguments.clone()).env(name, foreign));
             assert_eq!(told.code, Some(2), "{arguments:?}: {told:?}");

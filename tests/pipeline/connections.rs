@@ -1,4 +1,4 @@
-//! Sending over connections that break, with more headers than usual, without descriptors, and compressed.
+//! Sending over broken connections, with many headers, without descriptors, and compressed.
 
 use std::{
     collections::BTreeSet,
@@ -36,7 +36,7 @@ async fn no_letters(host: &Host) {
     assert!(letters.is_empty(), "{letters:?}");
 }
 
-/// A connection that is reset when it is used again, if it is of an earlier time than now.
+/// A connection that is reset when it is used again, if it is older than now.
 struct Fickle {
     stream: TcpStream,
     since: usize,
@@ -45,7 +45,7 @@ struct Fickle {
 
 impl Read for Fickle {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        // What is not read when the connection is closed makes a reset of it.
+        // Closing a connection with unread data resets it.
         self.stream.peek(&mut [0])?;
         if self.since < self.now.load(Ordering::SeqCst) {
             return Err(io::ErrorKind::ConnectionReset.into());
@@ -233,7 +233,7 @@ async fn a_peer_that_announces_gzip_is_sent_it_as_long_as_it_does() {
     let peer = FakePeer::start(|arrival| {
         let (coded, text) = unpacked(arrival);
         let announcing = |answer: String| answer.replacen("\r\n", &format!("\r\n{ANNOUNCED}"), 1);
-        // It takes gzip but of reading 3, stops to announce it with 5, and a gateway before it fails with 7.
+        // It accepts gzip except for reading 3, stops announcing it at 5, and a gateway in front of it fails at 7.
         match (coded, text) {
             (true, text) if text.contains(r#""n":3"#) => error(415),
             (_, text) if text.contains(r#""n":5"#) => arrival.received(),
@@ -326,7 +326,7 @@ async fn between_two_hosts_long_messages_travel_in_gzip_and_arrive_as_they_were(
     }
     let sent = sent.lock().unwrap().clone();
     let sent = String::from_utf8_lossy(&sent).to_ascii_lowercase();
-    // With the first message nothing is known of the receiver yet.
+    // At the first message nothing is known about the receiver yet.
     assert_eq!(sent.matches("content-encoding: gzip").count(), 3);
     let items = there.items("/read?device_id=d").await;
     assert_eq!(items.len(), 4);

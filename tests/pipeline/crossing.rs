@@ -1,4 +1,4 @@
-//! A message's way: through three clouds in three processes, or through one process.
+//! The path of a message: through three clouds in three processes, or through one process.
 
 use reqwest::Method;
 use serde_json::json;
@@ -44,7 +44,7 @@ pub(crate) fn reading(n: usize) -> String {
 #[tokio::test]
 async fn a_reading_crosses_three_clouds_and_is_read_as_it_was_sent() {
     let clouds = Clouds::start(&[]).await;
-    // Digits and names that a parser in between would change.
+    // Digits and names that a parser on the way would change.
     let reading = r#"{"iotDeviceId":"sensor-001","ts":1767225600,"t":25.40,"big":12345678901234567890.10,"x":"\u00e4"}"#;
     let (name, key) = clouds.aws.credential();
     let trace = "0af7651916cd43dd8448eb211c80319c";
@@ -57,7 +57,7 @@ async fn a_reading_crosses_three_clouds_and_is_read_as_it_was_sent() {
     sent.assert_status(200);
     assert_eq!(sent.field("status"), "received");
 
-    // The device did not hear that, and sends it again.
+    // The device missed the reply, and sends it again.
     let again = clouds.aws.post("/telemetry", reading).await;
     assert_eq!(
         (again.status, again.field("id")),
@@ -151,7 +151,7 @@ async fn a_short_time_is_enough_for_three_clouds() {
         .next("INGESTION", &l2, "/ingest")
         .start()
         .await;
-    // However slow this machine is: one of many arrives at once. Without the time for it none ever would.
+    // However slow this machine is, one of many arrives at once. Without time for an attempt none ever would.
     let mut n = 0;
     eventually("a message arrives at once", async || {
         n += 1;

@@ -63,7 +63,7 @@ async fn what_goes_into_files_that_are_gone_is_not_acknowledged() {
 #[tokio::test]
 async fn a_limit_on_the_size_of_files_is_a_failed_write() {
     let mut host = Host::of(Gcp, "writer,reader").set("RUST_LOG", "error");
-    // In units of 512 bytes: room for the reserve, and for less than the log may have.
+    // In units of 512 bytes: room for the reserve, and less than the log may need.
     host.start_under("ulimit -f 20000").await;
     let (mut tried, mut stored, mut refused) = (0, Vec::new(), 0);
     // The log and then the database reach the limit; a batch that fails on the way may give the log its room back.
@@ -85,7 +85,7 @@ async fn a_limit_on_the_size_of_files_is_a_failed_write() {
     assert_eq!(ready(&host).await, 503);
     host.get("/read?device_id=d0").await.assert_status(200);
     host.kill();
-    // All that was acknowledged is there.
+    // Everything that was acknowledged is there.
     host.restart().await;
     for number in stored {
         let found = host.items(&format!("/read?device_id=d{number}")).await;
@@ -140,7 +140,7 @@ async fn a_database_that_is_gone_stops_the_start_and_a_backup_brings_it_back() {
         host.data().to_str().unwrap().to_owned(),
         backup.to_str().unwrap(),
     );
-    // Beside the running host.
+    // While the host is running.
     let told = data(&["backup", "--data", &folder, "--to", file]);
     assert_eq!(told.code, Some(0), "{told:?}");
     assert!(
@@ -321,7 +321,7 @@ async fn an_old_file_shrinks_when_it_is_rewritten() {
     assert_eq!(told.code, Some(2), "a host runs: {told:?}");
     host.kill();
     let database = Connection::open(host.data().join("twin.db")).unwrap();
-    // As a version before this one has made it, and with most of its records gone.
+    // As an older version creates it, and with most of its records removed.
     database
         .execute_batch("DELETE FROM records WHERE rowid > 1; PRAGMA auto_vacuum = NONE; VACUUM; PRAGMA auto_vacuum")
         .unwrap();

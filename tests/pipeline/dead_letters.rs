@@ -12,7 +12,7 @@ use crate::{
 
 const LETTERS: usize = 3;
 
-/// A connector with letters, which survived a kill, and the ingestion's host, which is away.
+/// A connector with letters that survived a kill, and the host of the ingestion, which is down.
 async fn connector_with_letters() -> (Host, Host) {
     let all = "connector,ingestion,writer,reader";
     let away = Host::of(Azure, all);
@@ -47,7 +47,7 @@ pub(crate) fn ask(host: &Host, way: &str, words: &[&str]) -> Told {
     run(&mut command)
 }
 
-/// The documents of a command that must succeed, one a line.
+/// The documents of a command that must succeed, one per line.
 #[track_caller]
 pub(crate) fn json(told: &Told) -> Vec<Value> {
     assert_eq!(told.code, Some(0), "{told:?}");

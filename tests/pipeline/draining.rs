@@ -133,7 +133,7 @@ async fn attempts_under_way_become_letters_before_the_host_ends() {
 async fn a_terminal_that_goes_away_takes_no_host_along() {
     let mut host = Host::of(Aws, "writer,reader").start().await;
     host.hang_up();
-    // A signal that kills would have done so before the next one arrives.
+    // A signal that kills the host would have done so before the next one arrives.
     assert!(host.items("/read?device_id=d").await.is_empty());
     host.terminate();
     assert_eq!(host.exit().code(), Some(0));

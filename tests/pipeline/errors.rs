@@ -10,13 +10,13 @@ use crate::{
     replies::text,
 };
 
-/// A connector whose every message becomes a letter at once.
+/// A connector for which every message becomes a letter at once.
 fn unlucky(functions: &str) -> Host {
     let peer = FakePeer::start(|_| error(400));
     Host::of(Aws, functions).set("REMOTE_INGESTION_URL", &peer.url())
 }
 
-/// Waits for the error that a letter makes.
+/// Waits for the error that a letter causes.
 async fn reported(reporter: &Host) -> serde_json::Value {
     let look = async || {
         let errors = reporter.items("/errors").await;

@@ -24,7 +24,7 @@ use crate::{
     site::Site,
 };
 
-/// A host, which runs or does not; what it stores stays until the test ends.
+/// A host, which may be running or not; its data is kept until the test ends.
 pub(crate) struct Host {
     site: Site,
     pub(crate) port: u16,
@@ -37,7 +37,7 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    /// A host that does not run yet.
+    /// A host that is not running yet.
     pub(crate) fn of(cloud: Cloud, functions: &str) -> Self {
         let port = free_port();
         Self {
@@ -74,13 +74,13 @@ impl Host {
             .set(&format!("REMOTE_{peer}_TOKEN"), &there.key)
     }
 
-    /// Lets it log into a pipe of the test's.
+    /// Makes it log into a pipe of the test.
     pub(crate) fn logging_to(mut self, log: PipeWriter) -> Self {
         self.log = Some(log);
         self
     }
 
-    /// Another host on the same data, at a port of its own.
+    /// Another host on the same data, on its own port.
     pub(crate) fn beside(&self) -> Self {
         let port = free_port();
         Self {
@@ -185,7 +185,7 @@ impl Host {
         fs::remove_dir_all(self.data()).unwrap();
     }
 
-    /// Everything it logged so far, of all its lives.
+    /// Everything that it has logged so far, across restarts.
     pub(crate) fn logs(&self) -> String {
         self.logs.lock().unwrap().clone()
     }

@@ -55,7 +55,7 @@ async fn send_while_killing(first: &Host, victim: Victim<'_>) -> Told {
     told
 }
 
-/// The host that dies, borrowed out of its clouds.
+/// The host that is killed, borrowed from its clouds.
 struct Victim<'a>(std::cell::RefCell<&'a mut Host>);
 
 impl Victim<'_> {
@@ -73,7 +73,7 @@ fn ids(items: &[Value]) -> BTreeSet<String> {
     ids.collect()
 }
 
-/// The ids that were answered so.
+/// The ids that got this status.
 fn with(told: &Told, status: u16) -> BTreeSet<String> {
     let those = told.iter().filter(|(_, told)| **told == status);
     those.map(|(id, _)| id.clone()).collect()

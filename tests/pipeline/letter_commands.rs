@@ -226,7 +226,7 @@ async fn the_key_goes_to_the_host_alone_and_in_its_clouds_header() {
     );
     assert!(told.stderr.contains("TWIN_OPERATOR_TOKEN"), "{told:?}");
     assert!(host.arrivals().is_empty());
-    // The environment holds keys as it does for a host: an operator's first.
+    // The environment contains keys as for a host, an operator's first.
     let told = run(command
         .env("INTER_CLOUD_TOKEN", "hop-1,hop-2")
         .env("TWIN_OPERATOR_TOKEN", "op-1,op-2"));

@@ -1,4 +1,4 @@
-//! The log, and what is at its other end: nothing there may stop, slow or end what a host does.
+//! The log and its reader: no reader can stop, slow down or end a host.
 
 use std::{io, net::TcpListener};
 
@@ -13,9 +13,9 @@ use crate::{
     site::Site,
 };
 
-/// An error reporter whose every notification fails, so that each error that it is sent has a line.
+/// An error reporter whose notifications all fail, so that each error that it receives has a log line.
 fn complaining() -> Host {
-    // Nothing listens there.
+    // Nothing listens at this address.
     let management = format!("http://127.0.0.1:{}/", free_port());
     Host::of(Aws, "error-reporter").set("MANAGEMENT_URL", &management)
 }
@@ -28,7 +28,7 @@ fn error(nth: usize) -> String {
     )
 }
 
-/// The lines that the host says it has lost.
+/// The lines that the host reports as lost.
 async fn dropped(host: &Host) -> u64 {
     let metrics = host.get("/metrics").await;
     metrics.assert_status(200);
@@ -38,7 +38,7 @@ async fn dropped(host: &Host) -> u64 {
     value.expect("the counter is there").parse().unwrap()
 }
 
-/// All is well, for a while.
+/// The host works normally for a while.
 async fn serves(host: &Host, from: usize) {
     for nth in from..from + 50 {
         host.post("/errors", &error(nth)).await.assert_status(200);
@@ -108,7 +108,7 @@ async fn a_refused_write_is_one_line_a_cause() {
     const REFUSED: usize = 60;
     const SIZE: usize = 200_000;
     let mut host = Host::of(Aws, "writer")
-        // The least that there is.
+        // The smallest possible pipe.
         .set("TWIN_DATA_MAX_BYTES", "33554432")
         .start()
         .await;
@@ -172,7 +172,7 @@ async fn a_fault_that_repeats_is_one_line_that_counts() {
 #[tokio::test]
 async fn a_delivery_that_becomes_a_letter_is_one_line_with_id_trace_peer_and_cause() {
     const MESSAGES: usize = 3;
-    // Nothing listens there.
+    // Nothing listens at this address.
     let nowhere = format!("http://127.0.0.1:{}/ingest", free_port());
     let mut host = Host::of(Aws, "connector")
         .set("REMOTE_INGESTION_URL", &nowhere)

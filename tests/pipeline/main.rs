@@ -1,4 +1,4 @@
-//! The binary as it is: real processes, real sockets, real kills. What each test shows is listed in `tests/README.md`.
+//! The real binary: real processes, real sockets, real kills. `tests/README.md` lists what each test shows.
 
 #![cfg(test)]
 

@@ -1,4 +1,4 @@
-//! The way to a peer: the URL as it is, no detours, and what each of its answers comes to.
+//! Sending to a peer: the URL verbatim, no redirects, and the effect of each answer.
 
 use twin_contract::{
     Cloud::{Aws, Azure},

@@ -11,7 +11,7 @@ use twin_contract::reply::{Custody, error_body};
 
 use crate::{process::PATIENCE, raw};
 
-/// Something that a peer was sent.
+/// A request that a peer received.
 #[derive(Clone, Debug)]
 pub(crate) struct Arrival {
     pub(crate) headers: Vec<(String, String)>,
@@ -53,12 +53,12 @@ pub(crate) struct FakePeer {
 }
 
 impl FakePeer {
-    /// A peer that answers so.
+    /// A peer that gives this answer.
     pub(crate) fn start(script: impl Fn(&Arrival) -> String + Send + Sync + 'static) -> Self {
         Self::behind(Some, script)
     }
 
-    /// A peer behind TLS, for instance; `wrap` gives none for a connection that is of no use.
+    /// A peer behind TLS, for instance; `wrap` returns `None` for a connection that cannot be used.
     pub(crate) fn behind<S: Read + Write>(
         wrap: impl Fn(TcpStream) -> Option<S> + Send + Sync + 'static,
         script: impl Fn(&Arrival) -> String + Send + Sync + 'static,
@@ -86,13 +86,13 @@ impl FakePeer {
         self.address.port()
     }
 
-    /// Everything that came so far.
+    /// Everything that was received so far.
     pub(crate) fn arrivals(&self) -> Vec<Arrival> {
         self.arrivals.lock().unwrap().clone()
     }
 }
 
-/// Answers request after request; none when the connection ends.
+/// Answers requests one after the other; `None` when the connection ends.
 fn serve(stream: impl Read + Write, script: &Script, seen: &Mutex<Vec<Arrival>>) -> Option<()> {
     let mut stream = BufReader::new(stream);
     loop {

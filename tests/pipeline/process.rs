@@ -11,10 +11,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long anything may take. Only a test that fails waits that long.
+/// How long anything may take. Only a failing test waits this long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Between two looks at something that is awaited.
+/// The time between two checks of an expected condition.
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// The binary: `TWIN_BINARY`, or `twin` where cargo puts it beside the folder of the tests.
@@ -26,13 +26,13 @@ fn binary() -> PathBuf {
     env::var_os("TWIN_BINARY").map_or_else(beside, PathBuf::from)
 }
 
-/// A folder of what was built.
+/// A folder of build results.
 pub(crate) fn built(variable: &str, name: &str) -> PathBuf {
     let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target");
     env::var_os(variable).map_or_else(|| default.join(name), PathBuf::from)
 }
 
-/// `twin` with no environment but where code is.
+/// `twin` with an environment that contains only the paths of code.
 pub(crate) fn twin<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Command {
     let mut command = Command::new(binary());
     command
@@ -60,7 +60,7 @@ impl Drop for Running {
     }
 }
 
-/// What a command said, and how it ended.
+/// The output of a command, and how it ended.
 #[derive(Debug)]
 pub(crate) struct Told {
     pub(crate) code: Option<i32>,
@@ -89,7 +89,7 @@ fn collect(mut pipe: impl Read + Send + 'static) -> thread::JoinHandle<String> {
     })
 }
 
-/// Keeps what a running process says, line by line.
+/// Collects the output of a running process, line by line.
 pub(crate) fn keep(pipe: impl Read + Send + 'static, said: &Arc<Mutex<String>>) {
     let said = Arc::clone(said);
     thread::spawn(move || {
@@ -123,7 +123,7 @@ pub(crate) fn ask_to_stop(child: &Child, signal: &str) {
     assert!(status.success(), "the process was gone already");
 }
 
-/// Looks again and again until there is something to see.
+/// Checks repeatedly until there is a result.
 pub(crate) async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let started = Instant::now();
     loop {

@@ -1,4 +1,4 @@
-//! What came back, read.
+//! Parsed replies.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! `x-request-id`: the same in the reply, in the log lines of everyone who had the request, and in no body.
+//! `x-request-id`: the same in the reply and in the log lines of every host that handled the request, and in no body.
 
 use reqwest::Method;
 use twin_contract::Cloud::Aws;

@@ -1,4 +1,4 @@
-//! What there is to ask of a cloud, at its URL and with its key.
+//! Requests to a cloud, at its URL and with its key.
 
 use reqwest::Method;
 use serde_json::Value;
@@ -7,7 +7,7 @@ use twin_host::credentials::HeaderForm;
 
 use crate::replies::{Reply, text};
 
-/// A cloud as its callers see it.
+/// A cloud as seen by its callers.
 pub(crate) struct Site {
     pub(crate) cloud: Cloud,
     pub(crate) base: String,
@@ -17,7 +17,7 @@ pub(crate) struct Site {
 
 impl Site {
     pub(crate) fn of(cloud: Cloud, base: String, key: String) -> Self {
-        // A second installation says that there is one already.
+        // A second installation fails because there is one already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder().no_proxy().tls_certs_only([]);
         Self {
@@ -38,7 +38,7 @@ impl Site {
         (form.header(), form.value(self.key.as_str()))
     }
 
-    /// Asks with some headers; none if there was no reply.
+    /// Sends a request with some headers; `None` if there was no reply.
     pub(crate) async fn send(
         &self,
         method: Method,

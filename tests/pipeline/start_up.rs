@@ -1,4 +1,4 @@
-//! What stops the start: one line that names the culprit, and an exit code.
+//! What prevents a start: one line that names the cause, and an exit code.
 
 use std::net::TcpListener;
 

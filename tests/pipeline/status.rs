@@ -1,4 +1,4 @@
-//! What a host says of itself, and what it does when it is asked too much.
+//! What a host reports about itself, and what it does when it is overloaded.
 
 use reqwest::Method;
 use twin_contract::Cloud::{Aws, Gcp};
@@ -56,7 +56,7 @@ async fn a_host_whose_data_is_gone_is_alive_but_not_ready() {
 
 #[tokio::test]
 async fn a_host_whose_function_cannot_answer_is_not_ready_and_names_it() {
-    // This folder's writer traps at every route of a writer.
+    // The writer in this folder traps on every route of a writer.
     let components = built("TWIN_TEST_COMPONENTS_DIR", "test-components");
     let host = Host::of(Aws, "writer")
         .set("TWIN_COMPONENTS_DIR", components.to_str().unwrap())
@@ -82,7 +82,7 @@ async fn a_host_whose_function_cannot_answer_is_not_ready_and_names_it() {
     assert!(lost.is_some_and(|line| !line.ends_with(" 0")), "{metrics}");
 }
 
-/// The names of a series' labels, but for those that Prometheus' histograms have of themselves.
+/// The names of a series' labels, except for those that every Prometheus histogram has.
 fn labels(series: &str) -> Vec<&str> {
     let labels = series.split_once('{').map_or("", |(_, labels)| labels);
     let pairs = labels.split(',').filter_map(|pair| pair.split_once('='));
@@ -171,7 +171,7 @@ async fn calls_beyond_the_limit_are_turned_away_and_the_others_end_well() {
         refused.assert_status(503);
         assert_eq!(refused.error_code(), "OVERLOADED");
         assert_eq!(refused.header("retry-after"), Some("1"));
-        // A load balancer sends calls elsewhere by this.
+        // This makes a load balancer send calls elsewhere.
         let ready = host.get("/readyz").await;
         assert_eq!(
             (ready.status, ready.error_code()),
@@ -179,7 +179,7 @@ async fn calls_beyond_the_limit_are_turned_away_and_the_others_end_well() {
         );
         let why = ready.field("message");
         assert!(why.contains("connector is at its limit"), "{why}");
-        // The limit is each function's own.
+        // Each function has its own limit.
         host.get("/read?device_id=d").await.assert_status(200);
         gate.open();
     };

@@ -1,4 +1,4 @@
-//! TLS to a peer: only whom the host has reason to trust gets anything.
+//! TLS to a peer: only a peer that the host has reason to trust receives anything.
 
 use std::{net::TcpStream, sync::Arc};
 

@@ -1,4 +1,4 @@
-//! `twin up`: three clouds in one process, as a deployer's file places them.
+//! `twin up`: three clouds in one process, placed by a deployer's file.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -131,7 +131,7 @@ async fn a_deployers_file_places_the_layers_and_its_simulators_payloads_pass() {
     up.stop();
 }
 
-/// A simulator's payload as the contract names things.
+/// A simulator's payload with the contract's names.
 fn as_stored(mut payload: Value) -> Value {
     let fields = payload.as_object_mut().unwrap();
     let device = fields.remove("iotDeviceId").unwrap();

@@ -20,7 +20,7 @@ use crate::samples::{TELEMETRY, any_letter, entry, everything, letter};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// How long anything may take. Only a test that fails waits that long.
+/// How long anything may take. Only a failing test waits this long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// More rows than are looked at in one batch.

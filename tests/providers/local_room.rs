@@ -31,7 +31,7 @@ use crate::samples::{TELEMETRY, any_letter, entry, everything, letter, system_er
 const MIB: u64 = 1 << 20;
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// How long anything may take. Only a test that fails waits that long.
+/// How long anything may take. Only a failing test waits this long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 async fn put(stores: &Stores, id: usize, size: usize) -> Result<Vec<Outcome>, Failure> {

@@ -1,4 +1,4 @@
-//! The numbers for `/metrics`: how much there is, of this twin alone.
+//! The numbers for `/metrics`, which count only this twin.
 
 use std::time::Duration;
 
@@ -79,7 +79,7 @@ async fn letters_events_and_circuits_are_counted(house: House) {
         ..all
     };
     assert_eq!(numbers(&stores).await, fewer);
-    // A clock that was set back makes nothing older than it is.
+    // Setting the clock back makes nothing older than it is.
     house.turn(-60_000_000);
     assert_eq!(numbers(&stores).await.oldest_letter, Some(Duration::ZERO));
 }

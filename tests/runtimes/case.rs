@@ -1,4 +1,4 @@
-//! A case: requests in order, and the reply to each, as a file says.
+//! A case: a file with requests in order, and the reply to each.
 
 use std::{
     collections::BTreeMap,
@@ -21,7 +21,7 @@ const KEY: &str = "the-key";
 /// How long `soon` may take: longer than the lease of an outbox whose holder was killed.
 const SOON: Duration = Duration::from_secs(60);
 
-/// What a file holds.
+/// The content of a file.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Case {
@@ -30,32 +30,33 @@ pub(crate) struct Case {
     /// Runtimes that do not even start this way.
     #[serde(default, rename = "not-on")]
     not_on: Vec<String>,
-    /// The only runtimes on which it can be brought about, where that is not all.
+    /// The only runtimes on which the case is possible, if not all.
     #[serde(default, rename = "only-on")]
     only_on: Vec<String>,
-    /// Variables beyond those that all cases share; `{writer}` in a value is where the writer is.
+    /// Variables beyond those that all cases share; `{writer}` in a value is the address of the writer.
     #[serde(default)]
     settings: Variables,
     step: Vec<Step>,
 }
 
-/// One thing that happens.
+/// One step.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Step {
     /// From here on these functions run, restarted on the existing data.
     run: Option<Vec<String>>,
-    /// Variables that are other ones from here on, for what is started.
+    /// Variables that have other values from here on, for functions that are started.
     #[serde(default)]
     set: Variables,
-    /// From here on these variables cannot be read, and no others, as if a vault failed for them: by what runs, too.
+    /// From here on these variables, and no others, cannot be read, as if a vault failed for them. This affects running
+    /// functions, too.
     failing: Option<Vec<String>>,
     /// A request: method and target. `{next}` in it or in the body is the cursor of the last reply that had one.
     send: Option<String>,
-    /// Beside the key.
+    /// Headers in addition to the key.
     #[serde(default)]
     headers: BTreeMap<String, String>,
-    /// In place of the key; empty for none.
+    /// Replaces the key; empty for none.
     key: Option<String>,
     /// Headers of these that are sent once more.
     #[serde(default)]
@@ -92,13 +93,13 @@ impl Case {
         case
     }
 
-    /// Whether the case can be played there.
+    /// Whether the case can be run there.
     pub(crate) fn is_for(&self, runtime: &str) -> bool {
         let among = |names: &[String]| names.iter().any(|name| name == runtime);
         !among(&self.not_on) && (self.only_on.is_empty() || among(&self.only_on))
     }
 
-    /// Plays the case and returns what was not as it should be.
+    /// Runs the case and returns what differs from the expected result.
     pub(crate) async fn play(&self, runtime: &impl Runtime) -> Vec<String> {
         let mut settings = shared_settings();
         settings.extend(self.settings.clone());
@@ -168,7 +169,7 @@ pub(crate) fn client() -> reqwest::Client {
 }
 
 impl Step {
-    /// What came, and the cursor in it.
+    /// What was received, and the cursor in it.
     async fn exchange(
         &self,
         client: &reqwest::Client,

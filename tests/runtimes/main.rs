@@ -1,8 +1,8 @@
 //! One behaviour on every runtime: the cases in `cases/` are sent to the same bytes under our host, `wasmtime serve`, Spin
 //! and a stand-in for it, and the replies compared byte by byte.
 //!
-//! Left out of the comparison is what is the runtime's own: 404 for an unmounted path, 503 at overload, headers such as
-//! `date`, and the values that a case masks because they are new each time (times of storing, causes in a runtime's words).
+//! The comparison leaves out what belongs to the runtime: 404 for an unmounted path, 503 at overload, headers such as
+//! `date`, and values that a case masks because they differ each time (times of storing, causes in a runtime's words).
 
 mod case;
 mod process;

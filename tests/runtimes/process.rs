@@ -1,4 +1,4 @@
-//! Functions as processes of their own on ports of this machine, as a placement has them on hosts of their own.
+//! Functions as separate processes on ports of this machine, as a placement has them on separate hosts.
 
 use std::{
     collections::BTreeMap,
@@ -49,7 +49,7 @@ pub(crate) struct Twin<'a, R> {
 }
 
 impl<'a, R: Runtime> Twin<'a, R> {
-    /// A twin without data of which nothing runs.
+    /// A twin without data and without running functions.
     pub(crate) fn new(runtime: &'a R, settings: Variables) -> Self {
         // All at once, so that no port is given twice.
         let listeners = PLACES.map(|(name, ..)| (name, free_port()));
@@ -65,12 +65,12 @@ impl<'a, R: Runtime> Twin<'a, R> {
         }
     }
 
-    /// Takes other values for variables; what runs keeps its own.
+    /// Changes values of variables; running functions keep the old ones.
     pub(crate) fn set(&mut self, variables: &Variables) {
         self.settings.extend(variables.clone());
     }
 
-    /// Stops what runs and starts these functions. A function that does not run is a host that is down.
+    /// Stops all functions and starts these. A function that is not running stands for a host that is down.
     pub(crate) fn run(&mut self, functions: &[String]) {
         self.stop();
         for function in functions {
@@ -161,7 +161,7 @@ impl<'a, R: Runtime> Twin<'a, R> {
                 variables.insert(url.replace("_URL", "_CLOUD"), "aws".to_owned());
             }
         }
-        // A case knows best.
+        // The case's own values take precedence.
         for (variable, value) in &self.settings {
             let value = PLACES.iter().fold(value.clone(), |value, (name, ..)| {
                 value.replace(&format!("{{{name}}}"), &place(name))
@@ -171,7 +171,7 @@ impl<'a, R: Runtime> Twin<'a, R> {
         variables
     }
 
-    /// Where the twin's data lies.
+    /// The folder with the twin's data.
     pub(crate) fn folder(&self) -> PathBuf {
         let folder = self.data.path().join("data");
         std::fs::create_dir_all(&folder).expect("a folder");
@@ -183,7 +183,7 @@ impl<'a, R: Runtime> Twin<'a, R> {
     }
 }
 
-/// A port that is free. While its function is down another process could be given it, and what runs there would be taken for
+/// A free port. While its function is down, another process could be given the port and would be mistaken for
 /// the function: so it is outside the range from which the system assigns ports.
 fn free_port() -> TcpListener {
     const FIRST: u16 = 10_000;

@@ -12,9 +12,9 @@ use twin_tests::components;
 /// Variables of the native host, by name.
 pub(crate) type Variables = BTreeMap<String, String>;
 
-/// Something that runs the functions' bytes.
+/// A program that runs the functions' bytes.
 pub(crate) trait Runtime {
-    /// A command that serves one function on a port of this machine, with its data in a folder that others use, too.
+    /// A command that serves one function on a port of this machine, with its data in a shared folder.
     fn command(&self, function: &str, port: u16, data: &Path, variables: &Variables) -> Command;
 }
 

@@ -31,7 +31,7 @@ async fn letters_of_an_earlier_spin_adapter_are_there_and_keep_their_order() {
     let database = Connection::open(twin.folder().join("sqlite_db.db")).unwrap();
     database.execute_batch(LETTERS_WITHOUT_A_TURN).unwrap();
     drop(database);
-    // Twice: the second start finds what the first has made.
+    // Twice: the second start finds what the first has created.
     for _ in 0..2 {
         twin.run(&["connector".to_owned()]);
         assert_eq!(free(&twin).await, ["c", "a", "b"]);

@@ -1,5 +1,5 @@
-//! Variables that come from a vault, as Spin's may: what is asked for how often, and what each failure of one comes to. On the
-//! stand-in for Spin, where a test sees and decides that.
+//! Variables from a vault, as Spin supports them: which are looked up how often, and the effect of each failure. On the
+//! stand-in for Spin, where a test can observe and control this.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -21,7 +21,7 @@ use crate::{
 /// How long the adapter keeps a value, in milliseconds.
 const KEPT_MS: u128 = 5_000;
 
-/// A function, a request that it takes, and the variables that decide nothing about the answer.
+/// A function, a request that it accepts, and the variables that do not affect the answer.
 struct Walk {
     function: &'static str,
     target: &'static str,
@@ -30,7 +30,7 @@ struct Walk {
     not_asked: &'static [&'static str],
 }
 
-/// Where errors go, and whether debug lines are logged, decides no answer; a peer that is not asked is not looked up.
+/// The destination of errors and debug logging do not affect an answer; a peer that is not called is not looked up.
 const WALKS: [Walk; 5] = [
     Walk {
         function: "connector",
@@ -70,7 +70,7 @@ const WALKS: [Walk; 5] = [
     },
 ];
 
-/// What the connector keeps.
+/// The letters that the connector keeps.
 const LETTERS: Walk = Walk {
     function: "connector",
     target: "/dead-letters",
@@ -92,7 +92,7 @@ impl Walk {
     }
 }
 
-/// The variables that the manifest gives to a function.
+/// The variables that the manifest passes to a function.
 fn variables_of(function: &str) -> BTreeSet<String> {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../spin.toml");
     let manifest: Table = fs::read_to_string(manifest).unwrap().parse().unwrap();
@@ -141,7 +141,7 @@ async fn no_variable_that_fails_is_taken_for_one_that_is_not_set() {
         let mut twin = Twin::new(&runtime, settings);
         for variable in variables_of(walk.function) {
             twin.vault().fail(&[&variable]);
-            // Anew, so that nothing is known from before.
+            // A new function, so that nothing is cached.
             twin.run(&names(&[walk.function]));
             let (status, text) = walk.send(&client, &twin, &variable).await;
             let logs = twin.logs();

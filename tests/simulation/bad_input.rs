@@ -1,4 +1,4 @@
-//! Input that no function takes: always a 4xx in the contract's words, on every route of every function.
+//! Input that no function accepts: always a 4xx in the contract's words, on every route of every function.
 
 use twin_host::function::{FunctionName, Request};
 use twin_tests::{

@@ -1,9 +1,9 @@
-//! Connector: when the circuit opens, and what that spares a peer (spec §4).
+//! Connector: when the circuit opens, and which attempts a peer is then spared (spec §4).
 
 use serde_json::json;
 use twin_tests::{Stage, causes, connector, failing, received, seconds, without_retries};
 
-/// Sends one message and lets the peer fail or receive it.
+/// Sends one message, which the peer fails or receives.
 async fn one(stage: &Stage, fails: bool) {
     stage.peers.answer("ingestion", move |_, _| {
         if fails { failing() } else { Ok(received("x")) }

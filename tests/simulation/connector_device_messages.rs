@@ -1,4 +1,4 @@
-//! Connector: what devices send, and the envelope it becomes.
+//! Connector: messages of devices, and the envelopes that they become.
 
 use twin_contract::Cloud;
 use twin_tests::{READING, Stage, TRACE, TRACEPARENT, connector, post, received, with_header};

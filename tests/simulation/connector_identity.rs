@@ -1,4 +1,4 @@
-//! Connector: one id from the first hop on.
+//! Connector: one id from the first hop onwards.
 
 use twin_contract::{Envelope, MessageId, digest};
 use twin_tests::{READING, Stage, connector, envelope, keyed, post, received, with_header};

@@ -1,4 +1,4 @@
-//! Connector: looking at dead letters: `GET /dead-letters` and `GET /dead-letters/{id}`.
+//! Connector: listing and showing dead letters: `GET /dead-letters` and `GET /dead-letters/{id}`.
 
 use serde_json::{Value, json};
 use twin_host::{function::Request, providers::memory::Capability};

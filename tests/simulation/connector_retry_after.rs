@@ -1,4 +1,4 @@
-//! Connector: a peer's own wish when to come again.
+//! Connector: `Retry-After`.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ async fn waits_the_larger_of_backoff_and_retry_after() {
         ("Thu, 01 Jan 2026 00:00:05 GMT", [0, 5_000, 7_000, 11_000]),
         ("Thu, 01 Jan 2026 00:00:06 GMT", [0, 6_000, 8_000, 12_000]),
         ("Wed, 31 Dec 2025 23:59:59 GMT", [0, 1_000, 3_000, 7_000]),
-        // What is found in the field besides.
+        // Other forms that gateways send.
         ("4.2", [0, 5_000, 10_000, 15_000]),
         ("+5s", [0, 5_000, 10_000, 15_000]),
         (r#""5", 2"#, [0, 5_000, 10_000, 15_000]),

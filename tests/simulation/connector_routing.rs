@@ -1,4 +1,4 @@
-//! Connector: its routes, and which next hop a message takes.
+//! Connector: its routes, and the next hop of a message.
 
 use twin_contract::Cloud;
 use twin_host::function::Request;

@@ -1,4 +1,4 @@
-//! Connector: what it sends: bytes, headers and trace.
+//! Connector: the bytes, headers and trace that it sends.
 
 use twin_tests::{READING, TRACEPARENT, connector, error, post, received, reply, with_header};
 

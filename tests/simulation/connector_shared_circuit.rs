@@ -102,7 +102,7 @@ async fn all_instances_of_a_host_share_it() {
     assert_eq!(stage.events_of("CIRCUIT_CLOSED").await.len(), 1);
 }
 
-/// So many hosts on one circuits store that takes its time, so that they get in each other's way.
+/// This many hosts on one slow store of circuits, so that they race with each other.
 async fn hosts_on_a_slow_store(count: usize) -> Vec<Stage> {
     let slow = || {
         let watch = Watch::slow(5);

@@ -7,7 +7,7 @@ use twin_tests::{
     routes::{ROUTES, Route, well},
 };
 
-/// How a key travels to each cloud.
+/// The header with the key for each cloud.
 const FORMS: [(Cloud, &str, &str); 3] = [
     (Cloud::Aws, "x-api-key", ""),
     (Cloud::Azure, "x-functions-key", ""),

@@ -9,7 +9,7 @@ use twin_tests::{
     routes::well,
 };
 
-/// Who takes envelopes, where, and a valid one.
+/// The functions that accept envelopes, with their routes and a valid envelope.
 const TAKERS: [(FunctionName, &str, &str); 4] = [
     (FunctionName::Connector, "/telemetry", ENVELOPE_L2),
     (FunctionName::Connector, "/telemetry", ENVELOPE_L3),

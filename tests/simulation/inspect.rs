@@ -1,4 +1,4 @@
-//! A component can name nothing but the capabilities of its world.
+//! A component can use nothing but the capabilities of its world.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use twin_host::{
 };
 use twin_tests::{Stage, components};
 
-/// What all components import of their worlds. Time and chance make the id of a request that came without one.
+/// What all components import from their worlds. Clock and random numbers make the id of a request that has none.
 const COMMON: [&str; 6] = [
     "credentials",
     "digest",
@@ -18,7 +18,7 @@ const COMMON: [&str; 6] = [
     "system-clock",
 ];
 
-/// What each imports besides: no more than it uses. Types are names, with nothing behind them.
+/// What each imports in addition: only what it uses. Types are only names.
 const CAPABILITIES: [(FunctionName, &[&str]); 5] = [
     (
         FunctionName::Connector,
@@ -70,7 +70,7 @@ fn each_component_imports_what_its_table_says_and_nothing_that_is_refused() {
 
 #[tokio::test(start_paused = true)]
 async fn a_component_that_imports_more_than_its_world_does_not_run() {
-    // Who is put in whose place, and what it must not ask for there.
+    // Which component replaces which, and what it must not import there.
     for (component, place, refused) in [
         (FunctionName::Reader, FunctionName::Writer, "peers"),
         (FunctionName::Writer, FunctionName::Ingestion, "records"),

@@ -1,4 +1,4 @@
-//! The runtime: a function outlives a component that misbehaves, and so do its callers.
+//! The runtime: a misbehaving component brings down neither its function nor its callers.
 
 use std::{
     sync::{Arc, Mutex},
@@ -86,12 +86,12 @@ async fn a_component_that_never_answers_is_given_up_and_replaced() {
     let stage = stage.build().await;
     let given_up = CallError::DeadlineExceeded {
         function: FunctionName::Writer,
-        // The component is to notice first.
+        // The component should notice first.
         after: Duration::from_secs(6),
     };
     assert_eq!(call(&stage, "/forever").await, Err(given_up));
     assert_eq!(stage.elapsed_ms(), 6_000);
-    // Its instance is not trusted any more: the next call is the first of another.
+    // Its instance is not used again: the next call is the first of another instance.
     assert_eq!(number(&call(&stage, "/ok").await, "call"), 1);
 }
 

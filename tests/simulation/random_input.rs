@@ -12,15 +12,15 @@ use twin_tests::routes::{ROUTES, Route};
 /// Requests to each route.
 const CASES: u32 = 1_500;
 
-/// What the functions answer with their peers well.
+/// The answers of the functions while their peers work.
 const STATUSES: [u16; 8] = [200, 202, 400, 403, 404, 405, 409, 413];
 
-/// Mostly the method that the route takes, so that more than the gate is tried.
+/// Mostly the method that the route accepts, so that more than the gate is tested.
 fn method(route: Route) -> impl Strategy<Value = String> {
     prop_oneof![9 => Just(route.method.to_owned()), 1 => "[A-Z]{0,7}"]
 }
 
-/// Names that mean something, values that need not.
+/// Names with a meaning, values with or without one.
 fn headers() -> impl Strategy<Value = Vec<(String, String)>> {
     let name = prop_oneof![
         Just("idempotency-key".to_owned()),

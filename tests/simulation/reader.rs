@@ -22,7 +22,7 @@ pub(crate) fn ids(told: &Told) -> Vec<&str> {
     ids.collect()
 }
 
-/// Five records; `b` and `c` are of one instant, `e` was stored first.
+/// Five records; `b` and `c` have the same time, `e` was stored first.
 async fn five() -> Stage {
     let stage = reader().await;
     for (seconds, id) in [(30, "e"), (0, "a"), (10, "c"), (10, "b"), (20, "d")] {

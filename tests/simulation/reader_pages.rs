@@ -8,7 +8,7 @@ use crate::reader::{ids, reader};
 async fn with_records(count: u64) -> Stage {
     let stage = reader().await;
     for number in 0..count {
-        // Three of one instant, so that pages end between them.
+        // Three with the same time, so that pages end between them.
         stage
             .put(number / 3, &format!("id-{number:04}"), "{}")
             .await;
@@ -74,7 +74,7 @@ async fn records_that_arrive_between_two_pages_shift_nothing() {
 async fn a_page_ends_at_1_mib_but_has_one_item_at_least() {
     let stage = reader().await;
     let body = |size: usize| format!(r#"{{"x":"{}"}}"#, "x".repeat(size));
-    // As large as five bodies at the limit may be, and one that is larger than any page.
+    // Five bodies of the largest permitted size, and one that is larger than any page.
     for number in 0..6 {
         let body = body(200 * 1024);
         stage.put(number, &format!("id-{number}"), &body).await;

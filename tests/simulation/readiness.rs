@@ -72,7 +72,7 @@ async fn a_function_without_an_instance_is_not_ready_and_refuses_at_once() {
         Err(Unanswering::NoInstance(WRITER))
     );
     assert_eq!(stage.elapsed_ms(), 0, "calls are refused at once");
-    // When the others are given up there is room again.
+    // When the others are abandoned, there is room again.
     tokio::time::sleep(Duration::from_secs(60)).await;
     assert_eq!(stage.runtime.ready().await, Ok(()));
     assert!(call(&stage, "/ok").await.is_ok());

@@ -1,4 +1,4 @@
-//! The runtime: many calls at once in each instance, no more than its limit, and to their end when it stops.
+//! The runtime: many calls at once in each instance, up to its limit, all of which are completed when it stops.
 
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ async fn one_instance_serves_many_calls_at_once() {
     let stage = rogue().build().await;
     let answers = calls(&stage, &["/sleep"; 2_000]).await;
     assert_eq!(stage.elapsed_ms(), 1_000);
-    // The first that wakes finds the others still asleep.
+    // The first that wakes finds the others still sleeping.
     assert_eq!(number(&answers[0], "under_way"), 2_000);
     assert!(answers.iter().all(Result::is_ok));
 }

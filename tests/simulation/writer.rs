@@ -1,4 +1,4 @@
-//! Writer: nothing is acknowledged that is not stored, nothing stored twice, nothing changed.
+//! Writer: only what is stored is acknowledged, nothing is stored twice, nothing is changed.
 
 use serde_json::json;
 use twin_contract::digest;
@@ -22,7 +22,7 @@ fn write(id: &str, body: &str) -> Request {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_received_is_stored_byte_by_byte() {
-    // Spaces, digits that no float holds, escapes, unknown fields: all of it is the sender's.
+    // Spaces, digits that no float can represent, escapes, unknown fields: all of it is kept.
     let body = "{ \"source_cloud\":\"google\", \"target_layer\":\"L3\",\"message_type\":\"telemetry\",\n\
         \"timestamp\":\"2026-01-01T00:00:00.5Z\",\"payload\":{\"device_id\":\"d\\u0031\",\"a\":1.50,\
         \"b\":123456789012345678901234567890.10, \"c\":\"\\u00e4\\/\",\"d\":-0.0e-400},\"x-unknown\":{ \"y\":[ ] } }";
@@ -66,7 +66,7 @@ async fn without_an_id_of_the_sender_the_envelope_gets_the_digest_of_its_bytes()
 async fn the_same_id_with_the_same_payload_is_answered_the_same_and_stored_once() {
     let stage = writer().await;
     let first = stage.call(write("id-1", ENVELOPE_L3)).await;
-    // Another way, the same payload: the record stays as it was first stored.
+    // Another envelope with the same payload: the record stays as it was first stored.
     for again in [
         ENVELOPE_L3.to_owned(),
         ENVELOPE_L3.replace("azure", "gcp"),

@@ -1,4 +1,4 @@
-//! `spin:sqlite` over a file that processes share: SQLite as it is by default, and rows that come as they are asked for.
+//! `spin:sqlite` on a file that processes share: SQLite with its defaults, and rows that are fetched one by one.
 
 use std::{
     pin::Pin,
@@ -25,7 +25,7 @@ use crate::{
     platform::{Imports, State},
 };
 
-/// What a component holds as a connection.
+/// The connection of a component.
 #[allow(unreachable_pub, reason = "the bindings export it again")]
 pub struct Connection(Arc<Mutex<rusqlite::Connection>>);
 

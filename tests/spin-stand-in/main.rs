@@ -21,12 +21,12 @@ use wasmtime_wasi_http::{Error, WasiBody, handler::ProxyHandler, io::TokioIo};
 
 use crate::{manifest::App, platform::Instances};
 
-/// What is understood of Spin's command line.
+/// The supported part of Spin's command line.
 #[derive(Parser)]
 enum Command {
     /// Serves a component until it is killed.
     Up {
-        /// Said to Spin, which would talk otherwise.
+        /// For Spin, which would print messages otherwise.
         #[arg(long)]
         quiet: bool,
         /// The manifest.

@@ -1,4 +1,4 @@
-//! The manifest: what it gives to one component, with the values that variables have here and now.
+//! The manifest: what it gives to one component, with the current values of variables.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,15 +16,15 @@ pub(crate) struct App {
     pub(crate) id: String,
     /// Where it serves.
     pub(crate) address: SocketAddr,
-    /// Its routes; one that ends in `/...` takes everything below, too.
+    /// Its routes; one that ends in `/...` also matches everything below it.
     routes: Vec<String>,
     /// The component, composed with its dependency.
     pub(crate) composition: Vec<u8>,
     /// Its variables.
     pub(crate) variables: BTreeMap<String, String>,
-    /// Where a test makes them fail.
+    /// The vault in which a test makes them fail.
     pub(crate) vault: Vault,
-    /// The file of the database `default`, if it may open that.
+    /// The file of the database `default`, if the component may open it.
     pub(crate) database: Option<PathBuf>,
     /// Scheme, host and port of what it may call.
     pub(crate) hosts: BTreeSet<String>,

@@ -1,7 +1,7 @@
-//! Requests out: to whom the manifest permits, over plain HTTP on a connection of its own each.
+//! Outgoing requests: to hosts that the manifest permits, over plain HTTP, each on its own connection.
 //!
-//! As Spin does it, `self.alt` is this app, and `X.spin.internal` is its component X. Of that no other runs here, and a
-//! request to one that does not run ends the instance that sent it.
+//! As in Spin, `self.alt` is this app, and `X.spin.internal` is its component X. No other component runs here, and a
+//! request to one that is not running ends the instance that sent it.
 
 use std::{mem, sync::Arc};
 
@@ -12,7 +12,7 @@ use wasmtime_wasi_http::{Error, RequestOptions, Result, WasiBody, WasiHttpHooks,
 
 use crate::manifest::App;
 
-/// The way to whom a component may call.
+/// Sends requests to the hosts that a component may call.
 pub(crate) struct Network(pub(crate) Arc<App>);
 
 type Ending = Box<dyn Future<Output = Result<()>> + Send>;

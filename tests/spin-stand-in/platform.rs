@@ -1,4 +1,4 @@
-//! What a component finds around it, and the instances in which its calls run.
+//! The environment of a component, and the instances in which its calls run.
 
 use std::{
     future,
@@ -127,7 +127,7 @@ impl HandlerState for Instances {
     }
 }
 
-/// How long an instance lives, and what it takes: everything, until it traps.
+/// How long an instance lives and which calls it takes: all, until it traps.
 pub(crate) struct Worker;
 
 impl WorkerState for Worker {

@@ -1,4 +1,4 @@
-//! `spin:variables`: the component's own, as the manifest gives them, and a provider that may fail for some.
+//! `spin:variables`: the component's variables from the manifest, and a provider that may fail for some.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ impl<T: Send> HostWithStore<T> for Imports {
         Ok(match app.variables.get(&name) {
             // Spin asks its providers only for variables that the component has.
             None => Err(Error::Undefined(name)),
-            // In the words of Spin's own provider for Vault.
+            // The text of Spin's own provider for Vault.
             Some(_) if app.vault.fails(&name) => Err(Error::Provider(
                 "Failed to check Vault for config".to_owned(),
             )),

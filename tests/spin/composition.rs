@@ -1,4 +1,4 @@
-//! Composes each function with the adapter as Spin does, and looks at what is left to import.
+//! Composes each function with the adapter as Spin does, and checks the remaining imports.
 
 use std::{collections::BTreeSet, path::PathBuf};
 
@@ -19,7 +19,7 @@ fn file(function: &str) -> PathBuf {
     components().join(format!("{function}.wasm"))
 }
 
-/// What Spin gives a component.
+/// The interfaces that Spin offers to a component.
 fn offered() -> BTreeSet<&'static str> {
     include_str!("spin-4.1-interfaces.txt")
         .lines()

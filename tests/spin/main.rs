@@ -1,5 +1,5 @@
-//! The same bytes under Spin, as far as that can be told without a Spin: that what it composes is whole and asks for nothing
-//! it does not have, and that the manifests say nothing that does not exist.
+//! The same bytes under Spin, as far as this can be tested without Spin: the composition is complete and imports nothing
+//! that Spin lacks, and the manifests name only things that exist.
 
 mod composition;
 mod manifest;

@@ -1,4 +1,4 @@
-//! The manifests: what they name exists, what they use is declared, and nothing is permitted to more than needs it.
+//! The manifests: what they name exists, what they use is declared, and nothing is permitted beyond what is needed.
 
 use std::{
     collections::BTreeSet,
@@ -9,7 +9,7 @@ use std::{
 use toml::{Table, Value};
 use twin_contract::Peer;
 
-/// What the adapter may be lent.
+/// What may be shared with the adapter.
 const INHERITED: [&str; 3] = ["variables", "sqlite_databases", "allowed_outbound_hosts"];
 
 fn root() -> PathBuf {
@@ -192,7 +192,7 @@ fn the_adapter_is_lent_what_it_needs_and_each_function_its_own_peers_only() {
             assert_eq!(inherited, INHERITED, "{place}");
             let variables = component["variables"].as_table().unwrap();
             let hosts = component["allowed_outbound_hosts"].as_array().unwrap();
-            // Itself, where a peer may be in the same app: the adapter asks whether that runs.
+            // The app itself, if a peer may be in the same app: the adapter asks whether it is running.
             let in_the_app = variables.keys().any(|variable| {
                 let default = manifest["variables"][variable].get("default");
                 default.is_some_and(|default| text(default).contains(".spin.internal/"))

@@ -1,17 +1,17 @@
-//! Bodies that the functions take, and the same with one thing changed.
+//! Bodies that the functions accept, and the same with one change.
 
 use serde_json::{Map, Value};
 
 /// What a device sends.
 pub const READING: &str = r#"{"device_id":"d1","time":"2026-01-01T00:00:00Z","t":1.50}"#;
-/// What an ingestion takes.
+/// What an ingestion accepts.
 pub const ENVELOPE_L2: &str = r#"{"source_cloud":"azure","target_layer":"L2","message_type":"telemetry","timestamp":"2026-01-01T00:00:00Z","payload":{"device_id":"d1","t":1.50},"trace_id":"abc-123"}"#;
-/// What a writer takes.
+/// What a writer accepts.
 pub const ENVELOPE_L3: &str = r#"{"source_cloud":"azure","target_layer":"L3","message_type":"telemetry","timestamp":"2026-01-01T00:00:00Z","payload":{"device_id":"d1","t":1.50},"trace_id":"abc-123"}"#;
-/// What an error reporter takes.
+/// What an error reporter accepts.
 pub const SYSTEM_ERROR: &str = r#"{"twin_id":"twin-001","cloud_provider":"azure","severity":"CRITICAL","component":"L2-Persister","error_code":"DB_WRITE_FAIL","message":"quota exceeded","timestamp":"2026-01-01T00:00:00Z","raw_data":"{ }"}"#;
 
-/// A body with a field set to a JSON value; `path` is the field's name, those of the objects around it in front.
+/// A body with a field set to a JSON value; `path` is the field's name, preceded by those of the enclosing objects.
 pub fn with(body: &str, path: &str, value: &str) -> String {
     let value = serde_json::from_str(value).unwrap();
     edit(body, path, |object, name| {

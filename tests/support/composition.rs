@@ -6,7 +6,7 @@ use wac_graph::{CompositionGraph, EncodeOptions, NodeId, types::Package};
 
 /// Two components in one.
 pub struct Composition {
-    /// The whole, which is valid.
+    /// The composed component, which is valid.
     pub bytes: Vec<u8>,
     /// What it still imports.
     pub imports: BTreeSet<String>,
@@ -41,7 +41,7 @@ pub fn compose(component: &Path, package: &str, dependency: &Path) -> Compositio
             .unwrap();
         graph.export(export, name).unwrap();
     }
-    // Encoding validates: types that do not fit together would show here.
+    // Encoding validates: incompatible types would fail here.
     let bytes = graph.encode(EncodeOptions::default());
     let imports = graph.imports().map(|(name, ..)| name.to_owned());
     Composition {

@@ -1,4 +1,4 @@
-//! Every route of every function, with a request that it takes: for rules that hold on all of them.
+//! Every route of every function, with a request that it accepts, for rules that hold on all of them.
 
 use twin_host::function::{FunctionName, Request};
 
@@ -11,7 +11,7 @@ use crate::{
 /// A route.
 #[derive(Clone, Copy, Debug)]
 pub struct Route {
-    /// Whose it is.
+    /// Its function.
     pub function: FunctionName,
     /// `GET`, `POST` or `DELETE`.
     pub method: &'static str,
@@ -19,9 +19,9 @@ pub struct Route {
     pub target: &'static str,
     /// A valid body.
     pub body: &'static str,
-    /// What the path allows.
+    /// The methods that the path allows.
     pub allow: &'static str,
-    /// What a valid request gets, if the peers are well.
+    /// The status of a valid request while the peers work.
     pub status: u16,
     /// Whether it is for operators, where they have a key of their own.
     pub operation: bool,
@@ -84,7 +84,7 @@ pub const ROUTES: [Route; 10] = [
 ];
 
 impl Route {
-    /// A request that the route takes, with the valid key of AWS's form.
+    /// A request that the route accepts, with the valid key in AWS's form.
     pub fn request(&self) -> Request {
         match self.method {
             "GET" => get(self.target),
@@ -101,13 +101,13 @@ impl Route {
         }
     }
 
-    /// The function on a stage with peers that take everything.
+    /// The function on a stage with peers that accept everything.
     pub async fn stage(&self) -> Stage {
         well(Stage::of(self.function)).await
     }
 }
 
-/// A stage with peers that take everything; a remote reader is not among them.
+/// A stage with peers that accept everything, without a remote reader.
 pub async fn well(builder: StageBuilder) -> Stage {
     let stage = builder.build().await;
     for peer in ["ingestion", "writer"] {

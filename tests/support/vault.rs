@@ -1,5 +1,5 @@
-//! The variables of the stand-in for Spin as a vault would give them: a test makes some of them fail, and sees which were
-//! asked for. Both sides share the folder of the data.
+//! The variables of the stand-in for Spin, as from a vault: a test makes some of them fail, and sees which were
+//! requested. Both sides share the data folder.
 
 use std::{
     fs::{self, File},
@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// What tests and stand-in say to each other about variables, in files. Names are those of Spin: lower case.
+/// What tests and stand-in exchange about variables, in files. Names are those of Spin, in lower case.
 pub struct Vault {
     failing: PathBuf,
     asked: PathBuf,
@@ -22,7 +22,7 @@ impl Vault {
         }
     }
 
-    /// From now on these variables fail, and no others; processes that run see it, too.
+    /// From now on these variables, and no others, fail, also in running processes.
     pub fn fail(&self, names: &[impl AsRef<str>]) {
         let names: Vec<_> = names.iter().map(AsRef::as_ref).collect();
         // A reader at this moment sees either the old names or the new ones.
