@@ -1,13 +1,14 @@
 //! Who is calling: the check of a presented key, in the words of the WIT (spec §2).
 
-use twin_contract::{Cloud, KeyRefusal, KeyRing, Role};
+use async_trait::async_trait;
+use twin_contract::{Cloud, KeyRefusal, KeyRing};
 
 pub use twin_contract::HeaderForm;
 
-use crate::{
-    bindings::credentials::{Caller, Denied, Role as CallersRole},
-    config::Config,
-    secrets::Secret,
+use crate::{config::Config, secrets::Secret};
+use twin_capabilities::{
+    Verifier,
+    credentials::{Caller, Denied, Presented, Role},
 };
 
 /// The keys that are valid now, in the form of the own cloud. It keeps their digests only.
@@ -44,11 +45,7 @@ impl Credentials {
         match self.0.verify(headers) {
             Ok(known) => Ok(Caller {
                 name: known.name,
-                role: match known.role {
-                    Role::Any => CallersRole::Any,
-                    Role::Hop => CallersRole::Hop,
-                    Role::Operator => CallersRole::Operator,
-                },
+                role: known.role,
             }),
             Err(KeyRefusal::Missing) => Err(Denied::Missing),
             Err(KeyRefusal::Wrong) => Err(Denied::Wrong),
@@ -61,9 +58,13 @@ impl Credentials {
     /// As for [`Self::verify`].
     pub fn may_operate(&self, headers: &[(String, String)]) -> Result<bool, Denied> {
         let caller = self.verify(headers)?;
-        Ok(matches!(
-            caller.role,
-            CallersRole::Any | CallersRole::Operator
-        ))
+        Ok(matches!(caller.role, Role::Any | Role::Operator))
+    }
+}
+
+#[async_trait]
+impl Verifier for Credentials {
+    async fn verify(&self, presented: Presented) -> Result<Caller, Denied> {
+        Self::verify(self, &presented.headers)
     }
 }

@@ -11,15 +11,14 @@ use tokio::{
 };
 
 use crate::{
-    bindings::types::Failure,
     config::{Config, ConfigError},
     credentials::Credentials,
     function::{FunctionName, Functions},
     imports::Capabilities,
     ingress::{IngressSettings, Readiness, http},
     observed::Observed,
-    outbox::{Announced, Forwarder},
-    peers::PeerSender,
+    outbox::Forwarder,
+    peers::{Caller, PeerSender},
     providers::{
         Health, Stores,
         local::{Local, LocalError, LocalSettings},
@@ -28,6 +27,7 @@ use crate::{
     runtime::{Runtime, RuntimeError, RuntimeSettings, Sandbox, Time},
     telemetry::metrics,
 };
+use twin_capabilities::{Settings, Verifier, types::Failure};
 
 /// Why a host does not start.
 #[derive(Debug, thiserror::Error)]
@@ -112,10 +112,14 @@ impl Host {
             source,
         })?;
         let config = Arc::new(config);
-        let announced = Announced::new(stores.error_topic);
-        stores.error_topic = announced.clone();
-
         let peers = Arc::new(PeerSender::new(Arc::clone(&config))?);
+        let forwarder = stores
+            .outbox
+            .clone()
+            .map(|outbox| Forwarder::new(outbox, peers.of(Caller::Host)));
+        if let Some(forwarder) = &forwarder {
+            stores.error_topic = forwarder.announced(stores.error_topic);
+        }
         let runtime = start_runtime(sandbox, &config, &stores, &peers).await?;
         let functions: Arc<dyn Functions> = runtime.clone();
         peers.mount(Arc::downgrade(&functions));
@@ -129,7 +133,11 @@ impl Host {
         let runs = Arc::clone(&runtime);
         settings.metrics = Arc::new(Observed::new(config.cloud, runs, stores.statistics));
         let ingress = http::serve(listener, functions, settings, stopped.clone());
-        let forwarder = Forwarder::new(announced, peers.clone()).run(stopped);
+        let forwarding = async move {
+            if let Some(forwarder) = forwarder {
+                forwarder.run(stopped).await;
+            }
+        };
         tracing::info!(
             twin = config.twin,
             cloud = config.cloud.as_str(),
@@ -144,7 +152,7 @@ impl Host {
             address,
             stop,
             ingress: tokio::spawn(ingress),
-            forwarder: tokio::spawn(forwarder),
+            forwarder: tokio::spawn(forwarding),
         })
     }
 
@@ -197,15 +205,12 @@ async fn start_runtime(
         deadline: config.delivery.function_deadline,
         ..RuntimeSettings::new(config.code.components_dir.clone())
     };
-    let credentials = Arc::new(Credentials::of(config));
+    let verifier: Arc<dyn Verifier> = Arc::new(Credentials::of(config));
     let capabilities = |function| Capabilities {
         function,
-        settings: {
-            let config = Arc::clone(config);
-            Arc::new(move |name| Ok(config.setting(name)))
-        },
-        credentials: Arc::clone(&credentials),
-        peers: peers.clone(),
+        settings: Arc::clone(config) as Arc<dyn Settings>,
+        verifier: Arc::clone(&verifier),
+        peers: peers.of(function),
         stores: stores.clone(),
         // The runtime puts its own in place of this.
         draining: watch::channel(false).1,

@@ -130,7 +130,7 @@ mod tests {
     use twin_delivery::StoreTime;
 
     use super::*;
-    use crate::bindings::types::Failure;
+    use twin_capabilities::types::Failure;
 
     /// A store that answers as often as it is let, and counts how often it is asked.
     struct Store {

@@ -10,21 +10,17 @@ use tokio::{
     sync::{Notify, watch},
     time::sleep,
 };
-use twin_contract::{
-    Severity as Shown, SystemError as Document,
-    reply::{Custody, is_refused_for_good},
-};
+use twin_contract::reply::{Custody, is_refused_for_good};
 
 use crate::{
-    bindings::{
-        error_topic::{Severity, SystemError},
-        peers::{Failure as SendFailure, Request},
-        types::Failure,
-    },
     enduring,
-    function::FunctionName,
-    peers::Peers,
-    providers::{ErrorTopic, Event},
+    providers::{ErrorTopic, Event, Outbox},
+};
+use twin_capabilities::{
+    Peers,
+    error_topic::SystemError,
+    peers::{Outgoing, Peer, Request, SendFailure},
+    types::Failure,
 };
 
 /// Events handed out at once.
@@ -39,20 +35,10 @@ const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// The waits after a failure: doubled from the first to the second.
 const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
-/// An error topic that tells the forwarder when something was published.
-pub struct Announced {
+/// An error topic that notifies the forwarder when something was published.
+struct Announced {
     topic: Arc<dyn ErrorTopic>,
-    published: Notify,
-}
-
-impl Announced {
-    /// Around a provider's topic.
-    pub fn new(topic: Arc<dyn ErrorTopic>) -> Arc<Self> {
-        Arc::new(Self {
-            topic,
-            published: Notify::new(),
-        })
-    }
+    published: Arc<Notify>,
 }
 
 #[async_trait]
@@ -62,23 +48,12 @@ impl ErrorTopic for Announced {
         self.published.notify_one();
         Ok(())
     }
-
-    async fn pending(&self, limit: u32, lease: Duration) -> Result<Vec<Event>, Failure> {
-        self.topic.pending(limit, lease).await
-    }
-
-    async fn settle(&self, event_id: String) -> Result<(), Failure> {
-        self.topic.settle(event_id).await
-    }
-
-    async fn release(&self, event_id: String) -> Result<(), Failure> {
-        self.topic.release(event_id).await
-    }
 }
 
 /// Delivers what is in the outbox.
 pub struct Forwarder {
-    outbox: Arc<Announced>,
+    outbox: Arc<dyn Outbox>,
+    published: Arc<Notify>,
     peers: Arc<dyn Peers>,
 }
 
@@ -104,8 +79,20 @@ enum Delivery {
 
 impl Forwarder {
     /// From this outbox, through these peers.
-    pub fn new(outbox: Arc<Announced>, peers: Arc<dyn Peers>) -> Self {
-        Self { outbox, peers }
+    pub fn new(outbox: Arc<dyn Outbox>, peers: Arc<dyn Peers>) -> Self {
+        Self {
+            outbox,
+            published: Arc::default(),
+            peers,
+        }
+    }
+
+    /// The same topic, which wakes this forwarder when something is published.
+    pub fn announced(&self, topic: Arc<dyn ErrorTopic>) -> Arc<dyn ErrorTopic> {
+        Arc::new(Announced {
+            topic,
+            published: Arc::clone(&self.published),
+        })
     }
 
     /// Delivers until `stop` becomes true.
@@ -127,7 +114,7 @@ impl Forwarder {
                 Round::Empty => {
                     wait = BACKOFF.0;
                     tokio::select! {
-                        () = self.outbox.published.notified() => {}
+                        () = self.published.notified() => {}
                         () = sleep(LOOK_AGAIN) => {}
                     }
                 }
@@ -193,14 +180,15 @@ impl Forwarder {
                 header("content-type", "application/json"),
                 header("idempotency-key", &event.id),
             ],
-            body: document(&event.error).to_json(),
+            body: event.error.to_json(),
         };
-        // The topic is nobody's function; what counts is that it is not the reporter, which is bound to itself by no name.
-        let caller = FunctionName::Connector;
-        let sent = self
-            .peers
-            .send(caller, "error-reporter".to_owned(), request, TIMEOUT);
-        match sent.await {
+        let message = Outgoing {
+            peer: Peer::ErrorReporter,
+            request,
+            timeout: TIMEOUT,
+        };
+        let sent = self.peers.send(vec![message]).await.pop();
+        match sent.unwrap_or(Err(SendFailure::UnknownPeer)) {
             Ok(reply) if Custody::of_reply(reply.status, &reply.body).is_some() => Delivery::Done,
             Ok(reply) if is_refused_for_good(reply.status, &reply.body) => {
                 // It will never be taken; it must not stand in the way of the others.
@@ -226,24 +214,6 @@ impl Forwarder {
     }
 }
 
-fn document(error: &SystemError) -> Document {
-    let error = error.clone();
-    Document {
-        twin_id: error.twin_id,
-        cloud_provider: error.cloud_provider,
-        severity: match error.severity {
-            Severity::Critical => Shown::Critical,
-            Severity::Warning => Shown::Warning,
-            Severity::Info => Shown::Info,
-        },
-        component: error.component,
-        error_code: error.error_code,
-        message: error.message,
-        timestamp: error.timestamp,
-        raw_data: error.raw_data,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::{
@@ -251,10 +221,12 @@ mod tests {
         atomic::{AtomicU32, Ordering},
     };
 
+    use twin_capabilities::error_topic::Severity;
     use twin_contract::reply::Custody;
 
     use super::*;
-    use crate::{bindings::peers::Reply, providers::memory::Memory};
+    use crate::providers::memory::Memory;
+    use twin_capabilities::peers::Reply;
 
     /// A reporter whose way there panics so many times, and then takes what it is sent.
     struct Reporter {
@@ -264,27 +236,28 @@ mod tests {
 
     #[async_trait]
     impl Peers for Reporter {
-        async fn send(
-            &self,
-            _caller: FunctionName,
-            _peer: String,
-            request: Request,
-            _timeout: Duration,
-        ) -> Result<Reply, SendFailure> {
+        async fn send(&self, messages: Vec<Outgoing>) -> Vec<Result<Reply, SendFailure>> {
             let left = self.panics.load(Ordering::SeqCst);
             self.panics.store(left.saturating_sub(1), Ordering::SeqCst);
             assert_eq!(left, 0, "as it should");
-            let ids = request.headers.into_iter();
+            let messages = messages.into_iter();
+            messages.map(|message| Ok(self.take(message))).collect()
+        }
+    }
+
+    impl Reporter {
+        fn take(&self, message: Outgoing) -> Reply {
+            let ids = message.request.headers.into_iter();
             let id = ids
                 .filter_map(|(name, id)| (name == "idempotency-key").then_some(id))
                 .collect::<String>();
             let body = Custody::Received.body(&id);
             self.taken.lock().unwrap().push(id);
-            Ok(Reply {
+            Reply {
                 status: 200,
                 headers: Vec::new(),
                 body,
-            })
+            }
         }
     }
 
@@ -304,16 +277,17 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_panic_on_the_way_does_not_end_forwarding() {
         // By a clock that stands still, an event that was on its way when something panicked stays leased.
-        let outbox = Announced::new(Memory::new(Arc::new(|| 0)).stores().error_topic);
+        let stores = Memory::new(Arc::new(|| 0)).stores();
         let reporter = Arc::new(Reporter {
             panics: AtomicU32::new(3),
             taken: Mutex::default(),
         });
         let (_stop, stopped) = watch::channel(false);
-        let forwarder = Forwarder::new(outbox.clone(), reporter.clone());
+        let forwarder = Forwarder::new(stores.outbox.unwrap(), reporter.clone());
+        let topic = forwarder.announced(stores.error_topic);
         tokio::spawn(forwarder.run(stopped));
         for code in ["A", "B", "C", "D"] {
-            outbox.publish(error(code)).await.unwrap();
+            topic.publish(error(code)).await.unwrap();
             sleep(BACKOFF.1).await;
         }
         assert_eq!(reporter.taken.lock().unwrap().len(), 1);

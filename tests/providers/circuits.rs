@@ -3,10 +3,8 @@
 use std::collections::HashSet;
 
 use futures_util::future::join_all;
-use twin_host::{
-    bindings::circuits::{Circuit, SwapFailure},
-    providers::Stores,
-};
+use twin_capabilities::circuits::{Circuit, SwapFailure};
+use twin_host::providers::Stores;
 
 use crate::house::House;
 

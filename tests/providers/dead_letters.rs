@@ -1,8 +1,8 @@
 //! Dead letters: storing and listing. Taking them out again is in `leases`.
 
-use twin_host::bindings::{
-    dead_letter_replay::{Page, Place},
+use twin_capabilities::{
     dead_letters::Letter,
+    dead_letters::{Page, Place},
 };
 use twin_host::providers::Stores;
 

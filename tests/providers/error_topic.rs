@@ -3,10 +3,8 @@
 use std::{collections::HashSet, time::Duration};
 
 use futures_util::future::join_all;
-use twin_host::{
-    bindings::error_topic::{Severity, SystemError},
-    providers::{Event, Stores},
-};
+use twin_capabilities::error_topic::{Severity, SystemError};
+use twin_host::providers::{Event, Stores};
 
 use crate::{house::House, samples::system_error};
 
@@ -28,7 +26,13 @@ async fn publish(stores: &Stores, error_code: &str) {
 
 async fn pending(stores: &Stores, limit: u32) -> Vec<Event> {
     let lease = Duration::from_secs(1);
-    stores.error_topic.pending(limit, lease).await.unwrap()
+    stores
+        .outbox
+        .as_ref()
+        .unwrap()
+        .pending(limit, lease)
+        .await
+        .unwrap()
 }
 
 fn codes(events: &[Event]) -> Vec<&str> {
@@ -90,7 +94,13 @@ async fn an_event_is_handed_to_one_at_a_time(house: House) {
     assert_eq!(second[0].attempts, 2);
 
     publish(&stores, "B").await;
-    let forever = stores.error_topic.pending(1, Duration::MAX).await.unwrap();
+    let forever = stores
+        .outbox
+        .as_ref()
+        .unwrap()
+        .pending(1, Duration::MAX)
+        .await
+        .unwrap();
     assert_eq!(codes(&forever), ["B"]);
     house.turn(i64::from(u32::MAX) * 1_000_000);
     assert_eq!(codes(&pending(&stores, 2).await), ["A"]);
@@ -117,7 +127,7 @@ async fn a_settled_event_is_gone(house: House) {
 
     // Twice, as two forwarders would whose leases overlapped.
     for _ in 0..2 {
-        let settle = stores.error_topic.settle(events[0].id.clone());
+        let settle = stores.outbox.as_ref().unwrap().settle(events[0].id.clone());
         settle.await.unwrap();
     }
 
@@ -131,7 +141,13 @@ async fn a_released_event_is_free(house: House) {
     let stores = house.open();
     publish(&stores, "A").await;
     let event = pending(&stores, 1).await.remove(0);
-    stores.error_topic.release(event.id.clone()).await.unwrap();
+    stores
+        .outbox
+        .as_ref()
+        .unwrap()
+        .release(event.id.clone())
+        .await
+        .unwrap();
     assert_eq!(
         pending(&stores, 1).await,
         [Event {
@@ -139,7 +155,13 @@ async fn a_released_event_is_free(house: House) {
             ..event
         }]
     );
-    stores.error_topic.release("none".to_owned()).await.unwrap();
+    stores
+        .outbox
+        .as_ref()
+        .unwrap()
+        .release("none".to_owned())
+        .await
+        .unwrap();
 }
 
 async fn events_belong_to_a_twin(house: House) {
@@ -147,7 +169,13 @@ async fn events_belong_to_a_twin(house: House) {
     publish(&stores, "A").await;
     assert!(pending(&other, 1).await.is_empty());
     let event = pending(&stores, 1).await.remove(0);
-    other.error_topic.settle(event.id).await.unwrap();
+    other
+        .outbox
+        .as_ref()
+        .unwrap()
+        .settle(event.id)
+        .await
+        .unwrap();
     house.turn(1_000_000);
     assert_eq!(codes(&pending(&stores, 1).await), ["A"]);
 }

@@ -3,13 +3,11 @@
 use std::collections::HashSet;
 
 use futures_util::future::join_all;
-use twin_host::{
-    bindings::{
-        dead_letter_replay::{Lease, Place, Selection, Summary, Taken},
-        dead_letters::Letter,
-    },
-    providers::Stores,
+use twin_capabilities::{
+    dead_letters::Letter,
+    dead_letters::{Lease, Place, Selection, Summary, Taken},
 };
+use twin_host::providers::Stores;
 
 use crate::{
     house::House,

@@ -5,18 +5,18 @@ use std::{fs, os::unix::fs::PermissionsExt, path::Path, thread, time::Duration};
 use futures_util::{future::join_all, poll};
 use rusqlite::{Connection, TransactionBehavior};
 use tempfile::tempdir;
-use twin_host::{
-    bindings::{
-        records::{Order, Outcome},
-        types::Failure,
-    },
-    providers::{
-        Stores,
-        local::{Local, LocalError},
-    },
+use twin_capabilities::{
+    records::{Order, Outcome},
+    types::Failure,
+};
+use twin_host::providers::{
+    Stores,
+    local::{Local, LocalError},
 };
 
-use crate::samples::{TELEMETRY, any_letter, entry, everything, letter, only, system_error};
+use crate::samples::{
+    PutAll as _, TELEMETRY, any_letter, entry, everything, letter, only, system_error,
+};
 
 const DATABASE: &str = "twin.db";
 
@@ -48,7 +48,7 @@ async fn a_reopened_folder_has_all_that_was_acknowledged() {
         .collect();
     stores
         .records
-        .put(TELEMETRY.to_owned(), entries)
+        .put_all(TELEMETRY.to_owned(), entries)
         .await
         .unwrap();
     stores.dead_letters.push(letter("a")).await.unwrap();
@@ -105,7 +105,9 @@ async fn a_reopened_folder_has_all_that_was_acknowledged() {
         Ok(true)
     );
     let events = stores
-        .error_topic
+        .outbox
+        .as_ref()
+        .unwrap()
         .pending(10, Duration::ZERO)
         .await
         .unwrap();
@@ -127,7 +129,7 @@ async fn what_was_begun_is_finished_before_the_folder_closes() {
     let stores = open(folder.path());
     for number in 0..100 {
         let entries = vec![entry(number, &format!("at-{number}"), "body")];
-        let mut put = stores.records.put(TELEMETRY.to_owned(), entries);
+        let mut put = stores.records.put_all(TELEMETRY.to_owned(), entries);
         // Begun, and nobody waits for the end.
         let _ = poll!(&mut put);
     }
@@ -228,7 +230,7 @@ async fn a_full_queue_turns_away_at_once_and_keeps_what_it_took() {
     let stores = open(folder.path());
     let put = |number| {
         let entries = vec![entry(number, &format!("at-{number}"), "body")];
-        stores.records.put(TELEMETRY.to_owned(), entries)
+        stores.records.put_all(TELEMETRY.to_owned(), entries)
     };
     let mut waiting = Vec::new();
     let mut turned_away = 0;

@@ -11,12 +11,10 @@ use std::{
 
 use rusqlite::Connection;
 use tempfile::tempdir;
-use twin_host::{
-    bindings::records::Order,
-    providers::local::{Expired, Local, LocalSettings},
-};
+use twin_capabilities::records::Order;
+use twin_host::providers::local::{Expired, Local, LocalSettings};
 
-use crate::samples::{TELEMETRY, any_letter, entry, everything, letter};
+use crate::samples::{PutAll as _, TELEMETRY, any_letter, entry, everything, letter};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -57,7 +55,7 @@ async fn store(local: &Local, from: usize, records: usize, letters: usize) {
     let entries = (from..from + records).map(|number| entry(1, &format!("{number}"), "body"));
     stores
         .records
-        .put(TELEMETRY.to_owned(), entries.collect())
+        .put_all(TELEMETRY.to_owned(), entries.collect())
         .await
         .unwrap();
     for number in from..from + letters {

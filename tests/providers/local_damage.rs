@@ -9,21 +9,19 @@ use std::{
 
 use rusqlite::Connection;
 use tempfile::tempdir;
+use twin_capabilities::{
+    error_topic::{Severity, SystemError},
+    records::{Order, Outcome},
+    types::Failure,
+};
 use twin_contract::Cloud;
-use twin_host::{
-    bindings::{
-        error_topic::{Severity, SystemError},
-        records::{Order, Outcome},
-        types::Failure,
-    },
-    providers::{
-        Stores,
-        local::{Local, LocalSettings},
-        system_clock,
-    },
+use twin_host::providers::{
+    Stores,
+    local::{Local, LocalSettings},
+    system_clock,
 };
 
-use crate::samples::{TELEMETRY, any_letter, entry, everything, letter, only};
+use crate::samples::{PutAll as _, TELEMETRY, any_letter, entry, everything, letter, only};
 
 fn open(folder: &Path) -> Stores {
     let settings = LocalSettings {
@@ -42,7 +40,9 @@ fn change(folder: &Path, sql: &str) {
 
 async fn events(stores: &Stores) -> Vec<SystemError> {
     let pending = stores
-        .error_topic
+        .outbox
+        .as_ref()
+        .unwrap()
         .pending(100, Duration::ZERO)
         .await
         .unwrap();
@@ -67,7 +67,7 @@ async fn a_damaged_record_is_reported_once_and_the_rest_is_served() {
             .collect();
         stores
             .records
-            .put(TELEMETRY.to_owned(), entries)
+            .put_all(TELEMETRY.to_owned(), entries)
             .await
             .unwrap();
         change(folder.path(), sql);
@@ -116,7 +116,7 @@ async fn a_message_that_is_sent_again_repairs_its_record() {
     let stores = open(folder.path());
     let put = async |body: &str| {
         let entries = vec![entry(1, "a", body)];
-        let put = stores.records.put(TELEMETRY.to_owned(), entries).await;
+        let put = stores.records.put_all(TELEMETRY.to_owned(), entries).await;
         put.unwrap().remove(0)
     };
     let served = async || {
@@ -154,7 +154,7 @@ async fn a_page_of_damaged_records_is_no_end() {
         let entries = vec![entry(number, &format!("{number:02}"), "body")];
         stores
             .records
-            .put(TELEMETRY.to_owned(), entries)
+            .put_all(TELEMETRY.to_owned(), entries)
             .await
             .unwrap();
         if number < 15 {
@@ -303,7 +303,7 @@ async fn a_store_that_cannot_be_read_is_not_healthy() {
         let entries = vec![entry(number, &format!("{number}"), vec![b'x'; 4000])];
         stores
             .records
-            .put(TELEMETRY.to_owned(), entries)
+            .put_all(TELEMETRY.to_owned(), entries)
             .await
             .unwrap();
     }

@@ -8,18 +8,16 @@ use std::{
 
 use rusqlite::Connection;
 use tempfile::tempdir;
-use twin_host::{
-    bindings::{
-        records::{Order, Outcome},
-        types::Failure,
-    },
-    providers::{
-        Stores,
-        local::{Local, LocalError},
-    },
+use twin_capabilities::{
+    records::{Order, Outcome},
+    types::Failure,
+};
+use twin_host::providers::{
+    Stores,
+    local::{Local, LocalError},
 };
 
-use crate::samples::{TELEMETRY, entry, everything, letter};
+use crate::samples::{PutAll as _, TELEMETRY, entry, everything, letter};
 
 const FILES: [&str; 3] = ["twin.db", "twin.db-wal", "twin.db-shm"];
 
@@ -33,7 +31,7 @@ fn refusal(folder: &Path) -> LocalError {
 
 async fn put(stores: &Stores, id: &str) -> Result<Vec<Outcome>, Failure> {
     let entries = vec![entry(1, id, "body")];
-    stores.records.put(TELEMETRY.to_owned(), entries).await
+    stores.records.put_all(TELEMETRY.to_owned(), entries).await
 }
 
 async fn ids(stores: &Stores) -> Result<Vec<String>, Failure> {
@@ -296,7 +294,9 @@ async fn a_folder_of_schema_1_is_upgraded_with_what_is_in_it() {
             7
         );
         let events = stores
-            .error_topic
+            .outbox
+            .as_ref()
+            .unwrap()
             .pending(10, Duration::ZERO)
             .await
             .unwrap();

@@ -8,19 +8,17 @@ use std::{
 };
 
 use tempfile::tempdir;
-use twin_host::{
-    bindings::records::Order,
-    providers::{
-        Stores,
-        local::{
-            Local, LocalSettings,
-            maintenance::{MaintenanceError, RestoreOptions, backup, restore},
-        },
-        system_clock,
+use twin_capabilities::records::Order;
+use twin_host::providers::{
+    Stores,
+    local::{
+        Local, LocalSettings,
+        maintenance::{MaintenanceError, RestoreOptions, backup, restore},
     },
+    system_clock,
 };
 
-use crate::samples::{TELEMETRY, entry, everything};
+use crate::samples::{PutAll as _, TELEMETRY, entry, everything};
 
 const OVERWRITE: RestoreOptions = RestoreOptions {
     overwrite: true,
@@ -33,7 +31,7 @@ fn open(folder: &Path) -> Stores {
 
 async fn put(stores: &Stores, id: &str) {
     let entries = vec![entry(1, id, "body")];
-    let put = stores.records.put(TELEMETRY.to_owned(), entries);
+    let put = stores.records.put_all(TELEMETRY.to_owned(), entries);
     put.await.unwrap();
 }
 

@@ -12,21 +12,19 @@ use std::{
 
 use rusqlite::Connection;
 use tempfile::tempdir;
+use twin_capabilities::{
+    error_topic::Severity,
+    records::{Order, Outcome},
+    types::Failure,
+};
 use twin_contract::Cloud;
-use twin_host::{
-    bindings::{
-        error_topic::Severity,
-        records::{Order, Outcome},
-        types::Failure,
-    },
-    providers::{
-        Stores,
-        local::{Expired, Local, LocalSettings},
-        system_clock,
-    },
+use twin_host::providers::{
+    Stores,
+    local::{Expired, Local, LocalSettings},
+    system_clock,
 };
 
-use crate::samples::{TELEMETRY, any_letter, entry, everything, letter, system_error};
+use crate::samples::{PutAll as _, TELEMETRY, any_letter, entry, everything, letter, system_error};
 
 const MIB: u64 = 1 << 20;
 const DAY: Duration = Duration::from_secs(86_400);
@@ -36,7 +34,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 async fn put(stores: &Stores, id: usize, size: usize) -> Result<Vec<Outcome>, Failure> {
     let entries = vec![entry(1, &format!("{id}"), vec![b'x'; size])];
-    stores.records.put(TELEMETRY.to_owned(), entries).await
+    stores.records.put_all(TELEMETRY.to_owned(), entries).await
 }
 
 fn size(folder: &Path, file: &str) -> u64 {
@@ -116,7 +114,7 @@ async fn at_its_limit_a_store_takes_no_more_and_deletes_nothing() {
         let Some(last) = page.entries.last().filter(|_| page.more) else {
             break;
         };
-        selection.after = Some(twin_host::bindings::records::Position {
+        selection.after = Some(twin_capabilities::records::Position {
             time: last.time,
             id: last.id.clone(),
         });
@@ -179,7 +177,9 @@ async fn what_is_too_old_goes_and_the_file_shrinks() {
         })
     );
     let events = stores
-        .error_topic
+        .outbox
+        .as_ref()
+        .unwrap()
         .pending(100, Duration::ZERO)
         .await
         .unwrap();

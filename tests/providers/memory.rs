@@ -3,12 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
-use twin_host::{
-    bindings::{circuits::SwapFailure, records::Order, types::Failure},
-    providers::memory::{Capability, Memory},
-};
+use twin_capabilities::{circuits::SwapFailure, records::Order, types::Failure};
+use twin_host::providers::memory::{Capability, Memory};
 
-use crate::samples::{TELEMETRY, entry, everything, letter, system_error};
+use crate::samples::{PutAll as _, TELEMETRY, entry, everything, letter, system_error};
 
 fn unavailable<T>(result: Result<T, Failure>) -> bool {
     matches!(result, Err(Failure::Unavailable(_)))
@@ -27,7 +25,7 @@ fn each_capability_fails_when_told_to() {
         at_once(
             stores
                 .records
-                .put(TELEMETRY.to_owned(), vec![entry(1, "a", "x")]),
+                .put_all(TELEMETRY.to_owned(), vec![entry(1, "a", "x")]),
         )
     };
     let query = || {
@@ -37,7 +35,7 @@ fn each_capability_fails_when_told_to() {
     let push = || at_once(stores.dead_letters.push(letter("a")));
     let list = || at_once(stores.dead_letters.list(None, 1));
     let publish = || at_once(stores.error_topic.publish(system_error("A")));
-    let pending = || at_once(stores.error_topic.pending(1, Duration::ZERO));
+    let pending = || at_once(stores.outbox.as_ref().unwrap().pending(1, Duration::ZERO));
     let load = || at_once(stores.circuits.load("writer".to_owned()));
     let swap = || {
         let swap = stores

@@ -1,13 +1,11 @@
 //! Records: order, ranges and pages.
 
-use twin_host::{
-    bindings::records::{Entry, Order, Page, Position, Selection},
-    providers::Stores,
-};
+use twin_capabilities::records::{Entry, Order, Page, Position, Selection};
+use twin_host::providers::Stores;
 
 use crate::{
     house::House,
-    samples::{TELEMETRY, entry, everything},
+    samples::{PutAll as _, TELEMETRY, entry, everything},
 };
 
 every_provider!(
@@ -25,7 +23,7 @@ const BOTH: [Order; 2] = [Order::OldestFirst, Order::NewestFirst];
 
 async fn filled(house: &House, entries: Vec<Entry>) -> Stores {
     let stores = house.open();
-    let put = stores.records.put(TELEMETRY.to_owned(), entries);
+    let put = stores.records.put_all(TELEMETRY.to_owned(), entries);
     put.await.unwrap();
     stores
 }

@@ -1,12 +1,12 @@
 //! Records: identity, and what comes back.
 
 use futures_util::future::join_all;
-use twin_host::bindings::records::{Entry, Order, Outcome, StoredEntry};
+use twin_capabilities::records::{Entry, Order, Outcome, StoredEntry};
 use twin_host::providers::Stores;
 
 use crate::{
     house::House,
-    samples::{TELEMETRY, entry, everything},
+    samples::{PutAll as _, TELEMETRY, entry, everything},
 };
 
 every_provider!(
@@ -21,7 +21,7 @@ every_provider!(
 );
 
 async fn put(stores: &Stores, collection: &str, entries: Vec<Entry>) -> Vec<Outcome> {
-    let put = stores.records.put(collection.to_owned(), entries);
+    let put = stores.records.put_all(collection.to_owned(), entries);
     put.await.unwrap()
 }
 

@@ -1,10 +1,11 @@
 //! Records, letters and errors to store.
 
-use twin_host::bindings::{
-    dead_letter_replay::Selection as LetterSelection,
-    dead_letters::{Attempt, Letter},
+use async_trait::async_trait;
+use twin_capabilities::{
+    Failure, Records,
+    dead_letters::{Attempt, Letter, Selection as LetterSelection},
     error_topic::{Severity, SystemError},
-    records::{Entry, Order, Selection},
+    records::{Entry, Order, Outcome, Selection},
 };
 
 /// The collection of most tests.
@@ -88,5 +89,28 @@ pub(crate) fn system_error(error_code: &str) -> SystemError {
         message: "3 messages to writer".to_owned(),
         timestamp: "2026-01-01T00:00:00Z".to_owned(),
         raw_data: Some("{\"temperature\": 21.50}".to_owned()),
+    }
+}
+
+/// Puts for tests in which all entries fare alike.
+#[async_trait]
+pub(crate) trait PutAll {
+    /// The outcomes, or the first failure.
+    async fn put_all(
+        &self,
+        collection: String,
+        entries: Vec<Entry>,
+    ) -> Result<Vec<Outcome>, Failure>;
+}
+
+#[async_trait]
+impl PutAll for dyn Records {
+    async fn put_all(
+        &self,
+        collection: String,
+        entries: Vec<Entry>,
+    ) -> Result<Vec<Outcome>, Failure> {
+        let outcomes = self.put(collection, entries).await;
+        outcomes.into_iter().collect()
     }
 }

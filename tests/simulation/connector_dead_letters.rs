@@ -3,10 +3,8 @@
 use std::time::Duration;
 
 use serde_json::json;
-use twin_host::{
-    bindings::{error_topic::Severity, peers::Failure},
-    providers::memory::Capability,
-};
+use twin_capabilities::{error_topic::Severity, peers::SendFailure};
+use twin_host::providers::memory::Capability;
 use twin_tests::{
     EPOCH_SECONDS, READING, TRACE, TRACEPARENT, attempt_times_ms, causes, connector, envelope,
     error, failing, post, received, seconds, with_header,
@@ -19,7 +17,7 @@ async fn a_letter_holds_the_envelope_and_every_attempt_with_its_time_and_cause()
         0 => (Duration::from_millis(250), failing()),
         1 => (
             Duration::ZERO,
-            Err(Failure::Unreachable("refused".to_owned())),
+            Err(SendFailure::Unreachable("refused".to_owned())),
         ),
         2 => (Duration::from_secs(60), Ok(received("too late"))),
         _ => (Duration::ZERO, Ok(error(401))),

@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use twin_host::{
-    bindings::{error_topic::Severity, peers::Failure},
-    function::{FunctionName, Request},
-};
+use twin_capabilities::{error_topic::Severity, peers::SendFailure};
+use twin_host::function::{FunctionName, Request};
 use twin_tests::{
     Stage, StageBuilder, attempt_times_ms, causes, connector, error, failing, keyed, post,
     received, with_header,
@@ -196,7 +194,7 @@ async fn three_layers_share_a_short_time_and_a_healthy_message_arrives() {
 async fn a_host_that_stops_turns_waiting_deliveries_into_letters_at_once() {
     let stage = connector().build().await;
     stage.peers.answer("ingestion", |_, _| {
-        Err(Failure::Unreachable("refused".to_owned()))
+        Err(SendFailure::Unreachable("refused".to_owned()))
     });
     let drain = async {
         twin_tests::seconds(2).await;

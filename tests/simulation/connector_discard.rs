@@ -1,10 +1,9 @@
 //! Connector: `DELETE /dead-letters/{id}` gives a letter up, and says so.
 
 use serde_json::json;
+use twin_capabilities::error_topic::Severity;
 use twin_contract::digest;
-use twin_host::{
-    bindings::error_topic::Severity, function::Request, providers::memory::Capability,
-};
+use twin_host::{function::Request, providers::memory::Capability};
 use twin_tests::{
     KEY, OPERATOR_KEY, Stage, connector, connector_with_letters, delete, error, get, received,
     seconds, with_header,

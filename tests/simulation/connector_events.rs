@@ -1,10 +1,8 @@
 //! Connector: what it reports to the error topic (spec §4, "Error Payload to Database").
 
+use twin_capabilities::error_topic::{Severity, SystemError};
 use twin_contract::Cloud;
-use twin_host::{
-    bindings::error_topic::{Severity, SystemError},
-    providers::memory::Capability,
-};
+use twin_host::providers::memory::Capability;
 use twin_tests::{
     KEY, READING, connector, connector_refused, envelope, error, failing, post, received, seconds,
     with_header, without_retries,

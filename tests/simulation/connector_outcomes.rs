@@ -1,7 +1,7 @@
 //! Connector: what each answer of a peer means (spec §3, "Response Contract").
 
 use serde_json::json;
-use twin_host::bindings::peers::Failure;
+use twin_capabilities::peers::SendFailure;
 use twin_tests::{
     causes, conflict, connector, connector_with_letters, dead_lettered, error, received, reply,
     without_retries,
@@ -82,11 +82,11 @@ async fn what_will_not_pass_is_a_letter_at_once() {
 async fn what_the_host_refuses_to_send_is_a_letter_at_once() {
     for (failure, cause) in [
         (
-            Failure::RefusedByPolicy("plain http".to_owned()),
+            SendFailure::RefusedByPolicy("plain http".to_owned()),
             "refused by policy: plain http",
         ),
         (
-            Failure::Other("reply too long".to_owned()),
+            SendFailure::Other("reply too long".to_owned()),
             "reply too long",
         ),
     ] {
@@ -118,8 +118,8 @@ async fn failures_of_the_circuit_are_429_5xx_unreachable_and_timed_out() {
     let works =
         [408, 425, 400, 401, 403, 404, 409, 413, 302, 204].map(|status| (Ok(error(status)), false));
     let silent = [
-        (Err(Failure::Unreachable(cause())), true),
-        (Err(Failure::TimedOut), true),
+        (Err(SendFailure::Unreachable(cause())), true),
+        (Err(SendFailure::TimedOut), true),
     ];
     for (outcome, counts) in fails.into_iter().chain(works).chain(silent) {
         let stage = without_retries().build().await;
@@ -137,10 +137,10 @@ async fn failures_of_the_circuit_are_429_5xx_unreachable_and_timed_out() {
 async fn our_own_faults_say_nothing_about_the_peer() {
     let cause = || "cause".to_owned();
     for failure in [
-        Failure::CredentialsUnavailable(cause()),
-        Failure::Exhausted(cause()),
-        Failure::RefusedByPolicy(cause()),
-        Failure::Other(cause()),
+        SendFailure::CredentialsUnavailable(cause()),
+        SendFailure::Exhausted(cause()),
+        SendFailure::RefusedByPolicy(cause()),
+        SendFailure::Other(cause()),
     ] {
         let stage = without_retries().build().await;
         stage
@@ -157,7 +157,7 @@ async fn our_own_faults_say_nothing_about_the_peer() {
 
 #[tokio::test(start_paused = true)]
 async fn what_this_side_lacks_to_send_is_left_with_the_sender_and_is_no_letter() {
-    let exhausted = || Err(Failure::Exhausted("too many open files".to_owned()));
+    let exhausted = || Err(SendFailure::Exhausted("too many open files".to_owned()));
     let stage = connector().build().await;
     stage.peers.answer("ingestion", move |_, _| exhausted());
     let told = stage.send("m").await;
@@ -190,7 +190,7 @@ async fn what_this_side_lacks_to_send_is_left_with_the_sender_and_is_no_letter()
 async fn a_replay_that_lacks_what_it_takes_to_send_leaves_the_letters() {
     let stage = connector_with_letters(3).await;
     stage.peers.answer("ingestion", |_, _| {
-        Err(Failure::Exhausted("too many open files".to_owned()))
+        Err(SendFailure::Exhausted("too many open files".to_owned()))
     });
     let report = stage.replay("").await;
     assert_eq!(

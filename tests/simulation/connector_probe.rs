@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use twin_host::bindings::error_topic::Severity;
+use twin_capabilities::error_topic::Severity;
 use twin_tests::{
     Stage, attempt_times_ms, causes, connector, failing, received, seconds, without_retries,
 };

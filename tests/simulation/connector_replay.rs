@@ -1,13 +1,11 @@
 //! Connector: `POST /dead-letters/replay` sends letters again, and removes what arrived.
 
 use serde_json::json;
-use twin_host::{
-    bindings::{
-        dead_letters::Letter,
-        peers::{Failure, Reply},
-    },
-    providers::memory::Capability,
+use twin_capabilities::{
+    dead_letters::Letter,
+    peers::{Reply, SendFailure},
 };
+use twin_host::providers::memory::Capability;
 use twin_tests::{
     connector_with_letters, dead_lettered, envelope, error, post, received, reply, seconds,
 };
@@ -43,7 +41,7 @@ async fn sends_the_original_bytes_under_the_original_id() {
 
 #[tokio::test(start_paused = true)]
 async fn settles_a_letter_on_200_and_202_and_on_nothing_else() {
-    let cases: Vec<(Result<Reply, Failure>, Option<&str>)> = vec![
+    let cases: Vec<(Result<Reply, SendFailure>, Option<&str>)> = vec![
         (Ok(received("x")), None),
         (Ok(dead_lettered("x")), None),
         (
@@ -60,12 +58,12 @@ async fn settles_a_letter_on_200_and_202_and_on_nothing_else() {
         (Ok(error(409)), Some("HTTP 409")),
         (Ok(error(429)), Some("HTTP 429")),
         (Ok(error(503)), Some("HTTP 503")),
-        (Err(Failure::TimedOut), Some("timed out")),
+        (Err(SendFailure::TimedOut), Some("timed out")),
         (
-            Err(Failure::Unreachable("no".to_owned())),
+            Err(SendFailure::Unreachable("no".to_owned())),
             Some("unreachable: no"),
         ),
-        (Err(Failure::UnknownPeer), Some("no such peer is bound")),
+        (Err(SendFailure::UnknownPeer), Some("no such peer is bound")),
     ];
     for (outcome, cause) in cases {
         let stage = connector_with_letters(1).await;

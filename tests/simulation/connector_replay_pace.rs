@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use twin_host::bindings::peers::Failure;
+use twin_capabilities::peers::SendFailure;
 use twin_tests::{
     connector_with_letters, envelope, error, failing, post, received, seconds, with_header,
 };
@@ -37,7 +37,7 @@ async fn works_while_the_circuit_is_open_and_closes_it() {
 
 #[tokio::test(start_paused = true)]
 async fn a_peer_that_is_still_down_is_not_hammered_and_the_letters_stay() {
-    for outcome in [failing(), Err(Failure::Unreachable("no".to_owned()))] {
+    for outcome in [failing(), Err(SendFailure::Unreachable("no".to_owned()))] {
         let stage = connector_with_letters(300).await;
         stage.peers.script("ingestion", move |_, _| {
             (Duration::from_millis(10), outcome.clone())

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use twin_host::bindings::dead_letter_replay::Selection;
+use twin_capabilities::dead_letters::Selection;
 use twin_tests::{Stage, connector, error, received, seconds};
 
 /// Two hosts on the same stores and peers, with letters `m0`, `m1`, …

@@ -1,11 +1,11 @@
 //! Connector: when it tries again (spec §4).
 
 use futures_util::future::join_all;
-use twin_host::bindings::peers::{Failure, Reply};
+use twin_capabilities::peers::{Reply, SendFailure};
 use twin_tests::{READING, Stage, causes, connector, error, failing, keyed, post, received};
 
 /// A peer that fails so the first time, or always, and receives otherwise.
-fn script(stage: &Stage, times: usize, outcome: Result<Reply, Failure>) {
+fn script(stage: &Stage, times: usize, outcome: Result<Reply, SendFailure>) {
     stage.peers.answer("ingestion", move |nth, _| {
         if nth < times {
             outcome.clone()
@@ -48,9 +48,9 @@ async fn whatever_may_pass_is_retried() {
         .map(|status| Ok(error(status)))
         .into();
     outcomes.extend([
-        Err(Failure::Unreachable("refused".to_owned())),
-        Err(Failure::TimedOut),
-        Err(Failure::CredentialsUnavailable("vault".to_owned())),
+        Err(SendFailure::Unreachable("refused".to_owned())),
+        Err(SendFailure::TimedOut),
+        Err(SendFailure::CredentialsUnavailable("vault".to_owned())),
     ]);
     for outcome in outcomes {
         let stage = connector().build().await;

@@ -3,12 +3,8 @@
 use std::sync::Arc;
 
 use tokio::sync::watch;
-use twin_host::{
-    bindings::error_topic::{Severity, SystemError},
-    function::FunctionName,
-    outbox::{Announced, Forwarder},
-    providers::ErrorTopic,
-};
+use twin_capabilities::error_topic::{Severity, SystemError};
+use twin_host::{function::FunctionName, outbox::Forwarder};
 use twin_tests::{Stage, conflict, error, page, received, reply, seconds};
 
 fn an_error() -> SystemError {
@@ -28,8 +24,8 @@ fn an_error() -> SystemError {
 async fn only_the_reporters_own_words_end_an_events_way() {
     for last in [received("x"), error(400), error(413), conflict()] {
         let stage = Stage::of(FunctionName::ErrorReporter).build().await;
-        let outbox = Announced::new(stage.stores.stores().error_topic);
-        outbox.publish(an_error()).await.unwrap();
+        let stores = stage.stores.stores();
+        stores.error_topic.publish(an_error()).await.unwrap();
         let answers = [
             page(400),
             page(409),
@@ -44,7 +40,7 @@ async fn only_the_reporters_own_words_end_an_events_way() {
             Ok(answers.get(nth).cloned().expect("no more than that"))
         });
         let (stop, stopped) = watch::channel(false);
-        let forwarder = Forwarder::new(outbox, Arc::new(stage.peers.clone()));
+        let forwarder = Forwarder::new(stores.outbox.unwrap(), Arc::new(stage.peers.clone()));
         let running = tokio::spawn(forwarder.run(stopped));
         seconds(600).await;
         assert_eq!(stage.peers.arrivals().len(), count);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use twin_host::bindings::peers::Failure;
+use twin_capabilities::peers::SendFailure;
 use twin_tests::{
     SYSTEM_ERRORS,
     bodies::{SYSTEM_ERROR, with},
@@ -37,8 +37,8 @@ async fn a_management_backend_that_fails_costs_one_attempt_and_nothing_else() {
         Ok(error(500)),
         Ok(error(401)),
         Ok(error(429)),
-        Err(Failure::Unreachable("no route".to_owned())),
-        Err(Failure::RefusedByPolicy("plain http".to_owned())),
+        Err(SendFailure::Unreachable("no route".to_owned())),
+        Err(SendFailure::RefusedByPolicy("plain http".to_owned())),
     ] {
         let stage = reporter().await;
         stage

@@ -10,12 +10,12 @@ use std::{
 
 use async_trait::async_trait;
 use futures_util::{future::join_all, join};
+use twin_capabilities::{
+    circuits::{Circuit, SwapFailure},
+    records::{Entry, Outcome, Page, Selection},
+    types::Failure,
+};
 use twin_host::{
-    bindings::{
-        circuits::{Circuit, SwapFailure},
-        records::{Entry, Outcome, Page, Selection},
-        types::Failure,
-    },
     function::{
         CallError,
         FunctionName::{Connector, Reader, Writer},
@@ -40,7 +40,7 @@ struct Panicking {
 
 #[async_trait]
 impl Records for Panicking {
-    async fn put(&self, collection: String, entries: Vec<Entry>) -> Result<Vec<Outcome>, Failure> {
+    async fn put(&self, collection: String, entries: Vec<Entry>) -> Vec<Result<Outcome, Failure>> {
         // After the component was suspended as well as before.
         tokio::task::yield_now().await;
         assert!(!self.panics.load(Ordering::SeqCst), "as it should");

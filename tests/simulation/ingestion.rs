@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
+use twin_capabilities::peers::{Reply, SendFailure};
 use twin_contract::{Cloud, digest};
-use twin_host::{
-    bindings::peers::{Failure, Reply},
-    function::{FunctionName, Request},
-};
+use twin_host::function::{FunctionName, Request};
 use twin_tests::{
     Stage, bodies::ENVELOPE_L2, conflict, dead_lettered, error, post, received, reply_with,
 };
@@ -20,7 +18,7 @@ fn ingest(id: &str, timeout_ms: &str) -> Request {
     request
 }
 
-async fn with_peer(peer: &str, answer: Result<Reply, Failure>) -> Stage {
+async fn with_peer(peer: &str, answer: Result<Reply, SendFailure>) -> Stage {
     let stage = Stage::of(FunctionName::Ingestion).build().await;
     stage.peers.answer(peer, move |_, _| answer.clone());
     stage

@@ -2,18 +2,16 @@
 
 use std::time::Duration;
 
-use twin_host::{
-    bindings::{
-        error_topic::Severity,
-        peers::{Failure, Reply},
-    },
-    function::FunctionName,
+use twin_capabilities::{
+    error_topic::Severity,
+    peers::{Reply, SendFailure},
 };
+use twin_host::function::FunctionName;
 use twin_tests::{
     Stage, Told, bodies::ENVELOPE_L2, error, page, post, received, reply, reply_with, with_header,
 };
 
-async fn with_peer(peer: &str, answer: Result<Reply, Failure>) -> Stage {
+async fn with_peer(peer: &str, answer: Result<Reply, SendFailure>) -> Stage {
     let stage = Stage::of(FunctionName::Ingestion).build().await;
     stage.peers.answer(peer, move |_, _| answer.clone());
     stage
@@ -103,10 +101,10 @@ async fn a_failure_for_want_of_time_says_whose_time_is_too_short() {
 async fn a_next_hop_that_cannot_be_reached_is_a_503_after_one_attempt() {
     for peer in ["connector", "writer"] {
         for failure in [
-            Failure::Unreachable("no route".to_owned()),
-            Failure::TimedOut,
-            Failure::CredentialsUnavailable("vault closed".to_owned()),
-            Failure::Exhausted("too many open files".to_owned()),
+            SendFailure::Unreachable("no route".to_owned()),
+            SendFailure::TimedOut,
+            SendFailure::CredentialsUnavailable("vault closed".to_owned()),
+            SendFailure::Exhausted("too many open files".to_owned()),
         ] {
             let stage = with_peer(peer, Err(failure)).await;
             let told = ingest(&stage).await;

@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use twin_host::{
-    bindings::peers::{Failure, Reply},
-    function::FunctionName,
-};
+use twin_capabilities::peers::{Reply, SendFailure};
+use twin_host::function::FunctionName;
 use twin_tests::{Stage, error, get, reply, reply_with};
 
 const PAGE: &[u8] = br#"{"items":[],"count":0}"#;
 const QUERY: &str = "order=asc&device_id=a%20b%2Fc&limit=05&from=2026-01-01T00%3A00%3A00Z";
 
-async fn asking(mut answer: impl FnMut(usize) -> Result<Reply, Failure> + Send + 'static) -> Stage {
+async fn asking(
+    mut answer: impl FnMut(usize) -> Result<Reply, SendFailure> + Send + 'static,
+) -> Stage {
     let stage = Stage::of(FunctionName::Reader).build().await;
     stage.peers.answer("reader", move |nth, _| answer(nth));
     stage
@@ -49,9 +49,9 @@ async fn a_query_is_asked_again_after_1_2_and_4_seconds() {
         Ok(error(500)),
         Ok(error(429)),
         Ok(error(408)),
-        Err(Failure::Unreachable("no route".to_owned())),
-        Err(Failure::TimedOut),
-        Err(Failure::Exhausted("too many open files".to_owned())),
+        Err(SendFailure::Unreachable("no route".to_owned())),
+        Err(SendFailure::TimedOut),
+        Err(SendFailure::Exhausted("too many open files".to_owned())),
     ] {
         let stage = asking(move |nth| match nth {
             3 => Ok(reply(200, PAGE)),
@@ -66,7 +66,7 @@ async fn a_query_is_asked_again_after_1_2_and_4_seconds() {
 
 #[tokio::test(start_paused = true)]
 async fn a_reader_that_stays_away_is_a_503_after_three_retries() {
-    let stage = asking(|_| Err(Failure::Unreachable("no route".to_owned()))).await;
+    let stage = asking(|_| Err(SendFailure::Unreachable("no route".to_owned()))).await;
     let told = stage.call(get("/read?device_id=d1")).await;
     assert_eq!(told.status, 503);
     assert_eq!(told.code(), "REMOTE_READER_UNAVAILABLE");

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use twin_capabilities::{
+    records::{Entry, Outcome, Page, Selection},
+    types::Failure,
+};
 use twin_host::{
-    bindings::{
-        records::{Entry, Outcome, Page, Selection},
-        types::Failure,
-    },
     function::FunctionName,
     providers::{Records, Stores},
 };
@@ -96,8 +96,8 @@ struct Full;
 
 #[async_trait]
 impl Records for Full {
-    async fn put(&self, _: String, _: Vec<Entry>) -> Result<Vec<Outcome>, Failure> {
-        Err(Failure::Unavailable("full".to_owned()))
+    async fn put(&self, _: String, entries: Vec<Entry>) -> Vec<Result<Outcome, Failure>> {
+        vec![Err(Failure::Unavailable("full".to_owned())); entries.len()]
     }
 
     async fn query(&self, _: String, _: Selection) -> Result<Page, Failure> {

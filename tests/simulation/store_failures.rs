@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use twin_capabilities::{
+    records::{Entry, Outcome, Page, Selection},
+    types::Failure,
+};
 use twin_host::{
-    bindings::{
-        records::{Entry, Outcome, Page, Selection},
-        types::Failure,
-    },
     function::FunctionName,
     providers::{Records, Stores},
 };
@@ -18,8 +18,8 @@ struct Failing(Failure);
 
 #[async_trait]
 impl Records for Failing {
-    async fn put(&self, _: String, _: Vec<Entry>) -> Result<Vec<Outcome>, Failure> {
-        Err(self.0.clone())
+    async fn put(&self, _: String, entries: Vec<Entry>) -> Vec<Result<Outcome, Failure>> {
+        vec![Err(self.0.clone()); entries.len()]
     }
 
     async fn query(&self, _: String, _: Selection) -> Result<Page, Failure> {

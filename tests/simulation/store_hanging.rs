@@ -4,20 +4,19 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use tokio::sync::watch;
-use twin_host::{
-    bindings::{
-        circuits::{Circuit, SwapFailure},
-        dead_letter_replay::{
-            Lease, Page as LetterPage, Place, PreviewPage, Selection as LetterSelection,
-            StoredLetter, Taken,
-        },
-        dead_letters::Letter,
-        error_topic::SystemError,
-        records::{Entry, Outcome, Page, Selection},
-        types::Failure,
+use twin_capabilities::{
+    circuits::{Circuit, SwapFailure},
+    dead_letters::{
+        Lease, Letter, Page as LetterPage, Place, PreviewPage, Selection as LetterSelection,
+        StoredLetter, Taken,
     },
+    error_topic::SystemError,
+    records::{Entry, Outcome, Page, Selection},
+    types::Failure,
+};
+use twin_host::{
     function::{FunctionName, Request},
-    providers::{Circuits, DeadLetters, ErrorTopic, Event, Records, Stores},
+    providers::{Circuits, DeadLetters, ErrorTopic, Records, Stores},
 };
 use twin_tests::{
     Stage, StageBuilder, Told, bodies::ENVELOPE_L3, connector, error, failing, get, post, received,
@@ -44,7 +43,7 @@ impl Hanging {
 
 #[async_trait]
 impl Records for Hanging {
-    async fn put(&self, collection: String, entries: Vec<Entry>) -> Result<Vec<Outcome>, Failure> {
+    async fn put(&self, collection: String, entries: Vec<Entry>) -> Vec<Result<Outcome, Failure>> {
         self.answered().await;
         self.inner.records.put(collection, entries).await
     }
@@ -127,18 +126,6 @@ impl ErrorTopic for Hanging {
     async fn publish(&self, error: SystemError) -> Result<(), Failure> {
         self.answered().await;
         self.inner.error_topic.publish(error).await
-    }
-
-    async fn pending(&self, limit: u32, lease: Duration) -> Result<Vec<Event>, Failure> {
-        self.inner.error_topic.pending(limit, lease).await
-    }
-
-    async fn settle(&self, event_id: String) -> Result<(), Failure> {
-        self.inner.error_topic.settle(event_id).await
-    }
-
-    async fn release(&self, event_id: String) -> Result<(), Failure> {
-        self.inner.error_topic.release(event_id).await
     }
 }
 

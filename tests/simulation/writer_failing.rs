@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use twin_host::{
-    bindings::error_topic::Severity, function::FunctionName, providers::memory::Capability,
-};
+use twin_capabilities::error_topic::Severity;
+use twin_host::{function::FunctionName, providers::memory::Capability};
 use twin_tests::{
     MESSAGES, Stage,
     bodies::{ENVELOPE_L3, with},

@@ -4,14 +4,12 @@ use std::{collections::BTreeMap, time::Duration};
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use twin_host::{
-    bindings::{
-        dead_letters::{Attempt, Letter},
-        error_topic::SystemError,
-        peers::{Failure, Reply},
-    },
-    function::{FunctionName, Request},
+use twin_capabilities::{
+    dead_letters::{Attempt, Letter},
+    error_topic::SystemError,
+    peers::{Reply, SendFailure},
 };
+use twin_host::function::{FunctionName, Request};
 
 use crate::{EPOCH_SECONDS, Stage, StageBuilder, Told, error, post, received};
 
@@ -70,7 +68,7 @@ pub fn keyed(id: &str) -> Request {
 }
 
 /// What a peer that fails says.
-pub fn failing() -> Result<Reply, Failure> {
+pub fn failing() -> Result<Reply, SendFailure> {
     Ok(error(503))
 }
 

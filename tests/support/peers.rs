@@ -7,11 +7,11 @@ use std::{
 };
 
 use async_trait::async_trait;
+use futures_util::future::join_all;
 use tokio::time::Instant;
-use twin_host::{
-    bindings::peers::{Failure, Reply, Request},
-    function::FunctionName,
-    peers::Peers as Sending,
+use twin_capabilities::{
+    Peers as Sending,
+    peers::{Outgoing, Reply, Request, SendFailure},
 };
 
 /// Something that a component sent.
@@ -41,7 +41,7 @@ impl Arrival {
 }
 
 /// What a peer does with its n-th request (from 0): after a while, this.
-pub type Script = Box<dyn FnMut(usize, &Arrival) -> (Duration, Result<Reply, Failure>) + Send>;
+pub type Script = Box<dyn FnMut(usize, &Arrival) -> (Duration, Result<Reply, SendFailure>) + Send>;
 
 /// The peers of a stage. Who has no script is unknown.
 #[derive(Clone)]
@@ -73,7 +73,7 @@ impl Peers {
     pub fn script(
         &self,
         peer: &str,
-        script: impl FnMut(usize, &Arrival) -> (Duration, Result<Reply, Failure>) + Send + 'static,
+        script: impl FnMut(usize, &Arrival) -> (Duration, Result<Reply, SendFailure>) + Send + 'static,
     ) {
         let mut inner = self.inner();
         inner.scripts.insert(peer.to_owned(), (0, Box::new(script)));
@@ -83,7 +83,7 @@ impl Peers {
     pub fn answer(
         &self,
         peer: &str,
-        mut script: impl FnMut(usize, &Arrival) -> Result<Reply, Failure> + Send + 'static,
+        mut script: impl FnMut(usize, &Arrival) -> Result<Reply, SendFailure> + Send + 'static,
     ) {
         self.script(peer, move |nth, arrival| {
             (Duration::ZERO, script(nth, arrival))
@@ -109,22 +109,27 @@ impl Peers {
 
 #[async_trait]
 impl Sending for Peers {
-    async fn send(
-        &self,
-        _caller: FunctionName,
-        peer: String,
-        request: Request,
-        timeout: Duration,
-    ) -> Result<Reply, Failure> {
+    async fn send(&self, messages: Vec<Outgoing>) -> Vec<Result<Reply, SendFailure>> {
+        join_all(messages.into_iter().map(|message| self.send_one(message))).await
+    }
+}
+
+impl Peers {
+    async fn send_one(&self, message: Outgoing) -> Result<Reply, SendFailure> {
+        let Outgoing {
+            peer,
+            request,
+            timeout,
+        } = message;
         let (delay, result) = {
             let mut inner = self.inner();
             let Inner { scripts, arrivals } = &mut *inner;
-            let Some((count, script)) = scripts.get_mut(&peer) else {
-                return Err(Failure::UnknownPeer);
+            let Some((count, script)) = scripts.get_mut(peer.as_str()) else {
+                return Err(SendFailure::UnknownPeer);
             };
             let at_ms = u64::try_from(self.start.elapsed().as_millis()).unwrap();
             let arrival = Arrival {
-                peer,
+                peer: peer.as_str().to_owned(),
                 at_ms,
                 request,
                 timeout,
@@ -140,6 +145,6 @@ impl Sending for Peers {
             result
         })
         .await
-        .unwrap_or(Err(Failure::TimedOut))
+        .unwrap_or(Err(SendFailure::TimedOut))
     }
 }

@@ -1,7 +1,7 @@
 //! Replies in the words of the contract.
 
+use twin_capabilities::peers::Reply;
 use twin_contract::reply::{Custody, ID_REUSED, error_body};
-use twin_host::bindings::peers::Reply;
 
 /// A reply without headers but its content type.
 pub fn reply(status: u16, body: &[u8]) -> Reply {

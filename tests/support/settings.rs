@@ -5,7 +5,8 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use twin_host::{bindings::types::Failure, imports};
+use async_trait::async_trait;
+use twin_capabilities::{Settings as Capability, types::Failure};
 
 /// Settings by name. Clones are one.
 #[derive(Clone, Default)]
@@ -44,21 +45,20 @@ impl Settings {
         self.with(|inner| inner.asked.clone())
     }
 
-    /// As the host's runtime wants them.
-    pub(crate) fn capability(&self) -> imports::Settings {
-        let settings = self.clone();
-        Arc::new(move |name| {
-            settings.with(|inner| {
-                inner.asked.push(name.to_owned());
-                if inner.failing.contains(name) {
-                    return Err(Failure::Unavailable("the vault is sealed".to_owned()));
-                }
-                Ok(inner.values.get(name).cloned())
-            })
-        })
-    }
-
     fn with<T>(&self, act: impl FnOnce(&mut Inner) -> T) -> T {
         act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[async_trait]
+impl Capability for Settings {
+    async fn get(&self, name: &str) -> Result<Option<String>, Failure> {
+        self.with(|inner| {
+            inner.asked.push(name.to_owned());
+            if inner.failing.contains(name) {
+                return Err(Failure::Unavailable("the vault is sealed".to_owned()));
+            }
+            Ok(inner.values.get(name).cloned())
+        })
     }
 }

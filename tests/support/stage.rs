@@ -208,10 +208,8 @@ impl StageBuilder {
         let keys = [Secret::new(KEY), Secret::new(OTHER_KEY)];
         let capabilities = Capabilities {
             function: self.function,
-            settings: self.settings.capability(),
-            credentials: Arc::new(
-                Credentials::new(self.cloud, &keys).with_operators(&self.operators),
-            ),
+            settings: Arc::new(self.settings.clone()),
+            verifier: Arc::new(Credentials::new(self.cloud, &keys).with_operators(&self.operators)),
             peers: Arc::new(peers.clone()),
             stores: (self.watch)(stores.stores()),
             draining: watch::channel(false).1,
@@ -291,15 +289,15 @@ impl Stage {
     }
 
     /// The dead letters, oldest first.
-    pub async fn letters(&self) -> Vec<twin_host::bindings::dead_letter_replay::StoredLetter> {
+    pub async fn letters(&self) -> Vec<twin_capabilities::dead_letters::StoredLetter> {
         let page = self.stores.stores().dead_letters.list(None, 1000).await;
         page.expect("memory works").letters
     }
 
     /// The system errors published so far, oldest first.
-    pub async fn events(&self) -> Vec<twin_host::bindings::error_topic::SystemError> {
-        let topic = self.stores.stores().error_topic;
-        let pending = topic.pending(1000, Duration::ZERO).await;
+    pub async fn events(&self) -> Vec<twin_capabilities::error_topic::SystemError> {
+        let outbox = self.stores.stores().outbox.expect("memory has one");
+        let pending = outbox.pending(1000, Duration::ZERO).await;
         let events = pending.expect("memory works").into_iter();
         events.map(|event| event.error).collect()
     }

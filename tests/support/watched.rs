@@ -9,13 +9,11 @@ use std::{
 };
 
 use async_trait::async_trait;
-use twin_host::{
-    bindings::{
-        circuits::{Circuit, SwapFailure},
-        types::Failure,
-    },
-    providers::{Circuits, Stores},
+use twin_capabilities::{
+    circuits::{Circuit, SwapFailure},
+    types::Failure,
 };
+use twin_host::providers::{Circuits, Stores};
 
 /// Stands before a circuits store. Clones are one.
 #[derive(Clone, Default)]

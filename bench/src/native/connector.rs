@@ -5,12 +5,10 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use twin_capabilities::peers::Failure;
 use twin_contract::{MessageId, Post, Timestamp, digest, reply::Custody};
 use twin_delivery::{Admission, Deadline, Mono, Next, Outcome, SendFailure, Signal, Verdict};
-use twin_host::{
-    bindings::peers::Failure,
-    function::{FunctionName, Request, Response},
-};
+use twin_host::function::{FunctionName, Request, Response};
 
 use super::{Native, custody, error, gate, ingestion::post};
 

@@ -1,10 +1,8 @@
 //! Where every request enters: the checks of `twin_guest::gate`, in the same order.
 
+use twin_capabilities::credentials::Denied;
 use twin_contract::{ContractError, MAX_BODY, MessageId};
-use twin_host::{
-    bindings::credentials::Denied,
-    function::{Request, Response},
-};
+use twin_host::function::{Request, Response};
 
 use super::{Native, error, json};
 

@@ -2,12 +2,10 @@
 
 use std::time::Duration;
 
+use twin_capabilities::peers;
 use twin_contract::{Envelope, Layer, MessageId, digest, reply::JSON};
 use twin_delivery::{Deadline, Mono, millis};
-use twin_host::{
-    bindings::peers,
-    function::{FunctionName, Request, Response},
-};
+use twin_host::function::{FunctionName, Request, Response};
 
 use super::{Native, error, gate};
 

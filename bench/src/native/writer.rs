@@ -1,10 +1,8 @@
 //! The writer, native.
 
+use twin_capabilities::records::{Entry, Outcome};
 use twin_contract::{Envelope, Layer, MessageId, digest, reply::Custody};
-use twin_host::{
-    bindings::records::{Entry, Outcome},
-    function::{Request, Response},
-};
+use twin_host::function::{Request, Response};
 
 use super::{Native, custody, error, gate};
 

@@ -12,6 +12,7 @@ use clap::Args;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 use tokio::sync::watch;
+use twin_capabilities::Settings;
 use twin_contract::{Cloud, Listing, cloud_of_host, parameter};
 use twin_host::{
     config::{Config, ConfigError, LogFormat, LogSettings},
@@ -169,7 +170,9 @@ impl Reach {
             Some(twin) => twin.clone(),
             None => only_twin(folder)?,
         };
-        let config = Arc::new(configure(&twin, folder)?);
+        let mut config = configure(&twin, folder)?;
+        config.twin.clone_from(&twin);
+        let config = Arc::new(config);
         let key = Secret::new(OWN_KEY);
         let stores = Local::open(folder, &twin)?.stores();
         let settings = RuntimeSettings {
@@ -180,17 +183,9 @@ impl Reach {
         let peers = Arc::new(PeerSender::new(Arc::clone(&config))?);
         let capabilities = |function| Capabilities {
             function,
-            settings: {
-                let (config, twin) = (Arc::clone(&config), twin.clone());
-                Arc::new(move |name| {
-                    Ok(match name {
-                        "TWIN_NAME" => Some(twin.clone()),
-                        name => config.setting(name),
-                    })
-                })
-            },
-            credentials: Arc::new(Credentials::of_one(config.cloud, OWN_KEY, &key)),
-            peers: peers.clone(),
+            settings: Arc::clone(&config) as Arc<dyn Settings>,
+            verifier: Arc::new(Credentials::of_one(config.cloud, OWN_KEY, &key)),
+            peers: peers.of(function),
             stores: stores.clone(),
             draining: watch::channel(false).1,
         };

@@ -24,6 +24,8 @@ use std::{
     time::Duration,
 };
 
+use async_trait::async_trait;
+use twin_capabilities::{Failure, Settings};
 use twin_contract::Cloud;
 use twin_delivery::{DeliverySettings, TWIN_CLOUD, TWIN_NAME};
 
@@ -237,5 +239,12 @@ fn components_of_executable() -> PathBuf {
     match above {
         Some(above) if !beside.is_dir() && above.is_dir() => above,
         _ => beside,
+    }
+}
+
+#[async_trait]
+impl Settings for Config {
+    async fn get(&self, name: &str) -> Result<Option<String>, Failure> {
+        Ok(self.setting(name))
     }
 }

@@ -11,6 +11,7 @@ use super::Config;
 use crate::{
     credentials::HeaderForm,
     function::FunctionName,
+    peers::Caller,
     secrets::{PrivateUrl, Secret},
 };
 
@@ -75,9 +76,12 @@ pub enum Binding<'a> {
 impl Config {
     /// Where a peer is, for this caller: its URL if it has one, else the function of that name mounted here, but never
     /// the caller itself. None if the peer is not bound.
-    pub fn binding(&self, caller: FunctionName, peer: Peer) -> Option<Binding<'_>> {
+    pub fn binding(&self, caller: impl Into<Caller>, peer: Peer) -> Option<Binding<'_>> {
+        let caller = caller.into();
         let here = stand_in(peer)
-            .filter(|function| *function != caller && self.functions.contains(function))
+            .filter(|function| {
+                Caller::Function(*function) != caller && self.functions.contains(function)
+            })
             .map(Binding::Local);
         // Errors stay in their cloud where they can (spec §4: a local topic, a local reporter).
         if peer == Peer::ErrorReporter && here.is_some() {

@@ -12,7 +12,7 @@ impl Host for State {}
 
 impl<T: Send + 'static> HostWithStore<T> for Imports {
     async fn load(accessor: &Accessor<T, Self>, name: String) -> Result<Circuit, Failure> {
-        Self::of(accessor).stores.circuits.load(name).await
+        Ok(Self::of(accessor).stores.circuits.load(name).await?.into())
     }
 
     async fn compare_and_swap(
@@ -22,8 +22,7 @@ impl<T: Send + 'static> HostWithStore<T> for Imports {
         state: String,
     ) -> Result<Circuit, SwapFailure> {
         let circuits = &Self::of(accessor).stores.circuits;
-        circuits
-            .compare_and_swap(name, expected_version, state)
-            .await
+        let swapped = circuits.compare_and_swap(name, expected_version, state);
+        Ok(swapped.await?.into())
     }
 }

@@ -1,4 +1,4 @@
-//! `credentials`: compared here, so that a component never holds the keys that are accepted.
+//! `credentials`: to the verifier, so that a component never holds the keys that are accepted.
 
 use wasmtime::component::Accessor;
 
@@ -12,6 +12,7 @@ impl Host for State {}
 
 impl<T: Send + 'static> HostWithStore<T> for Imports {
     async fn verify(accessor: &Accessor<T, Self>, presented: Presented) -> Result<Caller, Denied> {
-        Self::of(accessor).credentials.verify(&presented.headers)
+        let presented = presented.into();
+        Ok(Self::of(accessor).verifier.verify(presented).await?.into())
     }
 }

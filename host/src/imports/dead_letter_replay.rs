@@ -20,14 +20,15 @@ impl<T: Send + 'static> HostWithStore<T> for Imports {
         limit: u32,
     ) -> Result<Page, Failure> {
         let letters = &Self::of(accessor).stores.dead_letters;
-        letters.list(after, limit).await
+        Ok(letters.list(after.map(Into::into), limit).await?.into())
     }
 
     async fn get(
         accessor: &Accessor<T, Self>,
         letter_id: String,
     ) -> Result<Option<StoredLetter>, Failure> {
-        Self::of(accessor).stores.dead_letters.get(letter_id).await
+        let letters = &Self::of(accessor).stores.dead_letters;
+        Ok(letters.get(letter_id).await?.map(Into::into))
     }
 
     async fn preview(
@@ -37,7 +38,8 @@ impl<T: Send + 'static> HostWithStore<T> for Imports {
         limit: u32,
     ) -> Result<PreviewPage, Failure> {
         let letters = &Self::of(accessor).stores.dead_letters;
-        letters.preview(selection, after, limit).await
+        let preview = letters.preview(selection.into(), after.map(Into::into), limit);
+        Ok(preview.await?.into())
     }
 
     async fn take(
@@ -48,7 +50,8 @@ impl<T: Send + 'static> HostWithStore<T> for Imports {
         lease_ms: u32,
     ) -> Result<Taken, Failure> {
         let letters = &Self::of(accessor).stores.dead_letters;
-        letters.take(selection, round, limit, lease_ms).await
+        let taken = letters.take(selection.into(), round, limit, lease_ms);
+        Ok(taken.await?.into())
     }
 
     async fn take_damaged(
@@ -57,7 +60,8 @@ impl<T: Send + 'static> HostWithStore<T> for Imports {
         lease_ms: u32,
     ) -> Result<Option<Lease>, Failure> {
         let letters = &Self::of(accessor).stores.dead_letters;
-        letters.take_damaged(letter_id, lease_ms).await
+        let taken = letters.take_damaged(letter_id, lease_ms);
+        Ok(taken.await?.map(Into::into))
     }
 
     async fn settle(
@@ -66,7 +70,7 @@ impl<T: Send + 'static> HostWithStore<T> for Imports {
         receipt: String,
     ) -> Result<bool, Failure> {
         let letters = &Self::of(accessor).stores.dead_letters;
-        letters.settle(letter_id, receipt).await
+        Ok(letters.settle(letter_id, receipt).await?)
     }
 
     async fn release(
@@ -76,6 +80,6 @@ impl<T: Send + 'static> HostWithStore<T> for Imports {
         turn: Option<u64>,
     ) -> Result<bool, Failure> {
         let letters = &Self::of(accessor).stores.dead_letters;
-        letters.release(letter_id, receipt, turn).await
+        Ok(letters.release(letter_id, receipt, turn).await?)
     }
 }

@@ -12,6 +12,7 @@ impl Host for State {}
 
 impl<T: Send + 'static> HostWithStore<T> for Imports {
     async fn push(accessor: &Accessor<T, Self>, letter: Letter) -> Result<(), Failure> {
-        Self::of(accessor).stores.dead_letters.push(letter).await
+        let letters = &Self::of(accessor).stores.dead_letters;
+        Ok(letters.push(letter.into()).await?)
     }
 }

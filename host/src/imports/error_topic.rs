@@ -12,6 +12,7 @@ impl Host for State {}
 
 impl<T: Send + 'static> HostWithStore<T> for Imports {
     async fn publish(accessor: &Accessor<T, Self>, error: SystemError) -> Result<(), Failure> {
-        Self::of(accessor).stores.error_topic.publish(error).await
+        let topic = &Self::of(accessor).stores.error_topic;
+        Ok(topic.publish(error.into()).await?)
     }
 }

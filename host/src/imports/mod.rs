@@ -1,6 +1,7 @@
 //! What a component's imports lead to: one file per WIT interface, each from the binding to the provider and no more.
 
 mod circuits;
+mod convert;
 mod credentials;
 mod dead_letter_replay;
 mod dead_letters;
@@ -15,19 +16,10 @@ mod settings;
 use std::sync::Arc;
 
 use tokio::sync::watch;
+use twin_capabilities::{Peers, Settings, Stores, Verifier};
 use wasmtime::component::{Accessor, HasData, Linker};
 
-use crate::{
-    bindings::{self, types::Failure},
-    credentials::Credentials,
-    function::FunctionName,
-    peers::Peers,
-    providers::Stores,
-    runtime::State,
-};
-
-/// Looks a setting up by the name of its variable: none if it is unset, a failure if that cannot be told now.
-pub type Settings = Arc<dyn Fn(&str) -> Result<Option<String>, Failure> + Send + Sync>;
+use crate::{bindings, function::FunctionName, runtime::State};
 
 /// Everything that one function may be given. Its world decides what of it the component can reach.
 #[derive(Clone)]
@@ -35,9 +27,9 @@ pub struct Capabilities {
     /// The function: its peers and its log lines depend on it.
     pub function: FunctionName,
     /// The value of a setting, named as its variable.
-    pub settings: Settings,
-    /// The keys that callers may present.
-    pub credentials: Arc<Credentials>,
+    pub settings: Arc<dyn Settings>,
+    /// Recognises callers.
+    pub verifier: Arc<dyn Verifier>,
     /// The way to the other functions.
     pub peers: Arc<dyn Peers>,
     /// Where data lies.

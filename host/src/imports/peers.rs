@@ -1,10 +1,8 @@
 //! `peers`: to whatever the name is bound to for the calling function.
 
-use std::time::Duration;
-
 use wasmtime::component::Accessor;
 
-use super::Imports;
+use super::{Imports, convert};
 use crate::{
     bindings::peers::{Failure, Host, HostWithStore, Reply, Request},
     runtime::State,
@@ -19,11 +17,11 @@ impl<T: Send + 'static> HostWithStore<T> for Imports {
         request: Request,
         timeout_ms: u32,
     ) -> Result<Reply, Failure> {
-        let capabilities = Self::of(accessor);
-        let timeout = Duration::from_millis(timeout_ms.into());
-        capabilities
-            .peers
-            .send(capabilities.function, peer, request, timeout)
-            .await
+        let message = convert::outgoing(&peer, request, timeout_ms)?;
+        let mut replies = Self::of(accessor).peers.send(vec![message]).await;
+        let reply = replies
+            .pop()
+            .ok_or_else(|| Failure::Other("the sender gave no outcome".to_owned()))?;
+        Ok(reply?.into())
     }
 }

@@ -2,7 +2,7 @@
 
 use wasmtime::component::Accessor;
 
-use super::Imports;
+use super::{Imports, convert};
 use crate::{
     bindings::records::{Entry, Failure, Host, HostWithStore, Outcome, Page, Selection},
     runtime::State,
@@ -17,7 +17,9 @@ impl<T: Send + 'static> HostWithStore<T> for Imports {
         entries: Vec<Entry>,
     ) -> Result<Vec<Outcome>, Failure> {
         let records = &Self::of(accessor).stores.records;
-        records.put(collection, entries).await
+        let outcomes = records.put(collection, convert::entries(entries)).await;
+        let outcomes = outcomes.into_iter();
+        outcomes.map(|outcome| Ok(outcome?.into())).collect()
     }
 
     async fn query(
@@ -26,6 +28,7 @@ impl<T: Send + 'static> HostWithStore<T> for Imports {
         selection: Selection,
     ) -> Result<Page, Failure> {
         let records = &Self::of(accessor).stores.records;
-        records.query(collection, selection).await
+        let page = records.query(collection, selection.into());
+        Ok(page.await?.into())
     }
 }

@@ -12,6 +12,6 @@ impl Host for State {}
 
 impl<T: Send + 'static> HostWithStore<T> for Imports {
     async fn get(accessor: &Accessor<T, Self>, name: String) -> Result<Option<String>, Failure> {
-        (Self::of(accessor).settings)(&name)
+        Ok(Self::of(accessor).settings.get(&name).await?)
     }
 }

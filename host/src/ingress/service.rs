@@ -28,11 +28,11 @@ use super::{
     unpack,
 };
 use crate::{
-    bindings::credentials::Denied,
     function::{self, CallError, FunctionName, Functions},
     headers,
     telemetry::metrics,
 };
+use twin_capabilities::credentials::Denied;
 
 /// How long `/readyz` waits for an answer.
 const READINESS_TIMEOUT: Duration = Duration::from_secs(2);

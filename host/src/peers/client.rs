@@ -12,12 +12,12 @@ use super::{
     failure,
 };
 use crate::{
-    bindings::peers::{Failure, Reply, Request},
     config::{ConfigError, PeerSettings},
     credentials::HeaderForm,
     headers,
     secrets::{PrivateUrl, Secret},
 };
+use twin_capabilities::peers::{Reply, Request, SendFailure};
 
 /// The longest reply, in bytes: 2 MiB.
 const MAX_REPLY: usize = 2 * 1024 * 1024;
@@ -57,7 +57,7 @@ struct Received {
 
 /// An exchange without a reply.
 struct Lost {
-    failure: Failure,
+    failure: SendFailure,
     /// Whether there was a connection, which broke.
     was_connected: bool,
 }
@@ -79,7 +79,7 @@ impl Client {
         url: &PrivateUrl,
         key: Option<(HeaderForm, &Secret)>,
         request: Request,
-    ) -> Result<Reply, Failure> {
+    ) -> Result<Reply, SendFailure> {
         let url = url.expose();
         let method = Method::from_bytes(request.method.as_bytes()).map_err(failure::other)?;
         let mut plain = reqwest::Request::new(method, with_query(url, &request.query));
@@ -125,7 +125,7 @@ impl Client {
         url: &Url,
         mut coded: reqwest::Request,
         packed: Vec<u8>,
-    ) -> Result<Received, Failure> {
+    ) -> Result<Received, SendFailure> {
         let gzip = HeaderValue::from_static("gzip");
         coded.headers_mut().insert(header::CONTENT_ENCODING, gzip);
         *coded.body_mut() = Some(packed.into());
@@ -151,7 +151,7 @@ impl Client {
         match (outcome, again) {
             (
                 Err(Lost {
-                    failure: Failure::Unreachable(cause),
+                    failure: SendFailure::Unreachable(cause),
                     was_connected: true,
                 }),
                 Some(again),
@@ -267,7 +267,7 @@ async fn receive(mut response: reqwest::Response) -> Result<Received, Lost> {
     while let Some(chunk) = response.chunk().await.map_err(Lost::from)? {
         if body.len() + chunk.len() > MAX_REPLY {
             return Err(Lost {
-                failure: Failure::Other(format!("the reply is longer than {MAX_REPLY} bytes")),
+                failure: SendFailure::Other(format!("the reply is longer than {MAX_REPLY} bytes")),
                 was_connected: true,
             });
         }

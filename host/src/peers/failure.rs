@@ -5,7 +5,7 @@ use std::{error::Error, io};
 use rustix::io::Errno;
 use tokio::net::TcpSocket;
 
-use crate::bindings::peers::Failure;
+use twin_capabilities::peers::SendFailure;
 
 /// What the system says when this side lacks something: file descriptors (of the process, of the machine), memory or buffers.
 ///
@@ -14,25 +14,25 @@ use crate::bindings::peers::Failure;
 const LACKING: [Errno; 4] = [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::NOBUFS];
 
 /// The failure that an error of the HTTP client is. Its words never hold the URL, which may hold a key.
-pub(super) fn of(error: reqwest::Error) -> Failure {
+pub(super) fn of(error: reqwest::Error) -> SendFailure {
     if error.is_timeout() {
-        return Failure::TimedOut;
+        return SendFailure::TimedOut;
     }
     let connecting = error.is_connect();
     let building = error.is_builder();
     let error = error.without_url();
     if is_lacking(&error) || (connecting && is_lacking_sockets(&error)) {
-        Failure::Exhausted(words(&error))
+        SendFailure::Exhausted(words(&error))
     } else if building {
         other(error)
     } else {
-        Failure::Unreachable(words(&error))
+        SendFailure::Unreachable(words(&error))
     }
 }
 
 /// Anything else.
-pub(super) fn other(error: impl Error + 'static) -> Failure {
-    Failure::Other(words(&error))
+pub(super) fn other(error: impl Error + 'static) -> SendFailure {
+    SendFailure::Other(words(&error))
 }
 
 /// An error and what led to it, in one line.

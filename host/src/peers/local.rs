@@ -4,12 +4,12 @@
 use std::time::Duration;
 
 use crate::{
-    bindings::peers::{self, Failure, Reply},
     config::Config,
     credentials::HeaderForm,
     function::{self, CallError, FunctionName, Response},
     ingress::refusal::Refusal,
 };
+use twin_capabilities::peers::{self, Reply, SendFailure};
 
 /// The request as the function gets it; `limit` is how long its sender waits.
 pub(super) fn request(
@@ -17,8 +17,8 @@ pub(super) fn request(
     function: FunctionName,
     request: peers::Request,
     limit: Duration,
-) -> Result<function::Request, Failure> {
-    let unavailable = || Failure::CredentialsUnavailable("no key is configured".into());
+) -> Result<function::Request, SendFailure> {
+    let unavailable = || SendFailure::CredentialsUnavailable("no key is configured".into());
     let key = config.keys.first().ok_or_else(unavailable)?;
     let form = HeaderForm::of(Some(config.cloud));
     let mut headers = request.headers;

@@ -16,32 +16,34 @@ use std::{
 };
 
 use async_trait::async_trait;
+use futures_util::future::join_all;
 use tokio::{sync::watch, time};
 
 use self::client::Client;
 pub use self::client::command_client;
 use crate::{
-    bindings::peers::{Failure, Reply, Request},
     config::{Binding, Config, ConfigError, Peer},
     function::{FunctionName, Functions},
     telemetry::metrics,
 };
+use twin_capabilities::{
+    Peers,
+    peers::{Outgoing, Reply, Request, SendFailure},
+};
 
-/// Something that can send to the twin's peers: [`PeerSender`]; in tests, a script.
-#[async_trait]
-pub trait Peers: Send + Sync + 'static {
-    /// Sends once and waits for the whole reply, for at most `timeout`. What the peer is to `caller`, the configuration
-    /// says.
-    ///
-    /// # Errors
-    /// Why there is no reply. It does not say whether the request has arrived.
-    async fn send(
-        &self,
-        caller: FunctionName,
-        peer: String,
-        request: Request,
-        timeout: Duration,
-    ) -> Result<Reply, Failure>;
+/// Who sends: what a peer's name is bound to depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caller {
+    /// A function; it is never its own peer.
+    Function(FunctionName),
+    /// The host itself.
+    Host,
+}
+
+impl From<FunctionName> for Caller {
+    fn from(function: FunctionName) -> Self {
+        Self::Function(function)
+    }
 }
 
 /// Sends as the configuration says.
@@ -95,30 +97,54 @@ impl PeerSender {
         let _ = self.functions.set(functions);
     }
 
+    /// The peers as `caller` reaches them.
+    pub fn of(self: &Arc<Self>, caller: impl Into<Caller>) -> Arc<dyn Peers> {
+        Arc::new(PeersOf {
+            sender: Arc::clone(self),
+            caller: caller.into(),
+        })
+    }
+
+    /// Sends once and waits for the whole reply.
+    async fn send(&self, caller: Caller, message: Outgoing) -> Result<Reply, SendFailure> {
+        let Outgoing {
+            peer,
+            request,
+            timeout,
+        } = message;
+        let started = Instant::now();
+        let outcome = time::timeout(timeout, self.attempt(caller, peer, request, timeout))
+            .await
+            .unwrap_or(Err(SendFailure::TimedOut));
+        metrics::send(self.config.cloud, peer, &outcome, started.elapsed());
+        outcome
+    }
+
     async fn attempt(
         &self,
-        caller: FunctionName,
+        caller: Caller,
         peer: Peer,
         request: Request,
         timeout: Duration,
-    ) -> Result<Reply, Failure> {
+    ) -> Result<Reply, SendFailure> {
         let binding = self
             .config
             .binding(caller, peer)
-            .ok_or(Failure::UnknownPeer)?;
+            .ok_or(SendFailure::UnknownPeer)?;
         policy::check(&request)?;
         match binding {
             Binding::Remote { url, form, key } => {
                 let key = key.map(|key| (form, key));
                 tokio::select! {
                     outcome = self.client.send(url, key, request) => outcome,
-                    () = self.cut_off() => Err(Failure::TimedOut),
+                    () = self.cut_off() => Err(SendFailure::TimedOut),
                 }
             }
             Binding::Local(function) => {
                 let functions = self.functions.get().and_then(Weak::upgrade);
-                let functions = functions
-                    .ok_or_else(|| Failure::Unreachable(format!("{function} is not running")))?;
+                let functions = functions.ok_or_else(|| {
+                    SendFailure::Unreachable(format!("{function} is not running"))
+                })?;
                 let limit = timeout.min(self.config.delivery.function_deadline);
                 let request = local::request(&self.config, function, request, limit)?;
                 Ok(local::reply(functions.call(function, request).await))
@@ -127,21 +153,18 @@ impl PeerSender {
     }
 }
 
+/// The peers of one caller.
+struct PeersOf {
+    sender: Arc<PeerSender>,
+    caller: Caller,
+}
+
 #[async_trait]
-impl Peers for PeerSender {
-    async fn send(
-        &self,
-        caller: FunctionName,
-        peer: String,
-        request: Request,
-        timeout: Duration,
-    ) -> Result<Reply, Failure> {
-        let peer: Peer = peer.parse().map_err(|_| Failure::UnknownPeer)?;
-        let started = Instant::now();
-        let outcome = time::timeout(timeout, self.attempt(caller, peer, request, timeout))
-            .await
-            .unwrap_or(Err(Failure::TimedOut));
-        metrics::send(self.config.cloud, peer, &outcome, started.elapsed());
-        outcome
+impl Peers for PeersOf {
+    async fn send(&self, messages: Vec<Outgoing>) -> Vec<Result<Reply, SendFailure>> {
+        let attempts = messages
+            .into_iter()
+            .map(|message| self.sender.send(self.caller, message));
+        join_all(attempts).await
     }
 }

@@ -3,24 +3,24 @@
 
 use twin_contract::is_the_runtimes;
 
-use crate::{
-    bindings::peers::{Failure, Request},
-    headers,
-};
+use crate::headers;
+use twin_capabilities::peers::{Request, SendFailure};
 
 /// Refuses methods other than GET and POST, and headers that are the host's.
-pub(super) fn check(request: &Request) -> Result<(), Failure> {
+pub(super) fn check(request: &Request) -> Result<(), SendFailure> {
     if !matches!(request.method.as_str(), "GET" | "POST") {
-        return Err(Failure::RefusedByPolicy(
+        return Err(SendFailure::RefusedByPolicy(
             "the method is neither GET nor POST".into(),
         ));
     }
     for (name, value) in &request.headers {
         let Some((parsed, _)) = headers::parse(name, value) else {
-            return Err(Failure::RefusedByPolicy(format!("invalid header {name:?}")));
+            return Err(SendFailure::RefusedByPolicy(format!(
+                "invalid header {name:?}"
+            )));
         };
         if is_the_runtimes(parsed.as_str()) {
-            return Err(Failure::RefusedByPolicy(format!(
+            return Err(SendFailure::RefusedByPolicy(format!(
                 "the header {parsed} is set by the host"
             )));
         }

@@ -22,7 +22,7 @@ use crate::{
 const LONG: Duration = Duration::from_secs(10);
 const SHORT: Duration = Duration::from_millis(50);
 
-fn sender(changes: &[(&str, &str)]) -> PeerSender {
+fn sender(changes: &[(&str, &str)]) -> Arc<PeerSender> {
     let vars = [
         ("TWIN_NAME", "t"),
         ("TWIN_CLOUD", "azure"),
@@ -30,7 +30,7 @@ fn sender(changes: &[(&str, &str)]) -> PeerSender {
         ("INTER_CLOUD_TOKEN", "first,second"),
     ];
     let vars = vars.into_iter().chain(changes.iter().copied());
-    PeerSender::new(Arc::new(Config::from_vars(vars).unwrap())).unwrap()
+    Arc::new(PeerSender::new(Arc::new(Config::from_vars(vars).unwrap())).unwrap())
 }
 
 fn post(headers: &[(&str, &str)]) -> Request {
@@ -89,11 +89,29 @@ async fn read(stream: &mut TcpStream) -> String {
     text
 }
 
-async fn send_to_writer(url: &str, request: Request, timeout: Duration) -> Result<Reply, Failure> {
+/// Sends as a component does: the name is text, and may be no peer's.
+async fn send(
+    sender: &Arc<PeerSender>,
+    caller: FunctionName,
+    peer: &str,
+    request: Request,
+    timeout: Duration,
+) -> Result<Reply, SendFailure> {
+    let message = Outgoing {
+        peer: peer.parse().map_err(|_| SendFailure::UnknownPeer)?,
+        request,
+        timeout,
+    };
+    sender.of(caller).send(vec![message]).await.remove(0)
+}
+
+async fn send_to_writer(
+    url: &str,
+    request: Request,
+    timeout: Duration,
+) -> Result<Reply, SendFailure> {
     let sender = sender(&[("REMOTE_WRITER_URL", url), ("REMOTE_WRITER_CLOUD", "aws")]);
-    sender
-        .send(Connector, "writer".into(), request, timeout)
-        .await
+    send(&sender, Connector, "writer", request, timeout).await
 }
 
 #[tokio::test]
@@ -148,8 +166,7 @@ async fn a_query_stands_alone_where_the_url_has_none() {
         headers: vec![],
         body: vec![],
     };
-    sender
-        .send(Reader, "reader".into(), request, LONG)
+    send(&sender, Reader, "reader", request, LONG)
         .await
         .unwrap();
     let seen = wire.seen.lock().unwrap().clone();
@@ -182,9 +199,9 @@ async fn each_way_to_fail_has_its_name_and_nothing_is_tried_twice() {
         let url = format!("{}/?code=hidden", wire.url);
         let failure = send_to_writer(&url, post(&[]), timeout).await.unwrap_err();
         let name = match &failure {
-            Failure::Unreachable(_) => "unreachable",
-            Failure::TimedOut => "timed out",
-            Failure::Other(_) => "other",
+            SendFailure::Unreachable(_) => "unreachable",
+            SendFailure::TimedOut => "timed out",
+            SendFailure::Other(_) => "other",
             _ => "",
         };
         assert_eq!(name, expected, "{failure:?}");
@@ -197,7 +214,7 @@ async fn each_way_to_fail_has_its_name_and_nothing_is_tried_twice() {
     };
     let failure = send_to_writer(&closed, post(&[]), LONG).await.unwrap_err();
     assert!(
-        matches!(&failure, Failure::Unreachable(why) if !why.contains("hidden")),
+        matches!(&failure, SendFailure::Unreachable(why) if !why.contains("hidden")),
         "{failure:?}"
     );
 }
@@ -219,18 +236,18 @@ async fn redirects_are_replies() {
 async fn a_function_here_is_called_as_the_ingress_would() {
     let sender = sender(&[]);
     let functions = Scripted::echo(&[Ingestion]);
-    let before = sender
-        .send(Connector, "ingestion".into(), post(&[]), SHORT)
-        .await;
-    assert!(matches!(before, Err(Failure::Unreachable(_))), "{before:?}");
+    let before = send(&sender, Connector, "ingestion", post(&[]), SHORT).await;
+    assert!(
+        matches!(before, Err(SendFailure::Unreachable(_))),
+        "{before:?}"
+    );
     let weak: Weak<Scripted> = Arc::downgrade(&functions);
     sender.mount(weak);
     let request = Request {
         query: "a=b".into(),
         ..post(&[("Idempotency-Key", "1"), ("x-nobody", "asks")])
     };
-    let reply = sender
-        .send(Connector, "ingestion".into(), request, SHORT)
+    let reply = send(&sender, Connector, "ingestion", request, SHORT)
         .await
         .unwrap();
     let expected = "ingestion POST /ingest [a=b] 2 Some(50)\nidempotency-key: 1\nx-functions-key: first\ncontent-length: 2\n";
@@ -258,8 +275,7 @@ async fn a_function_here_fails_as_over_http() {
         });
         let weak: Weak<Scripted> = Arc::downgrade(&functions);
         sender.mount(weak);
-        let reply = sender
-            .send(Ingestion, "writer".into(), post(&[]), LONG)
+        let reply = send(&sender, Ingestion, "writer", post(&[]), LONG)
             .await
             .unwrap();
         assert_eq!(reply.status, status);
@@ -275,10 +291,8 @@ async fn a_function_here_fails_as_over_http() {
     });
     let weak: Weak<Scripted> = Arc::downgrade(&functions);
     sender.mount(weak);
-    let reply = sender
-        .send(Ingestion, "writer".into(), post(&[]), SHORT)
-        .await;
-    assert_eq!(reply, Err(Failure::TimedOut));
+    let reply = send(&sender, Ingestion, "writer", post(&[]), SHORT).await;
+    assert_eq!(reply, Err(SendFailure::TimedOut));
 }
 
 #[tokio::test]
@@ -293,8 +307,8 @@ async fn a_name_that_is_not_bound_is_no_peer() {
         "http://127.0.0.1",
         "",
     ] {
-        let reply = sender.send(Connector, peer.into(), post(&[]), SHORT).await;
-        assert_eq!(reply, Err(Failure::UnknownPeer), "{peer}");
+        let reply = send(&sender, Connector, peer, post(&[]), SHORT).await;
+        assert_eq!(reply, Err(SendFailure::UnknownPeer), "{peer}");
     }
 }
 
@@ -316,7 +330,7 @@ async fn a_component_says_nothing_in_the_hosts_name() {
     ] {
         let reply = send_to_writer("http://127.0.0.1:1", post(&[(header, "x")]), SHORT).await;
         assert!(
-            matches!(reply, Err(Failure::RefusedByPolicy(_))),
+            matches!(reply, Err(SendFailure::RefusedByPolicy(_))),
             "{header}: {reply:?}"
         );
     }
@@ -333,7 +347,7 @@ async fn a_component_says_nothing_in_the_hosts_name() {
     ] {
         let reply = send_to_writer("http://127.0.0.1:1", request, SHORT).await;
         assert!(
-            matches!(reply, Err(Failure::RefusedByPolicy(_))),
+            matches!(reply, Err(SendFailure::RefusedByPolicy(_))),
             "{reply:?}"
         );
     }

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use crate::bindings::types::Instant;
+use twin_capabilities::types::Instant;
 
 /// Tells the time in microseconds since 1970-01-01T00:00:00Z.
 pub type Clock = Arc<dyn Fn() -> Instant + Send + Sync>;

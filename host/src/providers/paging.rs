@@ -1,8 +1,7 @@
-//! Pages: the contract's rules for them, given a selection in the words of the WIT.
+//! Pages: the contract's rules for them, given a selection.
 
-use twin_contract::{Order as ContractOrder, Position, Query, Timestamp};
-
-use crate::bindings::records::{Order, Selection};
+use twin_capabilities::records::Selection;
+use twin_contract::{Position, Query, Timestamp};
 
 pub(super) use twin_contract::{Place, Span, fill};
 
@@ -11,13 +10,14 @@ pub(super) const MAX_RECORDS: u32 = Query::MAX_LIMIT;
 
 /// What a selection spans; none if it is empty.
 pub(super) fn span(selection: &Selection) -> Option<Span> {
-    let order = match selection.order {
-        Order::NewestFirst => ContractOrder::NewestFirst,
-        Order::OldestFirst => ContractOrder::OldestFirst,
-    };
     let after = selection.after.as_ref().map(|after| Position {
         time: Timestamp::from_micros(after.time),
         id: after.id.clone(),
     });
-    Span::of(selection.start, selection.end, order, after.as_ref())
+    Span::of(
+        selection.start,
+        selection.end,
+        selection.order,
+        after.as_ref(),
+    )
 }

@@ -12,12 +12,11 @@ use std::{
 use async_trait::async_trait;
 use tokio::time::timeout;
 
-use super::{Circuits, DeadLetters, ErrorTopic, Event, PUBLISH_LIMIT, Records, Stores};
-use crate::bindings::{
+use super::{Circuits, DeadLetters, ErrorTopic, Records, Stores};
+use twin_capabilities::{
     circuits::{Circuit, SwapFailure},
-    dead_letter_replay::{self, Lease, Place, PreviewPage, StoredLetter, Taken},
-    dead_letters::Letter,
-    error_topic::SystemError,
+    dead_letters::{self, Lease, Letter, Place, PreviewPage, StoredLetter, Taken},
+    error_topic::{PUBLISH_LIMIT, SystemError},
     records::{self, Entry, Outcome, Selection},
     types::Failure,
 };
@@ -25,32 +24,29 @@ use crate::bindings::{
 /// The longest that a call may take, however much time a function has.
 const LONGEST: Duration = Duration::from_secs(5);
 
-impl Stores {
-    /// The same stores for a function that has so much time: each call takes at most a quarter of it, and at most 5 s.
-    ///
-    /// While a call is overdue, others of its kind (reading or writing) fail at once: they would wait for the same thing,
-    /// and a function that makes several would not answer in time.
-    pub fn within(self, deadline: Duration) -> Self {
-        let limit = LONGEST.min(deadline / 4);
-        let (reading, writing) = (Gate::new(limit), Gate::new(limit));
-        let timely = Timely {
-            publishing: Gate {
-                limit: limit.min(PUBLISH_LIMIT),
-                ..writing.clone()
-            },
-            reading,
-            writing,
-            stores: self.clone(),
-        };
-        let timely = Arc::new(timely);
-        Self {
-            records: timely.clone(),
-            dead_letters: timely.clone(),
-            error_topic: timely.clone(),
-            circuits: timely,
-            health: self.health,
-            statistics: self.statistics,
-        }
+/// The same stores for a function that has so much time: each call takes at most a quarter of it, and at most 5 s.
+///
+/// While a call is overdue, others of its kind (reading or writing) fail at once: they would wait for the same thing, and a
+/// function that makes several would not answer in time.
+#[must_use]
+pub fn within(stores: Stores, deadline: Duration) -> Stores {
+    let limit = LONGEST.min(deadline / 4);
+    let (reading, writing) = (Gate::new(limit), Gate::new(limit));
+    let timely = Arc::new(Timely {
+        publishing: Gate {
+            limit: limit.min(PUBLISH_LIMIT),
+            ..writing.clone()
+        },
+        reading,
+        writing,
+        stores: stores.clone(),
+    });
+    Stores {
+        records: timely.clone(),
+        dead_letters: timely.clone(),
+        error_topic: timely.clone(),
+        circuits: timely,
+        ..stores
     }
 }
 
@@ -129,10 +125,12 @@ impl Gate {
 
 #[async_trait]
 impl Records for Timely {
-    async fn put(&self, collection: String, entries: Vec<Entry>) -> Result<Vec<Outcome>, Failure> {
+    async fn put(&self, collection: String, entries: Vec<Entry>) -> Vec<Result<Outcome, Failure>> {
         let store = Arc::clone(&self.stores.records);
-        let call = async move { store.put(collection, entries).await };
-        self.writing.pass(call).await
+        let count = entries.len();
+        let call = async move { Ok(store.put(collection, entries).await) };
+        let stored = self.writing.pass(call).await;
+        stored.unwrap_or_else(|failure| vec![Err(failure); count])
     }
 
     async fn query(
@@ -155,11 +153,7 @@ impl DeadLetters for Timely {
             .await
     }
 
-    async fn list(
-        &self,
-        after: Option<Place>,
-        limit: u32,
-    ) -> Result<dead_letter_replay::Page, Failure> {
+    async fn list(&self, after: Option<Place>, limit: u32) -> Result<dead_letters::Page, Failure> {
         let store = Arc::clone(&self.stores.dead_letters);
         self.reading
             .pass(async move { store.list(after, limit).await })
@@ -175,7 +169,7 @@ impl DeadLetters for Timely {
 
     async fn preview(
         &self,
-        selection: dead_letter_replay::Selection,
+        selection: dead_letters::Selection,
         after: Option<Place>,
         limit: u32,
     ) -> Result<PreviewPage, Failure> {
@@ -186,7 +180,7 @@ impl DeadLetters for Timely {
 
     async fn take(
         &self,
-        selection: dead_letter_replay::Selection,
+        selection: dead_letters::Selection,
         round: Option<u64>,
         limit: u32,
         lease_ms: u32,
@@ -231,27 +225,6 @@ impl ErrorTopic for Timely {
         let store = Arc::clone(&self.stores.error_topic);
         self.publishing
             .pass(async move { store.publish(error).await })
-            .await
-    }
-
-    async fn pending(&self, limit: u32, lease: Duration) -> Result<Vec<Event>, Failure> {
-        let store = Arc::clone(&self.stores.error_topic);
-        self.writing
-            .pass(async move { store.pending(limit, lease).await })
-            .await
-    }
-
-    async fn settle(&self, event_id: String) -> Result<(), Failure> {
-        let store = Arc::clone(&self.stores.error_topic);
-        self.writing
-            .pass(async move { store.settle(event_id).await })
-            .await
-    }
-
-    async fn release(&self, event_id: String) -> Result<(), Failure> {
-        let store = Arc::clone(&self.stores.error_topic);
-        self.writing
-            .pass(async move { store.release(event_id).await })
             .await
     }
 }

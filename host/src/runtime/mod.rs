@@ -32,6 +32,7 @@ pub(crate) use state::State;
 use crate::{
     function::{CallError, FunctionName, Functions, Request, Response},
     imports::Capabilities,
+    providers::within,
 };
 use lane::Lane;
 use pool::Pool;
@@ -98,7 +99,7 @@ impl Runtime {
             let capabilities = capabilities(function);
             let capabilities = Arc::new(Capabilities {
                 draining: drained.clone(),
-                stores: capabilities.stores.within(settings.deadline),
+                stores: within(capabilities.stores, settings.deadline),
                 ..capabilities
             });
             let pool =

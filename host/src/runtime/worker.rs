@@ -131,7 +131,8 @@ async fn call(shared: &Shared, instance: &World, accessor: &Accessor<State>, job
         permit,
     } = job;
     let function = instance.twin_multicloud_function();
-    let handled = tokio::time::timeout_at(overdue, function.call_handle(accessor, request)).await;
+    let handled =
+        tokio::time::timeout_at(overdue, function.call_handle(accessor, request.into())).await;
     // What a probe comes to is not what calls come to.
     let pulse = permit.is_some().then_some(&shared.pulse);
     match handled {
@@ -140,7 +141,7 @@ async fn call(shared: &Shared, instance: &World, accessor: &Accessor<State>, job
                 pulse.answered(Instant::now());
             }
             // A caller that has gone away needs no answer.
-            let _ = answer.send(response);
+            let _ = answer.send(response.into());
             Call::Answered
         }
         Ok(Err(error)) => Call::Trapped(error),

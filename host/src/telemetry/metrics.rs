@@ -10,13 +10,9 @@ use twin_delivery::Circuit;
 
 use super::{logger, sink};
 use crate::{
-    bindings::peers::{Failure, Reply},
-    config::Peer,
-    enduring,
-    function::FunctionName,
-    ingress::Exposition,
-    providers::Numbers,
+    config::Peer, enduring, function::FunctionName, ingress::Exposition, providers::Numbers,
 };
+use twin_capabilities::peers::{Reply, SendFailure};
 
 const REQUESTS: &str = "twin_requests_total";
 const REQUEST_SECONDS: &str = "twin_request_duration_seconds";
@@ -386,7 +382,7 @@ pub(crate) fn connection_closed(reason: &'static str) {
 }
 
 /// Counts an attempt to send.
-pub(crate) fn send(cloud: Cloud, peer: Peer, outcome: &Result<Reply, Failure>, took: Duration) {
+pub(crate) fn send(cloud: Cloud, peer: Peer, outcome: &Result<Reply, SendFailure>, took: Duration) {
     let outcome = match outcome {
         Ok(reply) => match reply.status {
             200..=299 => "2xx",
@@ -394,13 +390,13 @@ pub(crate) fn send(cloud: Cloud, peer: Peer, outcome: &Result<Reply, Failure>, t
             400..=499 => "4xx",
             _ => "5xx",
         },
-        Err(Failure::UnknownPeer) => "unknown-peer",
-        Err(Failure::Unreachable(_)) => "unreachable",
-        Err(Failure::TimedOut) => "timed-out",
-        Err(Failure::Exhausted(_)) => "exhausted",
-        Err(Failure::CredentialsUnavailable(_)) => "credentials-unavailable",
-        Err(Failure::RefusedByPolicy(_)) => "refused-by-policy",
-        Err(Failure::Other(_)) => "other",
+        Err(SendFailure::UnknownPeer) => "unknown-peer",
+        Err(SendFailure::Unreachable(_)) => "unreachable",
+        Err(SendFailure::TimedOut) => "timed-out",
+        Err(SendFailure::Exhausted(_)) => "exhausted",
+        Err(SendFailure::CredentialsUnavailable(_)) => "credentials-unavailable",
+        Err(SendFailure::RefusedByPolicy(_)) => "refused-by-policy",
+        Err(SendFailure::Other(_)) => "other",
     };
     counter!(SENDS, "cloud" => cloud.as_str(), "peer" => peer.as_str(), "outcome" => outcome)
         .increment(1);

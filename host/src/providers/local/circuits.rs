@@ -4,12 +4,10 @@ use async_trait::async_trait;
 use rusqlite::{Row, named_params};
 
 use super::{Store, session::Session};
-use crate::{
-    bindings::{
-        circuits::{Circuit, SwapFailure},
-        types::Failure,
-    },
-    providers::{Circuits, clock::millis},
+use crate::providers::{Circuits, clock::millis};
+use twin_capabilities::{
+    circuits::{Circuit, SwapFailure},
+    types::Failure,
 };
 
 const LOAD: &str = "SELECT version, state FROM circuits WHERE twin = :twin AND name = :name";

@@ -6,7 +6,7 @@ use rusqlite::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::bindings::{dead_letters::Attempt, error_topic::Severity, types::Instant};
+use twin_capabilities::{dead_letters::Attempt, error_topic::Severity, types::Instant};
 
 /// The tries to deliver a letter, in order, as a JSON array.
 pub(super) struct Attempts(pub(super) Vec<Attempt>);

@@ -6,7 +6,7 @@ use twin_contract::Timestamp;
 use super::{
     Store, dead_letters, error_topic, records, seal::Checked, session::Session, writer::Need,
 };
-use crate::bindings::{
+use twin_capabilities::{
     dead_letters::Letter,
     error_topic::{Severity, SystemError},
 };

@@ -14,15 +14,12 @@ use super::{
     session::Session,
     writer::Need,
 };
-use crate::{
-    bindings::{
-        dead_letter_replay::{
-            Lease, Page, Place, PreviewPage, Selection, StoredLetter, Summary, Taken,
-        },
-        dead_letters::Letter,
-        types::{Failure, Instant},
+use crate::providers::{DeadLetters, clock::later, paging::fill, receipt::receipt};
+use twin_capabilities::{
+    dead_letters::{
+        Lease, Letter, Page, Place, PreviewPage, Selection, StoredLetter, Summary, Taken,
     },
-    providers::{DeadLetters, clock::later, paging::fill, receipt::receipt},
+    types::{Failure, Instant},
 };
 
 const PUSH: &str = "

@@ -4,7 +4,7 @@ use std::{error::Error, io, path::PathBuf, time::Duration};
 
 use rusqlite::ErrorCode;
 
-use crate::bindings::types::Failure;
+use twin_capabilities::types::Failure;
 
 /// Why a data folder could not be opened or used.
 #[derive(Debug, thiserror::Error)]
@@ -153,36 +153,35 @@ fn advice(error: &rusqlite::Error) -> &'static str {
     }
 }
 
-impl From<rusqlite::Error> for Failure {
-    fn from(error: rusqlite::Error) -> Self {
-        if is_full(&error) {
-            return Self::Full;
-        }
-        match error.sqlite_error_code() {
-            Some(ErrorCode::TooBig) => Self::TooLarge,
-            Some(
-                ErrorCode::PermissionDenied
-                | ErrorCode::ReadOnly
-                | ErrorCode::AuthorizationForStatementDenied,
-            ) => Self::NotPermitted,
-            Some(
-                ErrorCode::DatabaseBusy
-                | ErrorCode::DatabaseLocked
-                | ErrorCode::SystemIoFailure
-                | ErrorCode::CannotOpen
-                | ErrorCode::OutOfMemory
-                | ErrorCode::OperationAborted
-                | ErrorCode::OperationInterrupted,
-            ) => Self::Unavailable(error.to_string()),
-            _ => Self::Other(error.to_string()),
-        }
+/// What an error of the database is to a function.
+pub(super) fn failure(error: rusqlite::Error) -> Failure {
+    if is_full(&error) {
+        return Failure::Full;
+    }
+    match error.sqlite_error_code() {
+        Some(ErrorCode::TooBig) => Failure::TooLarge,
+        Some(
+            ErrorCode::PermissionDenied
+            | ErrorCode::ReadOnly
+            | ErrorCode::AuthorizationForStatementDenied,
+        ) => Failure::NotPermitted,
+        Some(
+            ErrorCode::DatabaseBusy
+            | ErrorCode::DatabaseLocked
+            | ErrorCode::SystemIoFailure
+            | ErrorCode::CannotOpen
+            | ErrorCode::OutOfMemory
+            | ErrorCode::OperationAborted
+            | ErrorCode::OperationInterrupted,
+        ) => Failure::Unavailable(error.to_string()),
+        _ => Failure::Other(error.to_string()),
     }
 }
 
 impl From<LocalError> for Failure {
     fn from(error: LocalError) -> Self {
         match error {
-            LocalError::DatabaseUnusable { source, .. } => source.into(),
+            LocalError::DatabaseUnusable { source, .. } => failure(source),
             other => other.unavailable(),
         }
     }

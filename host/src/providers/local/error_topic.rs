@@ -8,9 +8,10 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::{Store, columns::SpelledSeverity, session::Session, writer::Need};
-use crate::{
-    bindings::{error_topic::SystemError, types::Failure},
-    providers::{ErrorTopic, Event, PUBLISH_LIMIT, clock::later},
+use crate::providers::{ErrorTopic, Event, Outbox, clock::later};
+use twin_capabilities::{
+    error_topic::{PUBLISH_LIMIT, SystemError},
+    types::Failure,
 };
 
 const PUBLISH: &str = "
@@ -52,7 +53,10 @@ impl ErrorTopic for Store {
             .await
             .unwrap_or_else(|_| Err(Failure::Unavailable("the store is busy".to_owned())))
     }
+}
 
+#[async_trait]
+impl Outbox for Store {
     async fn pending(&self, limit: u32, lease: Duration) -> Result<Vec<Event>, Failure> {
         self.writer
             .mark(move |session| pending(session, limit, lease))

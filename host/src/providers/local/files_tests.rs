@@ -15,7 +15,8 @@ use super::{
     session::Session,
     writer::Writer,
 };
-use crate::{bindings::types::Failure, providers::system_clock};
+use crate::providers::system_clock;
+use twin_capabilities::types::Failure;
 
 fn database(folder: &Path) -> Database {
     Database::new(folder, "twin", LocalSettings::default(), system_clock()).unwrap()

@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use rusqlite::named_params;
 
 use super::{Store, writer::Need};
-use crate::{bindings::types::Failure, providers::Health};
+use crate::providers::Health;
+use twin_capabilities::types::Failure;
 
 const CHECK: &str = "
     INSERT INTO health (twin, checked_at_us, ballast) VALUES (:twin, :now, zeroblob(:ballast))

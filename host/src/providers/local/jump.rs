@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use crate::{
-    bindings::types::Instant,
-    providers::clock::{age, later},
-};
+use crate::providers::clock::{age, later};
+use twin_capabilities::types::Instant;
 
 /// How far the clock may run ahead of the time that has passed.
 const TOLERANCE: Duration = Duration::from_secs(3600);

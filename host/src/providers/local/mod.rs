@@ -127,6 +127,7 @@ impl Local {
             records: self.0.clone(),
             dead_letters: self.0.clone(),
             error_topic: self.0.clone(),
+            outbox: Some(self.0.clone()),
             circuits: self.0.clone(),
             health: self.0.clone(),
             statistics: self.0.clone(),

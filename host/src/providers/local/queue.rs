@@ -10,7 +10,8 @@ use std::{
 };
 
 use super::LocalError;
-use crate::{bindings::types::Failure, enduring};
+use crate::enduring;
+use twin_capabilities::types::Failure;
 
 /// The most jobs that wait. Whoever comes later is turned away at once, rather than kept waiting in vain.
 const WAITING: usize = 4096;

@@ -14,7 +14,7 @@ use super::{
     queue::{Crew, Queue},
     session::{Link, Session},
 };
-use crate::bindings::types::Failure;
+use twin_capabilities::types::Failure;
 
 const READERS: usize = 2;
 

@@ -10,15 +10,13 @@ use super::{
     session::Session,
     writer::Need,
 };
-use crate::{
-    bindings::{
-        records::{Entry, Order, Outcome, Page, Selection, StoredEntry},
-        types::Failure,
-    },
-    providers::{
-        Records,
-        paging::{MAX_RECORDS, Span, fill, span},
-    },
+use crate::providers::{
+    Records,
+    paging::{MAX_RECORDS, Span, fill, span},
+};
+use twin_capabilities::{
+    records::{Entry, Order, Outcome, Page, Selection, StoredEntry},
+    types::Failure,
 };
 
 const INSERT: &str = "
@@ -50,18 +48,25 @@ const NEWEST_FIRST: &str = "
 
 #[async_trait]
 impl Records for Store {
-    async fn put(&self, collection: String, entries: Vec<Entry>) -> Result<Vec<Outcome>, Failure> {
+    async fn put(&self, collection: String, entries: Vec<Entry>) -> Vec<Result<Outcome, Failure>> {
+        let count = entries.len();
         // Here and not in the thread that writes, which is one for all.
         let seal = |entry: &Entry| seal(parts(&entry.time.to_le_bytes(), &entry.id, &entry.body));
         let seals: Vec<_> = entries.iter().map(seal).collect();
-        self.writer
+        let stored: Result<Vec<_>, _> = self
+            .writer
             .run(Need::Room, move |session| {
                 let sealed = entries.iter().zip(&seals);
                 sealed
                     .map(|(entry, seal)| put(session, &collection, entry, seal))
                     .collect()
             })
-            .await
+            .await;
+        // One transaction: all are stored, or none.
+        match stored {
+            Ok(outcomes) => outcomes.into_iter().map(Ok).collect(),
+            Err(failure) => vec![Err(failure); count],
+        }
     }
 
     async fn query(&self, collection: String, selection: Selection) -> Result<Page, Failure> {

@@ -14,12 +14,10 @@ use super::{
     jump::{Judgement, Reading, judge},
     session::Session,
 };
-use crate::{
-    bindings::{
-        error_topic::{Severity, SystemError},
-        types::{Failure, Instant},
-    },
-    providers::clock::earlier,
+use crate::providers::clock::earlier;
+use twin_capabilities::{
+    error_topic::{Severity, SystemError},
+    types::{Failure, Instant},
 };
 
 /// Between two looks at what is too old.

@@ -11,7 +11,7 @@ use super::{
     LocalError,
     database::{Access, Connected, Database},
 };
-use crate::bindings::types::Instant;
+use twin_capabilities::types::Instant;
 
 /// A connection that is opened anew after a failure: whatever broke it may be over by then.
 pub(super) struct Link {

@@ -4,10 +4,8 @@ use async_trait::async_trait;
 use rusqlite::named_params;
 
 use super::{Store, session::Session, space::disk_free};
-use crate::{
-    bindings::types::{Failure, Instant},
-    providers::{COUNTED, Numbers, Statistics, clock::age},
-};
+use crate::providers::{COUNTED, Numbers, Statistics, clock::age};
+use twin_capabilities::types::{Failure, Instant};
 
 const LETTERS: &str = "
     SELECT count(*) FROM (SELECT 1 FROM dead_letters WHERE twin = :twin LIMIT :most)";

@@ -21,14 +21,12 @@ use super::{
     session::Session,
     writer::{Need, Writer},
 };
-use crate::{
-    bindings::{
-        dead_letter_replay::Selection,
-        dead_letters::Letter,
-        error_topic::{Severity, SystemError},
-        types::Failure,
-    },
-    providers::{DeadLetters, ErrorTopic, system_clock},
+use crate::providers::{DeadLetters, ErrorTopic, Outbox, system_clock};
+use twin_capabilities::{
+    dead_letters::Letter,
+    dead_letters::Selection,
+    error_topic::{Severity, SystemError},
+    types::Failure,
 };
 
 struct Bench {

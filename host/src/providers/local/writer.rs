@@ -22,13 +22,14 @@ use tokio::sync::oneshot;
 use super::{
     LocalError,
     database::{Access, Database, LOG_LIMIT},
-    error::is_full,
+    error::{failure, is_full},
     queue::{Crew, Queue},
     retention::give_back,
     session::{Link, Session},
     space::{Reserve, SHORT_LOG, SMALL_BATCH},
 };
-use crate::{bindings::types::Failure, telemetry::metrics};
+use crate::telemetry::metrics;
+use twin_capabilities::types::Failure;
 
 /// The most jobs in a batch.
 const BATCH: usize = 512;
@@ -370,7 +371,7 @@ where
                 if session.execute("ROLLBACK TO job", []).is_err() {
                     return Err(error);
                 }
-                self.result = Err(error.into());
+                self.result = Err(failure(error));
             }
             Err(_) => {
                 session.execute("ROLLBACK TO job", [])?;

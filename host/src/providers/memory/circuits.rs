@@ -5,12 +5,10 @@ use std::collections::HashMap;
 use async_trait::async_trait;
 
 use super::Store;
-use crate::{
-    bindings::{
-        circuits::{Circuit, SwapFailure},
-        types::Failure,
-    },
-    providers::{Circuits, clock::millis},
+use crate::providers::{Circuits, clock::millis};
+use twin_capabilities::{
+    circuits::{Circuit, SwapFailure},
+    types::Failure,
 };
 
 /// Version and state by name.

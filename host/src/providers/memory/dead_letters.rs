@@ -8,15 +8,12 @@ use std::{
 use async_trait::async_trait;
 
 use super::Store;
-use crate::{
-    bindings::{
-        dead_letter_replay::{
-            Lease, Page, Place, PreviewPage, Selection, StoredLetter, Summary, Taken,
-        },
-        dead_letters::Letter,
-        types::{Failure, Instant},
+use crate::providers::{DeadLetters, clock::later, paging::fill, receipt::receipt};
+use twin_capabilities::{
+    dead_letters::{
+        Lease, Letter, Page, Place, PreviewPage, Selection, StoredLetter, Summary, Taken,
     },
-    providers::{DeadLetters, clock::later, paging::fill, receipt::receipt},
+    types::{Failure, Instant},
 };
 
 /// Letters by their number, which counts them in the order they came.

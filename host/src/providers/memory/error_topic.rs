@@ -6,16 +6,14 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use super::Store;
-use crate::{
-    bindings::{
-        error_topic::SystemError,
-        types::{Failure, Instant},
-    },
-    providers::{ErrorTopic, Event, clock::later},
+use crate::providers::{ErrorTopic, Event, Outbox, clock::later};
+use twin_capabilities::{
+    error_topic::SystemError,
+    types::{Failure, Instant},
 };
 
 /// Events in the order they were published.
-pub(super) type Outbox = Vec<Kept>;
+pub(super) type Events = Vec<Kept>;
 
 /// An event, and since when and until when it is leased.
 pub(super) struct Kept {
@@ -44,7 +42,10 @@ impl ErrorTopic for Store {
         });
         Ok(())
     }
+}
 
+#[async_trait]
+impl Outbox for Store {
     async fn pending(&self, limit: u32, lease: Duration) -> Result<Vec<Event>, Failure> {
         let mut outbox = self.error_topic.open()?;
         let now = (self.clock)();

@@ -3,7 +3,8 @@
 use async_trait::async_trait;
 
 use super::Store;
-use crate::{bindings::types::Failure, providers::Health};
+use crate::providers::Health;
+use twin_capabilities::types::Failure;
 
 #[async_trait]
 impl Health for Store {

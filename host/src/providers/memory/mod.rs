@@ -15,7 +15,7 @@ use std::sync::{
 };
 
 use super::{Clock, Stores};
-use crate::bindings::types::Failure;
+use twin_capabilities::types::Failure;
 
 /// One twin's stores in memory. Clones share them.
 #[derive(Clone)]
@@ -41,7 +41,7 @@ struct Store {
     clock: Clock,
     records: Shelf<records::Collections>,
     dead_letters: Shelf<dead_letters::Letters>,
-    error_topic: Shelf<error_topic::Outbox>,
+    error_topic: Shelf<error_topic::Events>,
     circuits: Shelf<circuits::Values>,
     health: Shelf<()>,
 }
@@ -65,6 +65,7 @@ impl Memory {
             records: self.0.clone(),
             dead_letters: self.0.clone(),
             error_topic: self.0.clone(),
+            outbox: Some(self.0.clone()),
             circuits: self.0.clone(),
             health: self.0.clone(),
             statistics: self.0.clone(),

@@ -5,15 +5,13 @@ use std::collections::{BTreeMap, HashMap};
 use async_trait::async_trait;
 
 use super::Store;
-use crate::{
-    bindings::{
-        records::{Entry, Order, Outcome, Page, Selection, StoredEntry},
-        types::{Failure, Instant},
-    },
-    providers::{
-        Records,
-        paging::{MAX_RECORDS, Place, Span, fill, span},
-    },
+use crate::providers::{
+    Records,
+    paging::{MAX_RECORDS, Place, Span, fill, span},
+};
+use twin_capabilities::{
+    records::{Entry, Order, Outcome, Page, Selection, StoredEntry},
+    types::{Failure, Instant},
 };
 
 /// Devices by collection and device id.
@@ -33,19 +31,20 @@ struct Seen {
 
 #[async_trait]
 impl Records for Store {
-    async fn put(&self, collection: String, entries: Vec<Entry>) -> Result<Vec<Outcome>, Failure> {
-        let mut collections = self.records.open()?;
+    async fn put(&self, collection: String, entries: Vec<Entry>) -> Vec<Result<Outcome, Failure>> {
+        let mut collections = match self.records.open() {
+            Ok(collections) => collections,
+            Err(failure) => return vec![Err(failure); entries.len()],
+        };
         let devices = collections.entry(collection).or_default();
         let now = (self.clock)();
-        Ok(entries
+        entries
             .into_iter()
             .map(|entry| {
-                devices
-                    .entry(entry.device_id.clone())
-                    .or_default()
-                    .put(entry, now)
+                let device = devices.entry(entry.device_id.clone()).or_default();
+                Ok(device.put(entry, now))
             })
-            .collect())
+            .collect()
     }
 
     async fn query(&self, collection: String, selection: Selection) -> Result<Page, Failure> {

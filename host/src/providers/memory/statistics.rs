@@ -3,10 +3,8 @@
 use async_trait::async_trait;
 
 use super::Store;
-use crate::{
-    bindings::types::Failure,
-    providers::{COUNTED, Numbers, Statistics, clock::age},
-};
+use crate::providers::{COUNTED, Numbers, Statistics, clock::age};
+use twin_capabilities::types::Failure;
 
 #[async_trait]
 impl Statistics for Store {

@@ -1,0 +1,55 @@
+//! Who is calling (specification section 2). The function asks; the secrets stay with the verifier.
+
+use async_trait::async_trait;
+pub use twin_contract::Role;
+
+/// What a caller presents: all that a key, a token or a signature could cover.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Presented {
+    /// Upper case.
+    pub method: String,
+    /// With the `?` if there is a query.
+    pub path_with_query: String,
+    /// Names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// Lower-case hex SHA-256 of the body. Given only if the presented form signs the body.
+    pub body_digest: Option<String>,
+}
+
+/// A caller that was recognised.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// For logs and reports: names the key that was used without showing it.
+    pub name: String,
+    /// What the caller may do.
+    pub role: Role,
+}
+
+/// Why a caller was turned away.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Denied {
+    /// Nothing was presented in the form of this cloud: 401.
+    #[error("no credential in this cloud's form")]
+    Missing,
+    /// Something was presented, but it is not valid (any more): 403.
+    #[error("the credential is not valid")]
+    Wrong,
+    /// The credentials cannot be looked up now: 503.
+    #[error("credentials cannot be looked up: {0}")]
+    Unavailable(String),
+    /// Anything else, described for a log: 503.
+    #[error("{0}")]
+    Other(String),
+}
+
+/// Verifies callers. Only the form of the own cloud counts: `x-api-key` on AWS, `x-functions-key` on Azure,
+/// `authorization: Bearer` on GCP.
+#[cfg_attr(target_family = "wasm", async_trait(?Send))]
+#[cfg_attr(not(target_family = "wasm"), async_trait)]
+pub trait Verifier: Send + Sync + 'static {
+    /// Compares in constant time with every key that is valid now; during a rotation there are several.
+    ///
+    /// # Errors
+    /// Why the caller is turned away.
+    async fn verify(&self, presented: Presented) -> Result<Caller, Denied>;
+}

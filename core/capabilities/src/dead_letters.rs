@@ -1,0 +1,202 @@
+//! What could not be delivered: `dead-letters` and `dead-letter-replay` of the WIT.
+//!
+//! Letters have two orders. `list` shows them in the order in which they were stored. `take` works through a queue: a letter
+//! joins it at the end when it is stored, and again each time it is taken, so that letters that never arrive do not keep
+//! others from being tried.
+
+use async_trait::async_trait;
+pub use twin_contract::LetterPlace as Place;
+
+use crate::types::{Failure, Instant};
+
+/// One attempt to deliver, and its outcome.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// When it ended.
+    pub at: Instant,
+    /// The peer's status, if it replied.
+    pub status: Option<u16>,
+    /// What went wrong: `HTTP 503`, `timed out`, `circuit open`, …
+    pub cause: String,
+}
+
+/// A message that could not be delivered, with its history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Letter {
+    /// Names the letter: derived from peer, id and envelope, so that the same failure stored twice is one letter.
+    pub letter_id: String,
+    /// The identity of the message, from its first hop on; sent as `idempotency-key`.
+    pub id: String,
+    /// Where it was going.
+    pub peer: String,
+    /// The trace of the message.
+    pub trace_id: Option<String>,
+    /// The bytes of every attempt, verbatim.
+    pub envelope: Vec<u8>,
+    /// In order.
+    pub attempts: Vec<Attempt>,
+    /// When the first attempt failed.
+    pub first_failure_at: Instant,
+    /// When the last attempt failed.
+    pub last_failure_at: Instant,
+}
+
+/// A letter as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredLetter {
+    /// The letter.
+    pub letter: Letter,
+    /// By the store's clock.
+    pub stored_at: Instant,
+    /// Until when a replay holds it, if one does.
+    pub leased_until: Option<Instant>,
+}
+
+/// Some letters, oldest first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// At most as many as were asked for.
+    pub letters: Vec<StoredLetter>,
+    /// Where the next page starts; absent on the last page.
+    pub next: Option<Place>,
+}
+
+/// Which letters to take: those that meet every condition given.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// Only the letter of this name.
+    pub letter_id: Option<String>,
+    /// Only letters addressed to this peer.
+    pub peer: Option<String>,
+    /// Only letters stored before this time.
+    pub before: Option<Instant>,
+}
+
+/// A letter without its content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// The letter's name.
+    pub letter_id: String,
+    /// The identity of the message.
+    pub id: String,
+    /// Where it was going.
+    pub peer: String,
+    /// By the store's clock.
+    pub stored_at: Instant,
+}
+
+/// Some letters in the order of the queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PreviewPage {
+    /// At most as many as were asked for.
+    pub letters: Vec<Summary>,
+    /// Where the next page starts; absent on the last page.
+    pub next: Option<Place>,
+}
+
+/// A letter that belongs to its holder until the lease ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// The letter.
+    pub letter: Letter,
+    /// Proves that the lease is still the holder's.
+    pub receipt: String,
+    /// The letter's turn in the queue before it was taken; for [`DeadLetters::release`].
+    pub turn: u64,
+}
+
+/// Letters that were taken out of the queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// Empty if no letter of the selection and the round is free.
+    pub leases: Vec<Lease>,
+    /// The round: pass it to [`DeadLetters::take`] for the letters that are left of it.
+    pub round: u64,
+    /// Whether more letters follow in this round, as far as the store looked.
+    pub more: bool,
+}
+
+/// Keeps undeliverable messages and hands them out for replay. Safe to use from several places at once.
+///
+/// A lease ends by the store's clock. Its receipt stays valid until the letter is taken anew, so that a delivery that
+/// outlasted its lease still settles its letter if no other replay has begun to deliver it.
+#[cfg_attr(target_family = "wasm", async_trait(?Send))]
+#[cfg_attr(not(target_family = "wasm"), async_trait)]
+pub trait DeadLetters: Send + Sync + 'static {
+    /// Stores a letter durably. A letter that is stored already is left as it is; one that is damaged is replaced.
+    ///
+    /// # Errors
+    /// The store's failure.
+    async fn push(&self, letter: Letter) -> Result<(), Failure>;
+
+    /// At most `limit` letters behind a place, and at most 1 MiB of envelopes but at least one letter. Any place is valid: the
+    /// letter that it names may be gone.
+    ///
+    /// # Errors
+    /// The store's failure.
+    async fn list(&self, after: Option<Place>, limit: u32) -> Result<Page, Failure>;
+
+    /// One letter; `None` if there is no such letter (any more).
+    ///
+    /// # Errors
+    /// The store's failure.
+    async fn get(&self, letter_id: String) -> Result<Option<StoredLetter>, Failure>;
+
+    /// What [`Self::take`] would lease, in its order: at most `limit` letters behind a place of the queue. Changes nothing.
+    ///
+    /// # Errors
+    /// The store's failure.
+    async fn preview(
+        &self,
+        selection: Selection,
+        after: Option<Place>,
+        limit: u32,
+    ) -> Result<PreviewPage, Failure>;
+
+    /// Leases letters that are free for `lease_ms` milliseconds, in the order of the queue, and puts them at its end. At most
+    /// `limit` letters and 1 MiB of envelopes, but at least one letter, if one is free.
+    ///
+    /// A round has the letters that are in the queue when it begins, each of them once: what is taken or stored after that
+    /// belongs to the next. Without `round`, or with one beyond the end of the queue, a new round begins.
+    ///
+    /// # Errors
+    /// The store's failure.
+    async fn take(
+        &self,
+        selection: Selection,
+        round: Option<u64>,
+        limit: u32,
+        lease_ms: u32,
+    ) -> Result<Taken, Failure>;
+
+    /// Leases a letter whose content is not as it was stored, so that it can be discarded. The lease has what is left of it, which
+    /// must not be sent. `None` if there is no such letter, if it is intact or leased, and in stores that do not compare letters
+    /// with a digest.
+    ///
+    /// # Errors
+    /// The store's failure.
+    async fn take_damaged(
+        &self,
+        letter_id: String,
+        lease_ms: u32,
+    ) -> Result<Option<Lease>, Failure>;
+
+    /// Removes a letter that was delivered or discarded. False if the receipt is no longer valid: the letter was taken by another
+    /// replay after the lease had ended.
+    ///
+    /// # Errors
+    /// The store's failure.
+    async fn settle(&self, letter_id: String, receipt: String) -> Result<bool, Failure>;
+
+    /// Returns a letter before its lease ends; with `turn`, to its old place in the queue (never behind its present one). False as
+    /// for [`Self::settle`].
+    ///
+    /// # Errors
+    /// The store's failure.
+    async fn release(
+        &self,
+        letter_id: String,
+        receipt: String,
+        turn: Option<u64>,
+    ) -> Result<bool, Failure>;
+}

@@ -1,0 +1,71 @@
+//! A function as its callers see it: a whole request in, a whole response out.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+pub use twin_contract::{FunctionName, UnknownFunction};
+
+/// An HTTP request, read to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// Upper case: `GET`, `POST`, …
+    pub method: String,
+    /// Starts with `/`. The route prefix is stripped.
+    pub path: String,
+    /// Without the `?`; empty if there was none.
+    pub query: String,
+    /// In order of arrival; names in lower case, a repeated name repeated. Those that no function reads may be left out.
+    pub headers: Vec<(String, String)>,
+    /// At most one byte more than the limit of 256 KiB: enough to see that it was too large.
+    pub body: Vec<u8>,
+    /// How long the caller will still wait, in milliseconds, if the host knows.
+    pub time_left_ms: Option<u32>,
+}
+
+/// An HTTP response.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Response {
+    /// 200 to 599.
+    pub status: u16,
+    /// Names in lower case. `content-length` is the host's to add.
+    pub headers: Vec<(String, String)>,
+    /// A JSON document in UTF-8.
+    pub body: Vec<u8>,
+}
+
+/// Why a function gave no response. The caller may try again: each of these is a 5xx.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// The function is not mounted here.
+    #[error("{0} is not mounted here")]
+    NotMounted(FunctionName),
+    /// The queue in front of the function is full.
+    #[error("{0} is at its limit of calls at once")]
+    Overloaded(FunctionName),
+    /// The instance that had the call was lost to a trap.
+    #[error("the instance of {0} that had the call was lost")]
+    InstanceLost(FunctionName),
+    /// No response within the time given.
+    #[error("{function} gave no response within {} ms", .after.as_millis())]
+    DeadlineExceeded {
+        /// The function called.
+        function: FunctionName,
+        /// How long the host waited.
+        after: Duration,
+    },
+}
+
+/// Calls the twin's functions: the runtime does; in tests, a script.
+#[async_trait]
+pub trait Functions: Send + Sync + 'static {
+    /// Whether the function runs here.
+    fn is_mounted(&self, function: FunctionName) -> bool;
+
+    /// Calls a function and waits for its response.
+    ///
+    /// The call goes on if the returned future is dropped: what was begun is brought to an end.
+    ///
+    /// # Errors
+    /// Why there is no response.
+    async fn call(&self, function: FunctionName, request: Request) -> Result<Response, CallError>;
+}

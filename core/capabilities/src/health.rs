@@ -1,0 +1,45 @@
+//! Whether a store works and how much it holds: for `/readyz` and `/metrics`.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::types::Failure;
+
+/// Whether the twin's data would be stored now: half of `/readyz`.
+#[async_trait]
+pub trait Health: Send + Sync + 'static {
+    /// Writes something: a store that can only be read is not healthy.
+    ///
+    /// # Errors
+    /// What the writer would get.
+    async fn check(&self) -> Result<(), Failure>;
+}
+
+/// The most letters or events that are counted: beyond that, counting is no longer cheap.
+pub const COUNTED: u32 = 1_000_000;
+
+/// Numbers of the twin's data. One that a store cannot tell cheaply is `None`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Numbers {
+    /// Dead letters, counted up to [`COUNTED`].
+    pub dead_letters: Option<u32>,
+    /// Age of the oldest dead letter by the store's clock; zero without any.
+    pub oldest_letter: Option<Duration>,
+    /// System errors in the outbox, counted up to [`COUNTED`].
+    pub outbox: Option<u32>,
+    /// All circuits: name and state as stored.
+    pub circuits: Vec<(String, String)>,
+    /// Bytes that may still be written where the data lies.
+    pub disk_free: Option<u64>,
+}
+
+/// How much data there is.
+#[async_trait]
+pub trait Statistics: Send + Sync + 'static {
+    /// Counts; reads only.
+    ///
+    /// # Errors
+    /// The store's failure.
+    async fn numbers(&self) -> Result<Numbers, Failure>;
+}

@@ -1,0 +1,51 @@
+//! What the functions can reach: the interfaces of `wit/` as plain Rust types and async traits.
+//!
+//! The functions (`twin-functions`) are written against these traits, the providers implement them, and the runtime maps
+//! them to the component model. So none of the three depends on another, and only the runtime depends on wasmtime.
+//!
+//! Each module stands for one WIT interface of the same name, whose documentation is binding here. What only a host
+//! needs is in [`health`], [`secrets`], [`peer_auth`] and [`Outbox`].
+//!
+//! # Futures are `Send` on a host, and not in a sandbox
+//!
+//! A host runs functions and providers on several threads, so its futures must be `Send`. A component has one thread, and the
+//! futures of its imports are bound to it. The traits are the same for both: `async-trait` adds the bound everywhere but on
+//! `wasm` targets. That costs one allocation per call of a capability, little beside what the call itself does, and in
+//! return a trait can be made into an object, which a host needs to choose its store at run time.
+//!
+//! # Dropped futures
+//!
+//! Every method of a store completes once it has been polled: dropping its future neither undoes the operation nor leaves it
+//! half done.
+
+pub mod circuits;
+pub mod clock;
+pub mod credentials;
+pub mod dead_letters;
+pub mod digest;
+pub mod error_topic;
+pub mod function;
+pub mod health;
+pub mod lifecycle;
+pub mod log;
+pub mod peers;
+pub mod records;
+pub mod settings;
+mod stores;
+pub mod types;
+
+pub use circuits::Circuits;
+pub use clock::{Clock, Random};
+pub use credentials::Verifier;
+pub use dead_letters::DeadLetters;
+pub use digest::Digest;
+pub use error_topic::{ErrorTopic, Outbox};
+pub use function::Functions;
+pub use health::{Health, Statistics};
+pub use lifecycle::Lifecycle;
+pub use log::Log;
+pub use peers::Peers;
+pub use records::Records;
+pub use settings::Settings;
+pub use stores::Stores;
+pub use types::{Failure, Instant};

@@ -1,0 +1,30 @@
+//! One twin's stores together.
+
+use std::sync::Arc;
+
+use crate::{Circuits, DeadLetters, ErrorTopic, Health, Outbox, Records, Statistics};
+
+/// One twin's stores, as a provider opened them. Clones share them.
+#[derive(Clone)]
+pub struct Stores {
+    /// What was received.
+    pub records: Arc<dyn Records>,
+    /// What could not be delivered.
+    pub dead_letters: Arc<dyn DeadLetters>,
+    /// Where system errors are published.
+    pub error_topic: Arc<dyn ErrorTopic>,
+    /// System errors that the host has to forward; `None` if the topic delivers by itself.
+    pub outbox: Option<Arc<dyn Outbox>>,
+    /// The circuit breakers' shared state.
+    pub circuits: Arc<dyn Circuits>,
+    /// Whether all this works.
+    pub health: Arc<dyn Health>,
+    /// How much there is of it.
+    pub statistics: Arc<dyn Statistics>,
+}
+
+impl std::fmt::Debug for Stores {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Stores").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,27 @@
+//! The vocabulary that the stores share: one failure, one notion of time.
+
+/// Microseconds since 1970-01-01T00:00:00Z, negative before it.
+pub type Instant = i64;
+
+/// Why a store, a queue or a topic did not do what it was asked.
+///
+/// Every case leaves the caller free to retry: an operation that failed may have happened, and all operations that store
+/// are idempotent.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// It cannot be reached, is overloaded, or did not answer in time. Retryable.
+    #[error("unavailable: {0}")]
+    Unavailable(String),
+    /// It has no room for more: its disk is full, or its limit is reached. Reading still works. Retryable once there is room.
+    #[error("full")]
+    Full,
+    /// The item is larger than the store accepts. Not retryable.
+    #[error("too large")]
+    TooLarge,
+    /// The function's identity may not do this.
+    #[error("not permitted")]
+    NotPermitted,
+    /// Anything else, described for a log.
+    #[error("{0}")]
+    Other(String),
+}
