@@ -118,12 +118,9 @@ async fn twin(calls_per_instance: u64) -> anyhow::Result<Arc<dyn Functions>> {
     };
     let capabilities = |function| Capabilities {
         function,
-        settings: {
-            let config = Arc::clone(&config);
-            Arc::new(move |name| Ok(config.setting(name)))
-        },
-        credentials: Arc::new(Credentials::of(&config)),
-        peers: peers.clone(),
+        settings: config.clone(),
+        verifier: Arc::new(Credentials::of(&config)),
+        peers: peers.of(function),
         stores: stores.clone(),
         draining: watch::channel(false).1,
     };

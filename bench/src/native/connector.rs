@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use twin_capabilities::peers::Failure;
+use twin_capabilities::peers::{Outgoing, Peer, SendFailure as NotSent};
 use twin_contract::{MessageId, Post, Timestamp, digest, reply::Custody};
 use twin_delivery::{Admission, Deadline, Mono, Next, Outcome, SendFailure, Signal, Verdict};
 use twin_host::function::{FunctionName, Request, Response};
@@ -34,20 +34,22 @@ pub(super) async fn accept(native: &Native, request: Request) -> Result<Response
         let outgoing = post(&id, envelope.clone(), timeout);
         let sent = native
             .peers
-            .send(
-                FunctionName::Connector,
-                "ingestion".to_owned(),
-                outgoing,
+            .of(FunctionName::Connector)
+            .send(vec![Outgoing {
+                peer: Peer::Ingestion,
+                request: outgoing,
                 timeout,
-            )
-            .await;
+            }])
+            .await
+            .pop()
+            .unwrap_or(Err(NotSent::UnknownPeer));
         let outcome = match &sent {
             Ok(reply) => Outcome::Reply {
                 status: reply.status,
                 headers: &reply.headers,
                 body: &reply.body,
             },
-            Err(Failure::TimedOut) => Outcome::Failure(SendFailure::TimedOut),
+            Err(NotSent::TimedOut) => Outcome::Failure(SendFailure::TimedOut),
             Err(failure) => Outcome::Failure(SendFailure::Unreachable(format!("{failure:?}"))),
         };
         native.breaker(|breaker| match Signal::of(&outcome) {

@@ -27,12 +27,16 @@ pub(super) async fn ingest(native: &Native, request: Request) -> Result<Response
         gate::header(&request, "x-twin-timeout-ms"),
     );
     let timeout = deadline.attempt_timeout(arrived, Duration::MAX);
-    let caller = FunctionName::Ingestion;
-    let request = post(&id, forwarded.into_bytes(), timeout);
-    let sent = native
-        .peers
-        .send(caller, "writer".to_owned(), request, timeout);
-    let reply = sent.await.map_err(|_| error(503, "NEXT_HOP_UNAVAILABLE"))?;
+    let message = peers::Outgoing {
+        peer: peers::Peer::Writer,
+        request: post(&id, forwarded.into_bytes(), timeout),
+        timeout,
+    };
+    let peers = native.peers.of(FunctionName::Ingestion);
+    let reply = match peers.send(vec![message]).await.pop() {
+        Some(Ok(reply)) => reply,
+        _ => return Err(error(503, "NEXT_HOP_UNAVAILABLE")),
+    };
     Ok(Response {
         status: reply.status,
         headers: reply.headers,

@@ -18,7 +18,7 @@ use twin_host::{
     config::Config,
     credentials::Credentials,
     function::{CallError, FunctionName, Functions, Request, Response},
-    peers::Peers,
+    peers::PeerSender,
     providers::Stores,
 };
 
@@ -26,14 +26,14 @@ use twin_host::{
 pub(crate) struct Native {
     config: Arc<Config>,
     credentials: Credentials,
-    peers: Arc<dyn Peers>,
+    peers: Arc<PeerSender>,
     stores: Stores,
     delivery: DeliverySettings,
     breaker: Mutex<Breaker>,
 }
 
 impl Native {
-    pub(crate) fn new(config: Arc<Config>, peers: Arc<dyn Peers>, stores: Stores) -> Self {
+    pub(crate) fn new(config: Arc<Config>, peers: Arc<PeerSender>, stores: Stores) -> Self {
         let delivery = config.delivery;
         Self {
             credentials: Credentials::of(&config),

@@ -31,15 +31,11 @@ pub(super) async fn write(native: &Native, request: Request) -> Result<Response,
         .stores
         .records
         .put("messages".to_owned(), vec![entry]);
-    match put
-        .await
-        .ok()
-        .and_then(|outcomes| outcomes.into_iter().next())
-    {
-        Some(Outcome::Stored(_) | Outcome::Duplicate(_)) => {
+    match put.await.pop() {
+        Some(Ok(Outcome::Stored(_) | Outcome::Duplicate(_))) => {
             Ok(custody(Custody::Received, id.as_str()))
         }
-        Some(Outcome::Conflict) => Err(error(409, "ID_REUSED")),
-        None => Err(error(503, "STORE_UNAVAILABLE")),
+        Some(Ok(Outcome::Conflict)) => Err(error(409, "ID_REUSED")),
+        Some(Err(_)) | None => Err(error(503, "STORE_UNAVAILABLE")),
     }
 }
