@@ -53,7 +53,7 @@ pub(crate) async fn exchange(outgoing: Outgoing) -> Result<Reply, Failure> {
         fields.push(("content-length".to_owned(), length.into_bytes()));
     }
     let fields = Fields::from_list(&fields)
-        .map_err(|error| Failure::RefusedByPolicy(format!("a header is none: {error:?}")))?;
+        .map_err(|error| Failure::RefusedByPolicy(format!("invalid header: {error:?}")))?;
 
     let (mut writer, contents) = wit_stream::new();
     let (no_trailers, trailers) = wit_future::new(|| Ok(None));
@@ -62,7 +62,7 @@ pub(crate) async fn exchange(outgoing: Outgoing) -> Result<Reply, Failure> {
     let options = Some(RequestOptions::new());
     let (request, transmitted) = Request::new(fields, contents, trailers, options);
     address(&request, &method, &target)
-        .map_err(|()| Failure::Other("the URL is none that this runtime can send to".to_owned()))?;
+        .map_err(|()| Failure::Other("the runtime cannot send to this URL".to_owned()))?;
     // Concurrently, because a peer may reply before it has read everything.
     wasip3::spawn(async move {
         writer.write_all(body).await;
@@ -122,7 +122,7 @@ async fn receive(response: Response) -> Result<Reply, Failure> {
     trailers.await.map_err(failure)?;
     drop(done);
     if announced.is_some_and(|length| length != body.len()) {
-        return Err(Failure::Unreachable("the reply broke off".to_owned()));
+        return Err(Failure::Unreachable("the reply was cut off".to_owned()));
     }
     Ok(Reply {
         status,
@@ -145,7 +145,9 @@ fn failure(code: ErrorCode) -> Failure {
             Failure::RefusedByPolicy("the runtime does not permit this receiver".to_owned())
         }
         Code::DnsError(_) | Code::DestinationNotFound => unreachable("no such host"),
-        Code::DestinationUnavailable | Code::DestinationIpUnroutable => unreachable("no way there"),
+        Code::DestinationUnavailable | Code::DestinationIpUnroutable => {
+            unreachable("no route to host")
+        }
         Code::ConnectionRefused => unreachable("connection refused"),
         Code::ConnectionTerminated | Code::HttpResponseIncomplete => {
             unreachable("connection broken")
@@ -156,7 +158,7 @@ fn failure(code: ErrorCode) -> Failure {
         Code::TlsProtocolError | Code::TlsCertificateError | Code::TlsAlertReceived(_) => {
             unreachable("TLS failed")
         }
-        Code::HttpProtocolError => unreachable("the reply is no HTTP"),
+        Code::HttpProtocolError => unreachable("the reply is not valid HTTP"),
         other => Failure::Other(format!("{other:?}")),
     }
 }

@@ -31,7 +31,7 @@ pub(crate) async fn attempt<T: Variables + Neighbours>(
     let url = url.ok_or(Failure::UnknownPeer)?;
     check(&request)?;
     let target = Target::parse(&url)
-        .ok_or_else(|| Failure::Other(format!("{} is no usable URL", variables.url)))?;
+        .ok_or_else(|| Failure::Other(format!("{} is not a valid URL", variables.url)))?;
     let form = form::<T>(variables.cloud, &target).await?;
     let key = key::<T>(variables.token, form, &target).await?;
     neighbours::check::<T>(&target).await?;
@@ -106,7 +106,7 @@ fn check(request: &Request) -> Result<(), Failure> {
         .find(|name| is_the_runtimes(&name.to_ascii_lowercase()))
     {
         Some(name) => {
-            let words = format!("the header {name:?} is the runtime's");
+            let words = format!("the header {name:?} is set by the runtime");
             Err(Failure::RefusedByPolicy(words))
         }
         None => Ok(()),

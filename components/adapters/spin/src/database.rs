@@ -176,7 +176,7 @@ pub(crate) struct Row(RowResult);
 impl Row {
     pub(crate) fn get<'a, T: TryFrom<&'a Value>>(&'a self, index: usize) -> Result<T, Failure> {
         let value = self.0.get(index);
-        value.ok_or_else(|| Failure::Other(format!("column {index} is not what it should be")))
+        value.ok_or_else(|| Failure::Other(format!("column {index} has an unexpected type")))
     }
 
     pub(crate) fn text(&self, index: usize) -> Result<String, Failure> {
@@ -214,7 +214,7 @@ fn failure(error: Error) -> Failure {
     match error {
         Error::AccessDenied => Failure::NotPermitted,
         Error::DatabaseFull => Failure::Full,
-        Error::NoSuchDatabase => Failure::Other("there is no database `default`".to_owned()),
+        Error::NoSuchDatabase => Failure::Other("the database `default` does not exist".to_owned()),
         Error::InvalidConnection => Failure::Unavailable("the connection is gone".to_owned()),
         Error::Io(words) => Failure::Unavailable(words),
     }

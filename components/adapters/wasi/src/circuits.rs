@@ -45,7 +45,7 @@ fn versions<'a>(folder: &'a Folder, name: &str) -> Versions<'a> {
 async fn current(versions: &Versions<'_>) -> Result<Circuit, Failure> {
     let (version, content) = versions.latest().await?;
     let state = String::from_utf8(content)
-        .map_err(|_| Failure::Other("a circuit's file is no text".to_owned()))?;
+        .map_err(|_| Failure::Other("corrupt circuit file: not UTF-8".to_owned()))?;
     Ok(circuit(version, state))
 }
 
