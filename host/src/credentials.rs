@@ -1,4 +1,4 @@
-//! Who is calling: the check of a presented key, in the words of the WIT (spec §2).
+//! The check of a caller's key, with the types of the WIT (spec §2).
 
 use async_trait::async_trait;
 use twin_contract::{Cloud, KeyRefusal, KeyRing};
@@ -36,10 +36,10 @@ impl Credentials {
         Self(self.0.with_operators(keys.iter().map(Secret::expose)))
     }
 
-    /// Verifies what a caller presents among its headers. The caller is named after the key's place: `key-1`, …
+    /// Verifies the credential among a caller's headers. The caller is named after the key's place in the list: `key-1`, …
     ///
     /// # Errors
-    /// [`Denied::Missing`] if nothing is presented in this cloud's form; [`Denied::Wrong`] if it is not valid, or if two
+    /// [`Denied::Missing`] if no credential is presented in this cloud's form; [`Denied::Wrong`] if it is not valid, or if two
     /// are presented.
     pub fn verify(&self, headers: &[(String, String)]) -> Result<Caller, Denied> {
         match self.0.verify(headers) {

@@ -8,7 +8,7 @@ use twin_contract::is_read_in_replies;
 
 pub(crate) use twin_contract::is_hop_by_hop;
 
-/// Whether a function looks at a header of a request; `name` in lower case. No other crosses into the sandbox: each costs as
+/// Whether a function uses a header of a request; `name` in lower case. No others cross into the sandbox: each costs as
 /// much as a hundred bytes of body.
 pub(crate) fn is_looked_at(name: &str) -> bool {
     HeaderForm::is_credential(name)
@@ -23,7 +23,7 @@ pub(crate) fn is_looked_at(name: &str) -> bool {
         )
 }
 
-/// A request's headers as a function gets them: those that it looks at, or all, if they are signed.
+/// A request's headers as a function gets them: those that it uses, or all if they are signed.
 pub(crate) fn of_request(headers: &HeaderMap) -> Vec<(String, String)> {
     let signed = headers
         .get(header::AUTHORIZATION)
@@ -31,12 +31,12 @@ pub(crate) fn of_request(headers: &HeaderMap) -> Vec<(String, String)> {
     list(headers, |name| signed || is_looked_at(name))
 }
 
-/// A reply's headers as a function gets them: those that it reads.
+/// A reply's headers as a function gets them: those that it uses.
 pub(crate) fn of_reply(headers: &HeaderMap) -> Vec<(String, String)> {
     list(headers, is_read_in_replies)
 }
 
-/// Headers of a message, in order, names in lower case. Bytes that are no UTF-8 become U+FFFD.
+/// Headers of a message, in order, with names in lower case. Bytes that are not UTF-8 become U+FFFD.
 fn list(headers: &HeaderMap, wanted: impl Fn(&str) -> bool) -> Vec<(String, String)> {
     headers
         .iter()
@@ -48,7 +48,7 @@ fn list(headers: &HeaderMap, wanted: impl Fn(&str) -> bool) -> Vec<(String, Stri
         .collect()
 }
 
-/// One header, if its name and value are such.
+/// One header, if its name and value are valid.
 pub(crate) fn parse(name: &str, value: &str) -> Option<(HeaderName, HeaderValue)> {
     let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
     Some((name, HeaderValue::from_str(value).ok()?))

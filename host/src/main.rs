@@ -1,6 +1,6 @@
 //! The `twin` command.
 
-// `println!` panics when its reader has gone away: `cli::out` is the way to standard output.
+// `println!` panics when the output is closed; use `cli::out` instead.
 #![warn(clippy::print_stdout)]
 
 mod cli;

@@ -1,4 +1,4 @@
-//! A running host's numbers at `/metrics`: what its queues and stores hold.
+//! A running host's numbers at `/metrics`: the content of its queues and stores.
 
 use std::{
     collections::BTreeSet,
@@ -21,12 +21,12 @@ use crate::{
     telemetry::metrics,
 };
 
-/// Between two questions to the store, however often `/metrics` is asked.
+/// The minimum time between two queries of the store, however often `/metrics` is requested.
 const INTERVAL: Duration = Duration::from_secs(5);
 /// How long `/metrics` waits for the store.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// Shows a host's numbers.
+/// Exports a host's numbers.
 pub(crate) struct Observed {
     runtime: Arc<Runtime>,
     store: Arc<Watched>,
@@ -36,9 +36,9 @@ pub(crate) struct Observed {
 struct Watched {
     cloud: Cloud,
     statistics: Arc<dyn Statistics>,
-    /// When the store last answered; held while it is asked, so that one that hangs is asked once.
+    /// When the store last answered; locked while it is asked, so that a store that hangs is asked once.
     asked: AsyncMutex<Option<Instant>>,
-    /// The peers that a circuit was shown for.
+    /// The peers for which a circuit was exported.
     peers: Mutex<BTreeSet<Peer>>,
 }
 

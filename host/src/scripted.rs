@@ -1,4 +1,4 @@
-//! Functions played by a script, for tests of what calls them.
+//! Functions that follow a script, for tests of their callers.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 
 use crate::function::{CallError, FunctionName, Functions, Request, Response};
 
-/// What a call comes to.
+/// The outcome of a call.
 pub(crate) type Outcome = Result<Response, CallError>;
 
 type Script = dyn Fn(FunctionName, Request) -> BoxFuture<'static, Outcome> + Send + Sync;
@@ -30,7 +30,7 @@ impl Scripted {
         })
     }
 
-    /// Functions that tell what they were asked: first a line of all but the headers, then the headers.
+    /// Functions that echo their request: first a line with everything but the headers, then the headers.
     pub(crate) fn echo(mounted: &[FunctionName]) -> Arc<Self> {
         Self::new(mounted, |function, request| async move {
             let Request {

@@ -1,4 +1,4 @@
-//! Values that must not show: keys, and URLs that may carry one. The log can be given either.
+//! Values that must not be shown: keys, and URLs that may contain one. Both can be logged safely.
 
 use std::fmt;
 
@@ -9,12 +9,12 @@ use url::Url;
 pub struct Secret(String);
 
 impl Secret {
-    /// Takes a value into custody.
+    /// Wraps a value.
     pub fn new(value: impl Into<String>) -> Self {
         Self(value.into())
     }
 
-    /// The value itself, for the one who presents or digests it.
+    /// The value itself, for sending or hashing it.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -26,17 +26,17 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// A URL whose path or query may hold a key, as that of an Azure function does (`?code=…`). It shows its origin only.
+/// A URL whose path or query may contain a key, like that of an Azure function (`?code=…`). It shows its origin only.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PrivateUrl(Url);
 
 impl PrivateUrl {
-    /// Takes a URL into custody.
+    /// Wraps a URL.
     pub const fn new(url: Url) -> Self {
         Self(url)
     }
 
-    /// The whole URL, for the one who sends to it.
+    /// The whole URL, for sending to it.
     pub const fn expose(&self) -> &Url {
         &self.0
     }

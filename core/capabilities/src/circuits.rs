@@ -1,4 +1,4 @@
-//! Named values with compare-and-swap: the circuit breaker is one for all instances of a function.
+//! Named values with compare-and-swap: all instances of a function share one circuit breaker per peer.
 
 use async_trait::async_trait;
 
@@ -7,15 +7,15 @@ use crate::types::Failure;
 /// A value and its version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Circuit {
-    /// 0 if nothing was ever stored under the name.
+    /// 0 if nothing has been stored under the name.
     pub version: u64,
-    /// Opaque to the store; empty if nothing was ever stored.
+    /// Opaque to the store; empty if nothing has been stored.
     pub state: String,
     /// The store's clock, in milliseconds since 1970-01-01T00:00:00Z: the one clock that all instances share.
     pub now_ms: u64,
 }
 
-/// Why a swap did not happen.
+/// Why a swap was not made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SwapFailure {
     /// Another instance was faster; this is what it stored.
@@ -30,7 +30,7 @@ pub enum SwapFailure {
 #[cfg_attr(target_family = "wasm", async_trait(?Send))]
 #[cfg_attr(not(target_family = "wasm"), async_trait)]
 pub trait Circuits: Send + Sync + 'static {
-    /// Reads a value; a name never stored reads as version 0.
+    /// Reads a value. A name that was never stored has version 0.
     ///
     /// # Errors
     /// The store's failure.

@@ -1,11 +1,12 @@
-//! Time and chance: `wasi:clocks` and `wasi:random` in the world of a function. A test provides virtual time and a seed.
+//! Clocks and random numbers: `wasi:clocks` and `wasi:random` in the world of a function. A test provides virtual time and a
+//! seed.
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 use twin_contract::Timestamp;
 
-/// The clocks of a function. What is stored is stamped by the store's own clock instead.
+/// The clocks of a function. The store's own clock gives the times of stored data.
 #[cfg_attr(target_family = "wasm", async_trait(?Send))]
 #[cfg_attr(not(target_family = "wasm"), async_trait)]
 pub trait Clock: Send + Sync + 'static {

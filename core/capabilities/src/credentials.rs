@@ -1,9 +1,9 @@
-//! Who is calling (specification section 2). The function asks; the secrets stay with the verifier.
+//! Credentials of callers (spec §2). The function asks, and the verifier compares with the keys that it accepts.
 
 use async_trait::async_trait;
 pub use twin_contract::Role;
 
-/// What a caller presents: all that a key, a token or a signature could cover.
+/// What a caller presents: everything that a key, a token or a signature could cover.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Presented {
     /// Upper case.
@@ -12,26 +12,26 @@ pub struct Presented {
     pub path_with_query: String,
     /// Names in lower case.
     pub headers: Vec<(String, String)>,
-    /// Lower-case hex SHA-256 of the body. Given only if the presented form signs the body.
+    /// Lower-case hex SHA-256 of the body. Present only if the form of the credential signs the body.
     pub body_digest: Option<String>,
 }
 
 /// A caller that was recognised.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
-    /// For logs and reports: names the key that was used without showing it.
+    /// For logs and reports: which key was used, without the key itself.
     pub name: String,
     /// What the caller may do.
     pub role: Role,
 }
 
-/// Why a caller was turned away.
+/// Why a caller was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
-    /// Nothing was presented in the form of this cloud: 401.
+    /// No credential was presented in the form of this cloud: 401.
     #[error("no credential in this cloud's form")]
     Missing,
-    /// Something was presented, but it is not valid (any more): 403.
+    /// A credential was presented, but it is not valid, or no longer valid: 403.
     #[error("the credential is not valid")]
     Wrong,
     /// The credentials cannot be looked up now: 503.
@@ -50,6 +50,6 @@ pub trait Verifier: Send + Sync + 'static {
     /// Compares in constant time with every key that is valid now; during a rotation there are several.
     ///
     /// # Errors
-    /// Why the caller is turned away.
+    /// Why the caller is refused.
     async fn verify(&self, presented: Presented) -> Result<Caller, Denied>;
 }

@@ -1,7 +1,7 @@
-//! What could not be delivered: `dead-letters` and `dead-letter-replay` of the WIT.
+//! Undeliverable messages: `dead-letters` and `dead-letter-replay` of the WIT.
 //!
-//! Letters have two orders. `list` shows them in the order in which they were stored. `take` works through a queue: a letter
-//! joins it at the end when it is stored, and again each time it is taken, so that letters that never arrive do not keep
+//! Letters have two orders. `list` returns them in the order in which they were stored. `take` works through a queue: a letter
+//! goes to its end when it is stored, and again each time it is taken, so that letters that never arrive do not keep
 //! others from being tried.
 
 use async_trait::async_trait;
@@ -23,15 +23,15 @@ pub struct Attempt {
 /// A message that could not be delivered, with its history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Letter {
-    /// Names the letter: derived from peer, id and envelope, so that the same failure stored twice is one letter.
+    /// Identifies the letter. Derived from peer, id and envelope, so that the same failure stored twice is one letter.
     pub letter_id: String,
-    /// The identity of the message, from its first hop on; sent as `idempotency-key`.
+    /// The id of the message since its first hop; sent as `idempotency-key`.
     pub id: String,
-    /// Where it was going.
+    /// The peer that it was for.
     pub peer: String,
     /// The trace of the message.
     pub trace_id: Option<String>,
-    /// The bytes of every attempt, verbatim.
+    /// The bytes that every attempt sent.
     pub envelope: Vec<u8>,
     /// In order.
     pub attempts: Vec<Attempt>,
@@ -48,7 +48,7 @@ pub struct StoredLetter {
     pub letter: Letter,
     /// By the store's clock.
     pub stored_at: Instant,
-    /// Until when a replay holds it, if one does.
+    /// When the lease of a replay ends, if one holds the letter.
     pub leased_until: Option<Instant>,
 }
 
@@ -61,10 +61,10 @@ pub struct Page {
     pub next: Option<Place>,
 }
 
-/// Which letters to take: those that meet every condition given.
+/// Which letters to take: those that meet all conditions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selection {
-    /// Only the letter of this name.
+    /// Only the letter with this id.
     pub letter_id: Option<String>,
     /// Only letters addressed to this peer.
     pub peer: Option<String>,
@@ -75,11 +75,11 @@ pub struct Selection {
 /// A letter without its content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Summary {
-    /// The letter's name.
+    /// The letter's id.
     pub letter_id: String,
-    /// The identity of the message.
+    /// The id of the message.
     pub id: String,
-    /// Where it was going.
+    /// The peer that it was for.
     pub peer: String,
     /// By the store's clock.
     pub stored_at: Instant,
@@ -99,7 +99,7 @@ pub struct PreviewPage {
 pub struct Lease {
     /// The letter.
     pub letter: Letter,
-    /// Proves that the lease is still the holder's.
+    /// Proves that the lease still belongs to the holder.
     pub receipt: String,
     /// The letter's turn in the queue before it was taken; for [`DeadLetters::release`].
     pub turn: u64,
@@ -108,41 +108,42 @@ pub struct Lease {
 /// Letters that were taken out of the queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Taken {
-    /// Empty if no letter of the selection and the round is free.
+    /// Empty if no letter in the selection and the round is free.
     pub leases: Vec<Lease>,
-    /// The round: pass it to [`DeadLetters::take`] for the letters that are left of it.
+    /// The round: pass it to [`DeadLetters::take`] for the remaining letters.
     pub round: u64,
-    /// Whether more letters follow in this round, as far as the store looked.
+    /// Whether more letters follow in this round, as far as the store has looked.
     pub more: bool,
 }
 
-/// Keeps undeliverable messages and hands them out for replay. Safe to use from several places at once.
+/// Keeps undeliverable messages and hands them out for replay. Several callers may use it at once.
 ///
-/// A lease ends by the store's clock. Its receipt stays valid until the letter is taken anew, so that a delivery that
+/// A lease ends by the store's clock. Its receipt stays valid until the letter is taken again, so that a delivery that
 /// outlasted its lease still settles its letter if no other replay has begun to deliver it.
 #[cfg_attr(target_family = "wasm", async_trait(?Send))]
 #[cfg_attr(not(target_family = "wasm"), async_trait)]
 pub trait DeadLetters: Send + Sync + 'static {
-    /// Stores a letter durably. A letter that is stored already is left as it is; one that is damaged is replaced.
+    /// Stores a letter durably. A letter that is already stored stays unchanged; a damaged one is replaced.
     ///
     /// # Errors
     /// The store's failure.
     async fn push(&self, letter: Letter) -> Result<(), Failure>;
 
-    /// At most `limit` letters behind a place, and at most 1 MiB of envelopes but at least one letter. Any place is valid: the
-    /// letter that it names may be gone.
+    /// Returns at most `limit` letters after a place, and at most 1 MiB of envelopes but at least one letter. Any place is
+    /// valid: the letter that it names may no longer exist.
     ///
     /// # Errors
     /// The store's failure.
     async fn list(&self, after: Option<Place>, limit: u32) -> Result<Page, Failure>;
 
-    /// One letter; `None` if there is no such letter (any more).
+    /// Returns one letter; `None` if it does not exist (any more).
     ///
     /// # Errors
     /// The store's failure.
     async fn get(&self, letter_id: String) -> Result<Option<StoredLetter>, Failure>;
 
-    /// What [`Self::take`] would lease, in its order: at most `limit` letters behind a place of the queue. Changes nothing.
+    /// Returns what [`Self::take`] would lease, in its order: at most `limit` letters after a place in the queue. Changes
+    /// nothing.
     ///
     /// # Errors
     /// The store's failure.
@@ -156,8 +157,8 @@ pub trait DeadLetters: Send + Sync + 'static {
     /// Leases letters that are free for `lease_ms` milliseconds, in the order of the queue, and puts them at its end. At most
     /// `limit` letters and 1 MiB of envelopes, but at least one letter, if one is free.
     ///
-    /// A round has the letters that are in the queue when it begins, each of them once: what is taken or stored after that
-    /// belongs to the next. Without `round`, or with one beyond the end of the queue, a new round begins.
+    /// A round consists of the letters that are in the queue when it begins, each of them once: letters that are taken or
+    /// stored later belong to the next. Without `round`, or with one beyond the end of the queue, a new round begins.
     ///
     /// # Errors
     /// The store's failure.
@@ -169,8 +170,8 @@ pub trait DeadLetters: Send + Sync + 'static {
         lease_ms: u32,
     ) -> Result<Taken, Failure>;
 
-    /// Leases a letter whose content is not as it was stored, so that it can be discarded. The lease has what is left of it, which
-    /// must not be sent. `None` if there is no such letter, if it is intact or leased, and in stores that do not compare letters
+    /// Leases a damaged letter, whose content differs from what was stored, so that it can be discarded. The lease contains
+    /// what is left of it, which must not be sent. `None` if there is no such letter, if it is intact or leased, and in stores that do not compare letters
     /// with a digest.
     ///
     /// # Errors
@@ -188,8 +189,8 @@ pub trait DeadLetters: Send + Sync + 'static {
     /// The store's failure.
     async fn settle(&self, letter_id: String, receipt: String) -> Result<bool, Failure>;
 
-    /// Returns a letter before its lease ends; with `turn`, to its old place in the queue (never behind its present one). False as
-    /// for [`Self::settle`].
+    /// Gives a letter back before its lease ends; with `turn`, to its old place in the queue (never after its present one).
+    /// False as for [`Self::settle`].
     ///
     /// # Errors
     /// The store's failure.

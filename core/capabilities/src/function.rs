@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 pub use twin_contract::{FunctionName, UnknownFunction};
 
-/// An HTTP request, read to its end.
+/// An HTTP request with its complete body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     /// Upper case: `GET`, `POST`, …
@@ -14,11 +14,12 @@ pub struct Request {
     pub path: String,
     /// Without the `?`; empty if there was none.
     pub query: String,
-    /// In order of arrival; names in lower case, a repeated name repeated. Those that no function reads may be left out.
+    /// In order of arrival, with names in lower case; a header may appear several times. Headers that no function uses may be
+    /// left out.
     pub headers: Vec<(String, String)>,
-    /// At most one byte more than the limit of 256 KiB: enough to see that it was too large.
+    /// At most one byte more than the limit of 256 KiB, enough to see that the body was too large.
     pub body: Vec<u8>,
-    /// How long the caller will still wait, in milliseconds, if the host knows.
+    /// How much longer the caller will wait, in milliseconds, if the host knows.
     pub time_left_ms: Option<u32>,
 }
 
@@ -27,7 +28,7 @@ pub struct Request {
 pub struct Response {
     /// 200 to 599.
     pub status: u16,
-    /// Names in lower case. `content-length` is the host's to add.
+    /// Names in lower case. The host adds `content-length`.
     pub headers: Vec<(String, String)>,
     /// A JSON document in UTF-8.
     pub body: Vec<u8>,
@@ -63,7 +64,7 @@ pub trait Functions: Send + Sync + 'static {
 
     /// Calls a function and waits for its response.
     ///
-    /// The call goes on if the returned future is dropped: what was begun is brought to an end.
+    /// The call continues if the returned future is dropped: work that was begun is completed.
     ///
     /// # Errors
     /// Why there is no response.

@@ -19,18 +19,18 @@ pub trait Health: Send + Sync + 'static {
 /// The most letters or events that are counted: beyond that, counting is no longer cheap.
 pub const COUNTED: u32 = 1_000_000;
 
-/// Numbers of the twin's data. One that a store cannot tell cheaply is `None`.
+/// Numbers of the twin's data. A number that a store cannot compute cheaply is `None`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Numbers {
     /// Dead letters, counted up to [`COUNTED`].
     pub dead_letters: Option<u32>,
-    /// Age of the oldest dead letter by the store's clock; zero without any.
+    /// Age of the oldest dead letter by the store's clock; zero if there are none.
     pub oldest_letter: Option<Duration>,
     /// System errors in the outbox, counted up to [`COUNTED`].
     pub outbox: Option<u32>,
     /// All circuits: name and state as stored.
     pub circuits: Vec<(String, String)>,
-    /// Bytes that may still be written where the data lies.
+    /// Bytes that can still be written where the data is stored.
     pub disk_free: Option<u64>,
 }
 

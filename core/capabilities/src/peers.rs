@@ -14,11 +14,11 @@ pub struct Request {
     pub query: String,
     /// Names in lower case.
     pub headers: Vec<(String, String)>,
-    /// Sent as it is, or compressed for a peer that announces that it accepts that.
+    /// Sent uncompressed, or compressed for a peer that announces support.
     pub body: Vec<u8>,
 }
 
-/// What the peer replied, whatever its status.
+/// The peer's reply, with any status.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
     /// The HTTP status.
@@ -38,14 +38,14 @@ pub enum SendFailure {
     /// Name resolution, connection or TLS failed, or the connection broke.
     #[error("unreachable: {0}")]
     Unreachable(String),
-    /// No whole reply within the time given.
+    /// No complete reply within the given time.
     #[error("timed out")]
     TimedOut,
     /// The sending side lacks a resource, such as a file descriptor, memory or a free port. Nothing was sent, and the peer is
     /// not at fault.
     #[error("this side could not send: {0}")]
     Exhausted(String),
-    /// The host cannot look up now what it needs to send: where the peer is, or its credential. The peer is not at fault.
+    /// The host cannot look up the peer's URL or credential now. The peer is not at fault.
     #[error("credentials unavailable: {0}")]
     CredentialsUnavailable(String),
     /// The host's configuration forbids this request.
@@ -59,9 +59,9 @@ pub enum SendFailure {
 /// A request with its receiver.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outgoing {
-    /// Who receives it.
+    /// The receiver.
     pub peer: Peer,
-    /// What it receives.
+    /// The request.
     pub request: Request,
     /// The most time that the attempt may take.
     pub timeout: Duration,
@@ -71,7 +71,7 @@ pub struct Outgoing {
 #[cfg_attr(target_family = "wasm", async_trait(?Send))]
 #[cfg_attr(not(target_family = "wasm"), async_trait)]
 pub trait Peers: Send + Sync + 'static {
-    /// One attempt for each message, side by side, without redirects; the outcomes in the same order. A failure does not say
-    /// whether the request has arrived.
+    /// Makes one attempt for each message, concurrently, without following redirects; the outcomes are in the same order. A
+    /// failure does not say whether the request has arrived.
     async fn send(&self, messages: Vec<Outgoing>) -> Vec<Result<Reply, SendFailure>>;
 }

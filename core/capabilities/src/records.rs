@@ -1,7 +1,7 @@
 //! The twin's memory: what was received, by device and time.
 //!
 //! A record's identity is (twin, collection, device id, id): the same id again with the same payload is the same record, with
-//! another payload it is a conflict. Time is what records are sorted and asked for by.
+//! another payload it is a conflict. Records are sorted and queried by time.
 
 use async_trait::async_trait;
 pub use twin_contract::Order;
@@ -13,24 +13,24 @@ use crate::types::{Failure, Instant};
 pub struct Entry {
     /// At most 256 bytes.
     pub device_id: String,
-    /// What it is sorted by.
+    /// The time by which it is sorted.
     pub time: Instant,
     /// 1 to 128 of `A-Z a-z 0-9 . _ : -`.
     pub id: String,
-    /// `telemetry`, `event`, `command`; `system-error` for those.
+    /// `telemetry`, `event` or `command`; `system-error` for system errors.
     pub message_type: String,
-    /// Lower-case hex SHA-256 of the payload: tells a repetition from another message with the same id.
+    /// Lower-case hex SHA-256 of the payload: distinguishes a repetition from another message with the same id.
     pub digest: String,
     /// Kept verbatim.
     pub body: Vec<u8>,
 }
 
-/// What became of an entry.
+/// The outcome for an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It is durable; this is when it was stored, by the store's clock.
+    /// It is durable. The value is the time at which it was stored, by the store's clock.
     Stored(Instant),
-    /// It was there already, since then. Nothing changed.
+    /// It already existed, and was stored at this time. Nothing changed.
     Duplicate(Instant),
     /// Its id belongs to another payload. Nothing changed.
     Conflict,
@@ -39,7 +39,7 @@ pub enum Outcome {
 /// A record that was stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredEntry {
-    /// What it is sorted by.
+    /// The time by which it is sorted.
     pub time: Instant,
     /// Its id.
     pub id: String,
@@ -49,7 +49,7 @@ pub struct StoredEntry {
     pub stored_at: Instant,
 }
 
-/// A place in the order: right behind the record with this time and id.
+/// A place in the order: right after the record with this time and id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Position {
     /// The record's time.
@@ -58,10 +58,10 @@ pub struct Position {
     pub id: String,
 }
 
-/// What to look for.
+/// Which records to return.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Selection {
-    /// Whose records.
+    /// The device.
     pub device_id: String,
     /// At or after this time.
     pub start: Option<Instant>,
@@ -71,7 +71,7 @@ pub struct Selection {
     pub order: Order,
     /// 1 to 1000.
     pub limit: u32,
-    /// Where the last page ended.
+    /// The end of the last page.
     pub after: Option<Position>,
 }
 
@@ -80,7 +80,7 @@ pub struct Selection {
 pub struct Page {
     /// At most as many as were asked for.
     pub entries: Vec<StoredEntry>,
-    /// Whether more follow behind the last of these.
+    /// Whether more entries follow after the last of these.
     pub more: bool,
 }
 
@@ -89,10 +89,10 @@ pub struct Page {
 #[cfg_attr(not(target_family = "wasm"), async_trait)]
 pub trait Records: Send + Sync + 'static {
     /// Stores entries; one result for each, in order, durable if it is a success. The entries of one call are independent: some
-    /// may be stored and others not. A record that is damaged is replaced by the same one.
+    /// may be stored and others not. A damaged record is replaced by the same one.
     async fn put(&self, collection: String, entries: Vec<Entry>) -> Vec<Result<Outcome, Failure>>;
 
-    /// At most `limit` records (taken as 1 to 1000), and at most 1 MiB of bodies but at least one record.
+    /// Returns at most `limit` records (taken as 1 to 1000), and at most 1 MiB of bodies but at least one record.
     ///
     /// # Errors
     /// The store's failure.

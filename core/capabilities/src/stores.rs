@@ -17,9 +17,9 @@ pub struct Stores {
     pub outbox: Option<Arc<dyn Outbox>>,
     /// The circuit breakers' shared state.
     pub circuits: Arc<dyn Circuits>,
-    /// Whether all this works.
+    /// Whether the stores work.
     pub health: Arc<dyn Health>,
-    /// How much there is of it.
+    /// How much data there is.
     pub statistics: Arc<dyn Statistics>,
 }
 

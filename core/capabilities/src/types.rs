@@ -1,11 +1,11 @@
-//! The vocabulary that the stores share: one failure, one notion of time.
+//! Types that the stores share: one failure, one type for times.
 
 /// Microseconds since 1970-01-01T00:00:00Z, negative before it.
 pub type Instant = i64;
 
-/// Why a store, a queue or a topic did not do what it was asked.
+/// Why a store, a queue or a topic did not carry out a request.
 ///
-/// Every case leaves the caller free to retry: an operation that failed may have happened, and all operations that store
+/// The caller may retry in every case: an operation that failed may have taken effect, and all operations that store something
 /// are idempotent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
@@ -18,7 +18,7 @@ pub enum Failure {
     /// The item is larger than the store accepts. Not retryable.
     #[error("too large")]
     TooLarge,
-    /// The function's identity may not do this.
+    /// The function's identity is not permitted to do this.
     #[error("not permitted")]
     NotPermitted,
     /// Anything else, described for a log.

@@ -27,7 +27,7 @@ impl FunctionName {
         Self::ErrorReporter,
     ];
 
-    /// The name as it stands in `TWIN_FUNCTIONS`, in WIT and in file names.
+    /// The name that is used in `TWIN_FUNCTIONS`, in WIT and in file names.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Connector => "connector",
@@ -56,7 +56,7 @@ impl fmt::Display for FunctionName {
     }
 }
 
-/// A name that is no function's.
+/// An unknown function.
 #[derive(Debug, thiserror::Error)]
 #[error("`{0}` is no function; known are connector, ingestion, writer, reader, error-reporter")]
 pub struct UnknownFunction(pub String);

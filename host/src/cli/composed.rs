@@ -1,4 +1,4 @@
-//! What is inside a composed file: which function, byte for byte, and where each of its imports comes from.
+//! The content of a composed file: which function it contains, byte for byte, and where each of its imports comes from.
 
 use std::ops::Range;
 
@@ -7,10 +7,10 @@ use wasmparser::{
     ComponentAlias, ComponentExternalKind, ComponentInstance, ComponentTypeRef, Parser, Payload,
 };
 
-/// The door by which the function in a composed file is known.
+/// The export by which the function in a composed file is recognised.
 const DOOR: &str = "twin:multicloud/function@";
 
-/// What would give a function more than its world grants, if it came from the runtime itself.
+/// Interfaces that would give a function more than its world grants if they came from the runtime itself.
 const GUARDED: [&str; 4] = [
     "wasi:cli/environment@",
     "wasi:filesystem/",
@@ -21,7 +21,7 @@ const GUARDED: [&str; 4] = [
 /// The function inside a composed file.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Composed {
-    /// Its sha256: that of the file it was before.
+    /// Its sha256, which is that of its own file.
     pub(super) digest: String,
     /// Its imports, and where they come from.
     pub(super) imports: Vec<(String, Source)>,
@@ -34,15 +34,15 @@ pub(super) enum Source {
     Runtime,
     /// Another component of the file, by its sha256.
     Component(String),
-    /// A component that imports nothing at all: there can be nothing behind it.
+    /// A component that imports nothing at all, and so gives access to nothing.
     Nothing,
 }
 
 impl Composed {
-    /// Reads a composed file; none if it is a component of one piece.
+    /// Reads a composed file; `None` if it is a single component.
     pub(super) fn read(bytes: &[u8]) -> wasmparser::Result<Option<Self>> {
         let outer = Outer::read(bytes)?;
-        // A component of one piece has small ones inside, too: they take functions and types, and no instances.
+        // A single component also has small components inside, which take functions and types but no instances.
         let Some((component, arguments)) = outer.function().filter(|(_, taken)| !taken.is_empty())
         else {
             return Ok(None);
@@ -96,7 +96,7 @@ enum Instance {
 impl Outer {
     fn read(bytes: &[u8]) -> wasmparser::Result<Self> {
         let mut outer = Self::default();
-        // How deep inside, and in which component of the outermost level.
+        // The depth, and the component of the outermost level.
         let mut depth = 0;
         for payload in Parser::new(0).parse_all(bytes) {
             match payload? {
@@ -168,7 +168,7 @@ impl Outer {
         Ok(())
     }
 
-    /// The component whose door the file shows, and what it was instantiated with.
+    /// The component whose export the file shows, and what it was instantiated with.
     fn function(&self) -> Option<(&Nested, &[(String, u32)])> {
         match self.origin(self.door?)? {
             Instance::Made {
@@ -186,12 +186,12 @@ impl Outer {
                 Some(nested) => Source::Component(nested.digest.clone()),
                 None => Source::Runtime,
             },
-            // What cannot be told is taken for the worst.
+            // If the source is unknown, the worst case is assumed.
             _ => Source::Runtime,
         }
     }
 
-    /// Follows aliases to where an instance was made or imported.
+    /// Follows aliases to where an instance was created or imported.
     fn origin(&self, mut index: u32) -> Option<&Instance> {
         // Aliases point backwards, so this ends.
         loop {

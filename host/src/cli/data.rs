@@ -1,4 +1,4 @@
-//! `twin data`: look after a host's data folder.
+//! `twin data`: maintain a host's data folder.
 
 use std::path::PathBuf;
 
@@ -11,13 +11,13 @@ use super::out::say;
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Check the database of a data folder, or a backup: its structure, and the bytes of every record and dead letter. A
-    /// host may run on it. Exit code 1 if anything is damaged.
+    /// host may be using it. Exit code 1 if anything is damaged.
     Check(Check),
-    /// Copy the database of a data folder into a new file, and check the copy. A host may run on it.
+    /// Copy the database of a data folder into a new file, and check the copy. A host may be using it.
     Backup(Backup),
-    /// Put a backup in place of a data folder's database. The backup is checked first. No host may run on the folder.
+    /// Replace a data folder's database with a backup. The backup is checked first. No host may use the folder.
     Restore(Restore),
-    /// Rewrite the database of a data folder without the room that is free in it. No host may run on it.
+    /// Rewrite the database of a data folder without its free pages. No host may use it.
     Compact(Compact),
 }
 
@@ -33,7 +33,7 @@ pub(super) struct Backup {
     /// The data folder.
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
-    /// The file to make.
+    /// The file to create.
     #[arg(long, value_name = "FILE")]
     to: PathBuf,
 }
@@ -43,13 +43,13 @@ pub(super) struct Restore {
     /// The file of a backup.
     #[arg(long, value_name = "FILE")]
     from: PathBuf,
-    /// The data folder, which is made if there is none.
+    /// The data folder, which is created if it does not exist.
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
-    /// Replace what is there; it is kept in a folder of its own.
+    /// Replace existing files; they are kept in a separate folder.
     #[arg(long)]
     overwrite: bool,
-    /// Take a backup in which records or dead letters are damaged. They are not served.
+    /// Accept a backup with damaged records or dead letters. They are not served.
     #[arg(long)]
     accept_damaged: bool,
 }

@@ -1,4 +1,4 @@
-//! `twin dead-letters`: list, show, replay and discard what could not be delivered.
+//! `twin dead-letters`: list, show, replay and discard undeliverable messages.
 
 use clap::{Args, Subcommand};
 use serde_json::{json, value::RawValue};
@@ -17,10 +17,10 @@ pub(super) enum Command {
     List(Options),
     /// Show one, with its attempts and its envelope.
     Show(One),
-    /// Send them again, with their own id and trace; what arrives is removed. With --data, the environment says where to,
+    /// Send them again, with their own id and trace; delivered letters are removed. With --data, the environment says where to,
     /// as it does for `twin serve`.
     Replay(Replay),
-    /// Remove one that is not to be delivered any more. It is reported as a system error, with the reason.
+    /// Remove one that should not be delivered any more. It is reported as a system error, with the reason.
     Discard(Discard),
 }
 
@@ -43,7 +43,7 @@ pub(super) struct Replay {
     /// Only letters for this peer: ingestion or writer.
     #[arg(long, value_name = "PEER")]
     peer: Option<String>,
-    /// Only letters stored before this time: RFC 3339 in UTC, as 2026-01-01T00:00:00Z.
+    /// Only letters stored before this time: RFC 3339 in UTC, such as 2026-01-01T00:00:00Z.
     #[arg(long, value_name = "TIME")]
     before: Option<String>,
     /// Send nothing, and show what would be sent.
@@ -58,12 +58,12 @@ pub(super) struct Replay {
 pub(super) struct Discard {
     #[command(flatten)]
     letter: One,
-    /// Why it is given up: one line of at most 500 characters.
+    /// Why it is discarded: one line of at most 500 characters.
     #[arg(long, value_name = "TEXT", value_parser = reason)]
     reason: String,
 }
 
-/// A letter's id as it can stand in a path.
+/// A letter's id, valid in a path.
 fn letter_id(text: &str) -> Result<String, &'static str> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
     let fits = (1..=128).contains(&text.len()) && text.bytes().all(plain);
@@ -134,7 +134,7 @@ async fn show(one: &One) -> anyhow::Result<()> {
 }
 
 impl Replay {
-    /// The command, as far as it is the same each time.
+    /// The part of the command that is the same each time.
     fn command(&self, cursor: Option<&str>) -> String {
         let mut command = serde_json::Map::new();
         for (field, value) in [
@@ -154,7 +154,7 @@ impl Replay {
     }
 }
 
-/// Command after command, until each letter was reached once: one covers what fits its time. Fails if any letter stays.
+/// Sends commands until each letter was reached once; one command covers what fits its time. Fails if any letter stays.
 async fn replay_all(replay: &Replay) -> anyhow::Result<()> {
     let connector = Reach::to_send(FunctionName::Connector, &replay.options).await?;
     let mut total = ReplayReport::default();

@@ -19,7 +19,7 @@ pub(super) enum Command {
     List(Options),
 }
 
-/// What is shown of an error on its line.
+/// The parts of an error that are shown on its line.
 #[derive(Deserialize)]
 struct Line<'a> {
     #[serde(borrow)]

@@ -1,4 +1,4 @@
-//! `twin inspect`: what a component can touch, proven by its import list.
+//! `twin inspect`: what a component can reach, proven by its import list.
 
 use std::path::PathBuf;
 
@@ -19,15 +19,15 @@ use super::{
 pub(super) struct Options {
     /// The component.
     file: PathBuf,
-    /// The world to hold it against; by default the one that its file is named after.
+    /// The world to compare it with; by default the one that its file is named after.
     #[arg(long)]
     world: Option<FunctionName>,
 }
 
 /// Prints the imports in three groups. Fails if any is refused.
 ///
-/// Of a file that `cargo xtask build --wasi` composed, it prints where the function's imports come from, and fails if it is
-/// from where they should not.
+/// For a file composed by `cargo xtask build --wasi`, it prints where the function's imports come from, and fails if any
+/// comes from a place where it should not.
 pub(super) fn run(options: &Options) -> anyhow::Result<()> {
     let name = options.file.display();
     let bytes = std::fs::read(&options.file).with_context(|| format!("{name} cannot be read"))?;

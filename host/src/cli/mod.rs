@@ -1,5 +1,5 @@
-//! The commands of `twin`. What keeps a host from starting (a variable, a file, an address), and a wrong option, is one
-//! line that names it and exit code 2; any other failure is one line and exit code 1.
+//! The commands of `twin`. A problem that prevents a host from starting (a variable, a file, an address) or a wrong option is
+//! one line that names it and exit code 2; any other failure is one line and exit code 1.
 
 mod composed;
 mod data;
@@ -87,7 +87,7 @@ fn ended(cli: Cli) -> ExitCode {
     }
 }
 
-/// A command line that cannot be carried out as it is.
+/// A command line with missing options.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct UsageError(&'static str);

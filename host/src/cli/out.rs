@@ -1,11 +1,11 @@
-//! Standard output. Its reader may go away, as `head` does: that ends a command, and is not a failure.
+//! Standard output. Its reader may close it, as `head` does: this ends a command without a failure.
 
 use std::{
     fmt,
     io::{self, Write as _},
 };
 
-/// Nobody reads the output any more.
+/// The reader has closed the output.
 #[derive(Debug, thiserror::Error)]
 #[error("the output was closed by its reader")]
 pub(super) struct OutputClosed;

@@ -5,19 +5,19 @@ use std::{fs, path::Path};
 use serde_json::{Map, Value};
 use twin_contract::Cloud;
 
-/// A placement that cannot be.
+/// An invalid placement.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum PlacementError {
     /// Neither a file nor pairs.
     #[error("--placement `{0}` is neither a file nor of the form L1=aws,L2=azure,L3=gcp")]
     Unreadable(String),
-    /// The file is no JSON object.
+    /// The file is not a JSON object.
     #[error("--placement: {0} is not a JSON object with `layer_1_provider`, `layer_2_provider`, …")]
     NotAnObject(String),
     /// A layer without a cloud.
     #[error("--placement: {0} is missing")]
     LayerMissing(&'static str),
-    /// A cloud that is none.
+    /// An unknown cloud.
     #[error("--placement: `{cloud}` for {layer} must be aws, azure or gcp")]
     CloudUnknown {
         /// The layer.
@@ -25,7 +25,7 @@ pub(super) enum PlacementError {
         /// What was given.
         cloud: String,
     },
-    /// A layer that is none.
+    /// An unknown layer.
     #[error("--placement: unknown layer `{0}`, expected L1 to L5")]
     LayerUnknown(String),
 }
@@ -39,9 +39,9 @@ pub(super) struct Placement {
     pub(super) l2: Cloud,
     /// Storage.
     pub(super) l3: Cloud,
-    /// Queries come from here too, if given.
+    /// Queries also come from here, if given.
     pub(super) l4: Option<Cloud>,
-    /// Queries come from here too, if given.
+    /// Queries also come from here, if given.
     pub(super) l5: Option<Cloud>,
 }
 
@@ -57,7 +57,7 @@ impl Default for Placement {
     }
 }
 
-/// The layers as they stand in `--placement` and in a deployer's `config_providers.json`.
+/// The layers as they are written in `--placement` and in a deployer's `config_providers.json`.
 const LAYERS: [(&str, &str); 5] = [
     ("L1", "layer_1_provider"),
     ("L2", "layer_2_provider"),

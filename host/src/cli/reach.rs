@@ -1,5 +1,5 @@
-//! Reaching a function: over HTTP, or in this process on a data folder, also while a host runs on it. Either way the
-//! component answers, so that a command shows the same however it is given.
+//! Reaching a function: over HTTP, or in this process on a data folder, even while a host uses it. In both cases the
+//! component answers, so that a command shows the same result.
 
 use std::{
     path::{Path, PathBuf},
@@ -39,22 +39,22 @@ pub(super) struct Options {
         conflicts_with = "url"
     )]
     data: Option<PathBuf>,
-    /// The twin whose data it is, in a folder that holds several.
+    /// The twin whose data it is, in a folder that contains several.
     #[arg(long, value_name = "NAME", env = "TWIN_NAME", requires = "data")]
     twin: Option<String>,
-    /// The base URL of a host. TWIN_HTTP_PROXY and TWIN_EXTRA_CA_FILE hold as for `twin serve`; other proxy variables
+    /// The base URL of a host. TWIN_HTTP_PROXY and TWIN_EXTRA_CA_FILE apply as for `twin serve`; other proxy variables
     /// are ignored.
     #[arg(long, value_name = "URL")]
     url: Option<reqwest::Url>,
-    /// The host's key. Other users of this machine may see it in the list of processes: better leave it out and set
-    /// TWIN_OPERATOR_TOKEN, or INTER_CLOUD_TOKEN where the host has no keys of operators. Of a list, the first counts.
+    /// The host's key. Other users of this machine may see it in the list of processes, so it is better to leave it out and set
+    /// TWIN_OPERATOR_TOKEN, or INTER_CLOUD_TOKEN if the host has no operators' keys. Of a list, the first key is used.
     #[arg(long, value_name = "KEY")]
     key: Option<String>,
-    /// The cloud that the host runs on, aws, azure or gcp, whose header carries the key. Needed with --url where the host
-    /// name does not tell it, and to discard with --data.
+    /// The cloud that the host runs on (aws, azure or gcp), whose header carries the key. Required with --url if the host
+    /// name does not show it, and to discard with --data.
     #[arg(long, value_name = "CLOUD", value_parser = cloud)]
     cloud: Option<Cloud>,
-    /// Print JSON, one document a line.
+    /// Print JSON, one document per line.
     #[arg(long)]
     pub(super) json: bool,
 }
@@ -63,7 +63,7 @@ fn cloud(text: &str) -> Result<Cloud, &'static str> {
     text.parse().map_err(|_| "must be aws, azure or gcp")
 }
 
-/// A function within reach.
+/// A function that can be called.
 pub(super) struct Reach {
     form: HeaderForm,
     key: Secret,
@@ -83,14 +83,14 @@ enum Way {
     },
 }
 
-/// The key by which this process calls its own function, and the name under which it does so.
+/// The key with which this process calls its own function, and the name of that caller.
 const OWN_KEY: &str = "command-line";
 
 /// How long a host may take to answer: a replay lasts as long as its function's deadline.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 impl Reach {
-    /// To look at what a function keeps.
+    /// For reading what a function stores.
     pub(super) async fn to(function: FunctionName, options: &Options) -> anyhow::Result<Self> {
         let cloud = options.cloud.unwrap_or(Cloud::Aws);
         Self::open(function, options, |twin, folder| {
@@ -99,7 +99,7 @@ impl Reach {
         .await
     }
 
-    /// To change what a function keeps. It reports that, so on a data folder it must be known which cloud this is.
+    /// For changing what a function stores. The change is reported, so on a data folder the cloud must be known.
     pub(super) async fn to_change(
         function: FunctionName,
         options: &Options,
@@ -112,7 +112,7 @@ impl Reach {
         Self::to(function, options).await
     }
 
-    /// To let a function send: on a data folder, the environment says where to, as it does for `twin serve`.
+    /// For making a function send: on a data folder, the environment says where to, as for `twin serve`.
     pub(super) async fn to_send(function: FunctionName, options: &Options) -> anyhow::Result<Self> {
         Self::open(function, options, |_, _| Config::from_env()).await
     }
@@ -200,7 +200,7 @@ impl Reach {
     }
 
     /// Sends a request, and reads the reply as a document of the contract. Any status but 200 is an error with the
-    /// function's own words.
+    /// function's own message.
     pub(super) async fn ask<T: DeserializeOwned>(
         &self,
         method: &str,
@@ -218,7 +218,7 @@ impl Reach {
         anyhow::bail!("HTTP {status}: {words}")
     }
 
-    /// Shows all items of a list, page by page, and returns how many they are.
+    /// Shows all items of a list, page by page, and returns their number.
     pub(super) async fn each(
         &self,
         path: &str,
@@ -277,13 +277,13 @@ impl Reach {
     }
 }
 
-/// What is read of an error.
+/// The parts of an error that are read.
 #[derive(Deserialize)]
 struct Refusal {
     message: Option<String>,
 }
 
-/// The first key of a list: that of operators, else that of hops. None if neither is set.
+/// The first key of a list: the operators' keys, else those for messages. `None` if neither is set.
 fn key_of_environment() -> Result<Option<String>, ConfigError> {
     let set = |name| {
         let list = Config::variable_from_env(name)?;
@@ -309,12 +309,12 @@ fn only_twin(folder: &Path) -> anyhow::Result<String> {
     }
 }
 
-/// What it takes to look: no peers, and of the environment only where components are.
+/// A configuration for reading: no peers, and from the environment only the paths of components.
 fn looking(cloud: Cloud, twin: &str, folder: &Path) -> Result<Config, ConfigError> {
     let mut vars = vec![
         ("TWIN_NAME", twin.to_owned()),
         ("TWIN_CLOUD", cloud.to_string()),
-        // The one function that needs nobody else, whichever is looked at.
+        // The one function that needs no other, whichever is read.
         ("TWIN_FUNCTIONS", FunctionName::ErrorReporter.to_string()),
         ("TWIN_DATA_DIR", folder.display().to_string()),
         ("INTER_CLOUD_TOKEN", OWN_KEY.to_owned()),

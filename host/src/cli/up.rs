@@ -22,25 +22,25 @@ use uuid::Uuid;
 
 use super::{placement::Placement, signals};
 
-/// The twin's name where none is given.
+/// The default name of the twin.
 const TWIN: &str = "local-twin";
 
-/// Where what runs.
+/// The options of `twin up`.
 #[derive(Debug, Args)]
 pub(super) struct Options {
     /// Which layer runs on which cloud: `L1=aws,L2=azure,L3=gcp` (the default), L4 and L5 optional; or a deployer's
     /// `config_providers.json`.
     #[arg(long, value_name = "FILE|PAIRS")]
     placement: Option<String>,
-    /// Where the clouds keep their data, each in a folder of its own; a temporary folder by default.
+    /// The folder for the clouds' data, a subfolder for each; a temporary folder by default.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// The port of aws; azure and gcp have the next two.
+    /// The port of aws; azure and gcp use the next two.
     #[arg(long, value_name = "PORT", default_value_t = 8101)]
     base_port: u16,
 }
 
-/// Runs the clouds until told to stop.
+/// Runs the clouds until the process is stopped.
 pub(super) async fn run(options: Options) -> anyhow::Result<()> {
     telemetry::start_logs(&LogSettings {
         debug: false,
@@ -79,7 +79,7 @@ pub(super) async fn run(options: Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// One line of JSON for those who wait for it: this cloud answers now.
+/// One line of JSON that says that this cloud is ready.
 #[derive(Serialize)]
 struct Ready<'a> {
     cloud: &'a str,
@@ -99,7 +99,7 @@ fn ready_line(host: &Host, key: &str) -> anyhow::Result<String> {
     })?)
 }
 
-/// The variables that say where code is: the same for every host of this process.
+/// The variables with the paths of code, which are the same for every host of this process.
 ///
 /// # Errors
 /// If one of them cannot be read.
@@ -112,7 +112,7 @@ pub(super) fn code_variables() -> Result<Vec<(&'static str, String)>, ConfigErro
     Ok(set)
 }
 
-/// Three clouds before they run: addresses are taken and keys are made, so that each can be told of the others.
+/// Three clouds before they run: addresses are reserved and keys are generated, so that each can be configured with the others.
 pub(super) struct Clouds {
     placement: Placement,
     data: PathBuf,
@@ -127,7 +127,7 @@ struct Site {
 }
 
 impl Clouds {
-    /// Takes the addresses: `base_port` and the two that follow it, or any free ones if it is 0.
+    /// Reserves the addresses: `base_port` and the two that follow it, or any free ones if it is 0.
     pub(super) async fn bind(
         placement: Placement,
         data: &Path,
@@ -154,7 +154,7 @@ impl Clouds {
         })
     }
 
-    /// The clouds that anything runs on.
+    /// The clouds that run anything.
     pub(super) fn used(&self) -> impl Iterator<Item = Cloud> {
         let clouds = Cloud::ALL.iter().copied();
         clouds.filter(|cloud| !self.functions(*cloud).is_empty())
@@ -196,7 +196,7 @@ impl Clouds {
         Ok(Host::start(sandbox, config, listener).await?)
     }
 
-    /// What runs where: a layer's functions on its cloud, an error reporter on every cloud that runs anything.
+    /// The functions of each cloud: those of its layers, and an error reporter on every cloud that runs anything.
     fn functions(&self, cloud: Cloud) -> Vec<FunctionName> {
         let Placement { l1, l2, l3, l4, l5 } = self.placement;
         let mut functions = Vec::new();
@@ -236,7 +236,7 @@ impl Clouds {
                 "TWIN_DATA_DIR",
                 self.data.join(cloud.as_str()).display().to_string(),
             ),
-            // One for all three: their components are the same bytes.
+            // One for all three, because their components are the same bytes.
             (
                 "TWIN_CACHE_DIR",
                 self.data.join("code-cache").display().to_string(),
@@ -249,7 +249,7 @@ impl Clouds {
             .map(|(name, value)| (name.to_owned(), value))
             .collect();
         let Placement { l1, l2, l3, .. } = self.placement;
-        // Each connector is told of the next layer only if that is elsewhere: what is here is found without a URL.
+        // Each connector gets the URL of the next layer only if that is elsewhere; a function in the same process needs none.
         let mut remote = |peer: &str, path: &str, there: Cloud| {
             vars.push((
                 format!("REMOTE_{peer}_URL"),

@@ -11,38 +11,38 @@ pub enum ConfigError {
         /// What it is for.
         help: &'static str,
     },
-    /// A variable's value is none that it can have.
+    /// A variable's value is invalid.
     #[error("{variable}{} must be {expected}", shown(.value.as_deref()))]
     Invalid {
         /// Its name.
         variable: &'static str,
-        /// What it is; none if it must not be shown.
+        /// The value; `None` if it must not be shown.
         value: Option<String>,
         /// What would be right.
         expected: String,
     },
-    /// A name that looks like one of ours, but is not: most likely a slip, whose default would do silent harm.
+    /// A name that looks like one of our variables but is not: most likely misspelt, so that a default would silently be used.
     #[error("unknown variable {variable}{}", meant(*.nearest))]
     Unknown {
         /// The name.
         variable: String,
-        /// What may have been meant.
+        /// The variable that may have been meant.
         nearest: Option<&'static str>,
     },
-    /// Times that leave none for what has to be done in them.
+    /// Time limits that are too short for what has to be done in them.
     #[error("{variables} must be larger: {reason}")]
     TooShort {
-        /// One name, or several of which one suffices.
+        /// One name, or several of which one is enough.
         variables: &'static str,
         /// The arithmetic.
         reason: String,
     },
-    /// A variable that something else in the configuration needs.
+    /// A missing variable that another part of the configuration needs.
     #[error("{variables} must be set: {reason}")]
     Needed {
-        /// One name, or several of which one suffices.
+        /// One name, or several of which one is enough.
         variables: &'static str,
-        /// Who needs it.
+        /// What needs it.
         reason: String,
     },
 }

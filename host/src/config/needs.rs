@@ -1,4 +1,4 @@
-//! What the parts of a configuration need from each other, checked when it is complete.
+//! Requirements between the parts of a configuration, checked when it is complete.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use twin_delivery::{Deadline, Mono, millis};
 use super::{Binding, Config, ConfigError, Peer, table};
 use crate::function::FunctionName;
 
-/// Looks for what is missing between the variables.
+/// Checks the requirements between variables.
 pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
     keys_apart(config)?;
     durable_storage(config)?;
@@ -18,7 +18,7 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// A key that both hops and operators present would give each the other's rights.
+/// A key in both lists would give each side the other's rights.
 fn keys_apart(config: &Config) -> Result<(), ConfigError> {
     let peers = config.peers.remotes.values();
     let sent = peers.filter_map(|peer| peer.token.as_ref());
@@ -34,7 +34,7 @@ fn keys_apart(config: &Config) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// A function's disk ends with its instance. Whoever stores there must have said that it may.
+/// A function platform's disk is lost with its instance. Storing there must be explicitly permitted.
 fn durable_storage(config: &Config) -> Result<(), ConfigError> {
     match config.storage.platform {
         Some(marker) if !config.storage.ephemeral => Err(ConfigError::Needed {
@@ -47,7 +47,7 @@ fn durable_storage(config: &Config) -> Result<(), ConfigError> {
     }
 }
 
-/// Whoever hands messages on must have somebody to hand them to.
+/// A function that hands messages on needs a next hop.
 fn next_hop(config: &Config, function: FunctionName) -> Result<(), ConfigError> {
     let bound = |caller, peer| config.binding(caller, peer).is_some();
     match function {
@@ -59,7 +59,7 @@ fn next_hop(config: &Config, function: FunctionName) -> Result<(), ConfigError> 
                 reason: "the connector is mounted, but neither ingestion nor writer is".into(),
             })
         }
-        // A connector in this process is a way to the writer only if it knows one itself.
+        // A connector in this process leads to the writer only if it has one configured itself.
         FunctionName::Ingestion
             if !bound(function, Peer::Writer)
                 && !matches!(
@@ -76,8 +76,8 @@ fn next_hop(config: &Config, function: FunctionName) -> Result<(), ConfigError> 
     }
 }
 
-/// Whoever sends must have the time for an attempt, also where a message passes several functions of this process: each keeps
-/// back a part of the time that the one before it waits.
+/// A sending function must have enough time for an attempt, even if a message passes several functions of this process: each
+/// reserves a part of the time that the previous one waits.
 fn time_for_attempts(config: &Config, first: FunctionName) -> Result<(), ConfigError> {
     let settings = &config.delivery;
     let now = Mono::default();
@@ -117,11 +117,11 @@ fn time_for_attempts(config: &Config, first: FunctionName) -> Result<(), ConfigE
     Ok(())
 }
 
-/// Whom a function sends a message to that came from `from`, if it sends at all.
+/// The function to which a message from `from` is sent, if it is sent at all.
 fn receiver(config: &Config, function: FunctionName, from: Option<FunctionName>) -> Option<Peer> {
     let bound = |peer: &Peer| config.binding(function, *peer).is_some();
     match function {
-        // What ingestion hands on goes to L3; what else comes may go to either.
+        // Messages from ingestion go to L3; others may go to either layer.
         FunctionName::Connector if from == Some(FunctionName::Ingestion) => Some(Peer::Writer),
         FunctionName::Connector => Some(Peer::Ingestion).filter(bound).or(Some(Peer::Writer)),
         FunctionName::Ingestion => Some(Peer::Connector).filter(bound).or(Some(Peer::Writer)),
@@ -130,7 +130,7 @@ fn receiver(config: &Config, function: FunctionName, from: Option<FunctionName>)
     }
 }
 
-/// Refuses a name that could only be meant for us and that we do not know. Foreign variables pass: `REMOTE_HOST` and
+/// Rejects an unknown name that could only be meant for this program. Other variables pass: `REMOTE_HOST` and
 /// `REMOTE_CONTAINERS`, for instance, belong to others, and so do the service links of Kubernetes.
 pub(super) fn known(name: &str, value: &str) -> Result<(), ConfigError> {
     let ours = PREFIXES.iter().any(|prefix| name.starts_with(prefix))
@@ -150,7 +150,7 @@ pub(super) fn known(name: &str, value: &str) -> Result<(), ConfigError> {
     })
 }
 
-/// How names begin that are meant for us.
+/// Prefixes of names that are meant for this program.
 const PREFIXES: [&str; 3] = ["TWIN_", "RETRY_", "CIRCUIT_"];
 
 /// The variable that was probably meant: the same name without our prefix, or else the one with the fewest changes.

@@ -1,5 +1,5 @@
-//! Reading bodies: no more than a component may see, for no longer than the time given, and no more of them at once than
-//! fit the memory set aside. Memory is taken as bytes arrive, not as a `content-length` promises them.
+//! Reading bodies: no more than a component may see, within the given time, and no more of them at once than
+//! fit the reserved memory. Memory is taken as bytes arrive, not as announced by a `content-length`.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,17 +13,17 @@ use twin_contract::MAX_BODY;
 
 use super::refusal::Refusal;
 
-/// What a component gets of a body that is too large: one byte more than it may be, so that it sees that.
+/// How much a component gets of a body that is too large: one byte more than the limit, so that it can see this.
 pub(super) const READ_AT_MOST: usize = MAX_BODY + 1;
 
-/// How much of an unwanted body is read and thrown away. A client that is still sending when the connection closes would
+/// How much of an unwanted body is read and discarded. A client that is still sending when the connection closes would
 /// never see the reply.
 const DISCARD_AT_MOST: usize = 4 * 1024 * 1024;
 
 /// The first buffer for a body, in bytes. One that is longer gets a larger one when it has filled this.
 const FIRST_BUFFER: usize = 64 * 1024;
 
-/// The longest reply that is not counted, in bytes: the operating system takes it at once.
+/// The longest reply that is not counted, in bytes: the operating system accepts it at once.
 const SMALL_REPLY: usize = 4 * 1024;
 
 /// How long a request waits for the memory that its reply may take.
@@ -46,7 +46,7 @@ impl Memory {
     /// Takes a part.
     ///
     /// # Errors
-    /// [`Refusal::Overloaded`] if so much is not left.
+    /// [`Refusal::Overloaded`] if not enough is left.
     pub(super) fn take(&self, bytes: usize) -> Result<Share, Refusal> {
         let bytes = u32::try_from(bytes).map_err(|_| Refusal::Overloaded)?;
         let permit = Arc::clone(&self.0).try_acquire_many_owned(bytes);
@@ -55,10 +55,10 @@ impl Memory {
             .map_err(|_| Refusal::Overloaded)
     }
 
-    /// Takes a part as soon as there is one, for at most [`TURN`].
+    /// Takes a part as soon as there is enough, waiting at most [`TURN`].
     ///
     /// # Errors
-    /// [`Refusal::Overloaded`] if there is none by then.
+    /// [`Refusal::Overloaded`] if there is not enough by then.
     pub(super) async fn wait_for(&self, bytes: usize) -> Result<Share, Refusal> {
         let bytes = u32::try_from(bytes).map_err(|_| Refusal::Overloaded)?;
         let permit = Arc::clone(&self.0).acquire_many_owned(bytes);
@@ -70,10 +70,10 @@ impl Memory {
     }
 
     /// The body of a reply. It is counted until the operating system has taken it, unless it is small. `reserved` is what was
-    /// taken for it beforehand, if anything was; one that came of a request which stored something is never refused.
+    /// taken for it beforehand, if anything. The reply to a request that stored something is never refused.
     ///
     /// # Errors
-    /// [`Refusal::Overloaded`] if it is larger than what was reserved, and the rest is not left.
+    /// [`Refusal::Overloaded`] if it is larger than what was reserved, and there is not enough left for the rest.
     pub(super) fn reply(&self, body: Vec<u8>, reserved: Option<Share>) -> Result<Bytes, Refusal> {
         if body.len() <= SMALL_REPLY {
             return Ok(body.into());
@@ -119,7 +119,7 @@ impl AsRef<[u8]> for Held {
     }
 }
 
-/// A body, which takes its share of the memory for bodies as long as it exists.
+/// A body, which holds its share of the memory for bodies as long as it exists.
 #[derive(Debug, Default)]
 pub(super) struct Body {
     pub(super) bytes: Vec<u8>,
@@ -140,7 +140,7 @@ impl Reader {
     }
 
     /// Reads a body to its end or to [`READ_AT_MOST`]. One that announces more is not read at all: its `content-length`
-    /// tells the component enough. `hurry` resolves when the host stops and waits for the body no longer.
+    /// is enough for the component. `hurry` resolves when the host stops and no longer waits for the body.
     pub(super) async fn read(
         &self,
         mut body: Incoming,
@@ -172,7 +172,7 @@ impl Reader {
     async fn collect(&self, body: &mut Incoming, size: usize) -> Result<Body, Refusal> {
         let mut read = Body::default();
         while let Some(frame) = body.frame().await {
-            // Trailers are no part of what a function gets.
+            // A function does not get trailers.
             let Ok(data) = frame.map_err(|_| Refusal::BodyUnreadable)?.into_data() else {
                 continue;
             };
@@ -197,7 +197,7 @@ impl Reader {
         Ok(read)
     }
 
-    /// Throws a body away while the reply is on its way. A client that waits for `100 Continue` has not sent any: it is
+    /// Discards a body while the reply is being sent. A client that waits for `100 Continue` has not sent any, and is
     /// not asked to.
     pub(super) fn discard(&self, mut body: Incoming, expects_continue: bool) {
         if expects_continue || body.is_end_stream() {

@@ -1,4 +1,4 @@
-//! The connections that are open: at most so many, and the longest idle make room for others.
+//! The open connections: a limited number, of which the longest idle are closed to make room for others.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -24,7 +24,7 @@ impl Connections {
         }
     }
 
-    /// Whether there may be one more.
+    /// Whether one more is allowed.
     pub(super) fn has_room(&self) -> bool {
         self.links.len() < self.limit
     }
@@ -39,7 +39,7 @@ impl Connections {
         self.links.insert(task.id(), link);
     }
 
-    /// Resolves when one has ended; never, if there is none.
+    /// Resolves when one has ended; never if there is none.
     pub(super) async fn ended(&mut self) {
         let ended = match self.tasks.join_next_with_id().await {
             Some(Ok((id, ()))) => id,
@@ -56,7 +56,7 @@ impl Connections {
         }
     }
 
-    /// When nine tenths are in use: asks the one that has been idle for longest to close.
+    /// If nine tenths are in use, asks the one that has been idle longest to close.
     pub(super) fn make_room(&self) {
         let many = |open: usize| open * 10 >= self.limit * 9;
         if many(self.links.len()) {
@@ -67,7 +67,7 @@ impl Connections {
         }
     }
 
-    /// Asks the one that has been idle for longest to close.
+    /// Asks the one that has been idle longest to close.
     pub(super) fn close_longest_idle(&self) {
         let idle = self.links.values().filter(|link| link.may_leave());
         if let Some(link) = idle.max_by_key(|link| link.idle()) {

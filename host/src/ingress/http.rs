@@ -1,4 +1,4 @@
-//! The HTTP/1.1 server: connections in, until it is told to stop, and then to their end.
+//! The HTTP/1.1 server: accepts connections until it is stopped, and then completes them.
 
 use std::{convert::Infallible, io, pin::pin, sync::Arc, time::Duration};
 
@@ -15,8 +15,8 @@ use super::{
 };
 use crate::function::Functions;
 
-/// How long a request's head may take to arrive, and a connection may idle between two. Longer than `peers` keeps an
-/// idle connection, so that a sender never meets one that is just closing.
+/// How long a request's head may take to arrive, and how long a connection may idle between two. Longer than `peers` keeps an
+/// idle connection, so that a sender never uses one that is just closing.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// The largest head of a request, in bytes; a larger one gets 431.
@@ -25,21 +25,21 @@ const MAX_HEAD: usize = 32 * 1024;
 /// How many headers a request may have: gateways in front of this host add many. More get 431.
 const MAX_HEADERS: usize = 256;
 
-/// How long the server rests when a connection cannot be accepted: no descriptors are left, or as many connections are open as
-/// may be.
+/// How long the server pauses when a connection cannot be accepted: no descriptors are left, or the number of connections is
+/// at its limit.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// How long the rest of a request's head may take when the host has been told to stop.
+/// How long the rest of a request's head may take when the host is stopping.
 const HEAD_GRACE: Duration = Duration::from_secs(1);
 
 /// How long an idle connection stays open then: a request may be on its way.
 const IDLE_GRACE: Duration = Duration::from_millis(100);
 
-/// How often a connection looks whether it is done, while the host stops.
+/// How often a connection checks whether it is done while the host stops.
 const TICK: Duration = Duration::from_millis(10);
 
 /// Serves until `stop` becomes true or its sender is dropped; then accepts what has connected already and no more, and lets
-/// what was begun finish for at most the drain timeout. A client that goes away does not end the call it began.
+/// what was begun finish for at most the drain timeout. A client that disconnects does not end the call it began.
 pub async fn serve(
     listener: TcpListener,
     functions: Arc<dyn Functions>,
@@ -86,7 +86,7 @@ pub async fn serve(
 }
 
 async fn stopped(stop: &mut watch::Receiver<bool>) {
-    // An error says that whoever could tell us is gone.
+    // An error means that the sender is gone.
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
@@ -117,7 +117,7 @@ impl Server {
         connections.add(link, serving);
     }
 
-    /// Takes the connections that wait to be accepted, and closes the listener.
+    /// Accepts the pending connections, and closes the listener.
     fn accept_the_rest(&self, listener: TcpListener, connections: &mut Connections) {
         let listener = match listener.into_std() {
             Ok(listener) => listener,
@@ -156,7 +156,7 @@ async fn connection(
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_header_size(MAX_HEAD)
-        // A client may close its half when it has sent its request, and read the reply all the same.
+        // A client may close its sending side after its request, and still read the reply.
         .half_close(true)
         .max_headers(MAX_HEADERS)
         .serve_connection(TokioIo::new(socket), answer);

@@ -1,4 +1,4 @@
-//! What is known of one connection while it is open: who is at the other end, when bytes last moved, and whether a request is
+//! What is known about one connection while it is open: its other end, when bytes last moved, and whether a request is
 //! being answered on it.
 
 use std::{
@@ -18,11 +18,11 @@ pub(super) struct Link {
     moved_ms: AtomicU64,
     /// A request is being answered.
     answering: AtomicBool,
-    /// A reply has been handed over and is not with the operating system yet.
+    /// A reply has been handed over but not yet passed to the operating system.
     unsent: AtomicBool,
     /// Something has arrived since the last request began: part of a head, most likely.
     begun: AtomicBool,
-    /// It has been asked to make room.
+    /// It has been asked to close.
     leaving: AtomicBool,
     sent: Notify,
     leave: Notify,
@@ -43,12 +43,12 @@ impl Link {
         }
     }
 
-    /// The other end: a device, a peer or the gateway before them.
+    /// The other end: a device, a peer, or a gateway in front of them.
     pub(super) const fn source(&self) -> SocketAddr {
         self.source
     }
 
-    /// How long no byte has moved.
+    /// How long it has been idle.
     pub(super) fn idle(&self) -> Duration {
         let moved = Duration::from_millis(self.moved_ms.load(Relaxed));
         self.opened.elapsed().saturating_sub(moved)
@@ -71,15 +71,15 @@ impl Link {
         self.moved();
     }
 
-    /// Everything that was to be written is with the operating system.
+    /// Everything has been passed to the operating system.
     pub(super) fn flushed(&self) {
         if self.unsent.swap(false, Relaxed) {
             self.sent.notify_one();
         }
     }
 
-    /// Resolves when the reply before this request is with the operating system. A client that sends many requests at once and
-    /// reads no reply gets no further than its first.
+    /// Resolves when the reply before this request has been passed to the operating system. A client that sends many requests
+    /// at once and reads no replies gets no further than its first.
     pub(super) async fn sent(&self) {
         while self.unsent.load(Relaxed) {
             self.sent.notified().await;
@@ -93,7 +93,7 @@ impl Link {
         Answering(self)
     }
 
-    /// Whether nothing is due on this connection: neither an answer nor the rest of a reply.
+    /// Whether nothing is pending on this connection: neither an answer nor the rest of a reply.
     pub(super) fn is_idle(&self) -> bool {
         !self.answering.load(Relaxed) && !self.unsent.load(Relaxed)
     }
@@ -103,8 +103,8 @@ impl Link {
         self.begun.load(Relaxed)
     }
 
-    /// Whether it could be closed to make room: no request is being answered. A reply that its client does not read counts for
-    /// nothing.
+    /// Whether it could be closed to make room: no request is being answered. A reply that its client does not read does not
+    /// count.
     pub(super) fn may_leave(&self) -> bool {
         !self.answering.load(Relaxed) && !self.is_leaving()
     }

@@ -1,4 +1,4 @@
-//! A future that goes on when nobody waits for it any more.
+//! A future that continues when nothing waits for it any more.
 
 use std::{
     future::Future,
@@ -9,10 +9,10 @@ use std::{
 use futures_util::future::{BoxFuture, FutureExt};
 use tokio::runtime::Handle;
 
-/// Runs in the task of whoever waits for it, and goes on in a task of its own if that one stops waiting. A task of its own from
+/// Runs in the task that waits for it, and continues in its own task if that one stops waiting. A separate task from
 /// the beginning would cost each request two more turns of the scheduler.
 pub(super) struct Outliving<T: Send + 'static>(
-    /// None while it is polled, so that one that panics is not gone on with, and when it is done.
+    /// `None` while it is polled, so that a future that panicked is not continued, and when it is done.
     Option<BoxFuture<'static, T>>,
 );
 
@@ -39,7 +39,7 @@ impl<T: Send + 'static> Future for Outliving<T> {
 
 impl<T: Send + 'static> Drop for Outliving<T> {
     fn drop(&mut self) {
-        // Without a runtime nothing can go on.
+        // Without a runtime nothing can continue.
         if let (Some(future), Ok(runtime)) = (self.0.take(), Handle::try_current()) {
             runtime.spawn(future);
         }

@@ -1,17 +1,17 @@
-//! Azure's query form of a key (`?code=…`, as its portal hands out): it becomes the header that it stands for, and no function
+//! Azure's query form of a key (`?code=…`, as its portal shows): it becomes the corresponding header, and no function
 //! sees it.
 
 use http::{HeaderName, HeaderValue, Uri, request::Parts, uri::PathAndQuery};
 use twin_contract::{HeaderForm, QueryKey};
 
-/// Takes the key off the query. With one in a header that is another, there are two: the request is refused as any with two.
+/// Removes the key from the query. With a different key in a header, there are two, and the request is refused as any with two.
 pub(super) fn take(head: &mut Parts) {
     let Some(found) = head.uri.query().and_then(QueryKey::take) else {
         return;
     };
     let header = HeaderName::from_static(HeaderForm::FunctionsKey.header());
     for key in found.keys {
-        // Nothing that no header could carry is a key.
+        // Text that is not valid in a header is not a key.
         let mut value = HeaderValue::from_str(&key)
             .unwrap_or_else(|_| HeaderValue::from_static("no key at all"));
         value.set_sensitive(true);
@@ -30,7 +30,7 @@ pub(super) fn take(head: &mut Parts) {
         rest => PathAndQuery::try_from(format!("{path}?{rest}")),
     };
     let mut parts = head.uri.clone().into_parts();
-    // Parts of what was valid are.
+    // Parts of a valid query are valid.
     parts.path_and_query = target.ok();
     head.uri = Uri::from_parts(parts).unwrap_or_default();
 }

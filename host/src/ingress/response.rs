@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{function, headers};
 
-/// A reply on its way out: its body may be counted until its reader has it.
+/// A reply that is being sent: its body may be counted until its reader has received it.
 pub(super) struct Reply {
     pub(super) status: u16,
     headers: Vec<(String, String)>,
@@ -22,7 +22,7 @@ impl Reply {
     /// A function's response; `reserved` is the memory that was taken for it.
     ///
     /// # Errors
-    /// [`Refusal::Overloaded`] if the replies that wait for their readers leave no room for it.
+    /// [`Refusal::Overloaded`] if the unread replies leave no memory for it.
     pub(super) fn new(
         response: function::Response,
         memory: &Memory,
@@ -71,7 +71,7 @@ fn ok(content_type: &str, body: &str) -> function::Response {
     }
 }
 
-/// A response as HTTP carries it. `content-length` is hyper's to add; what concerns the connection is hyper's, too.
+/// The HTTP response. hyper adds `content-length` and the headers of the connection.
 pub(super) fn to_http(response: Reply) -> Response<Full<Bytes>> {
     let (200..=599, Ok(status)) = (response.status, StatusCode::from_u16(response.status)) else {
         tracing::error!(

@@ -52,7 +52,7 @@ pub(super) struct Service {
 
 type Answer = Result<function::Response, Refusal>;
 
-/// What a function is asked, with the memory that it takes.
+/// The request for a function, with the memory that it takes.
 struct Asked {
     request: function::Request,
     /// Of the memory for replies.
@@ -85,7 +85,7 @@ impl Service {
         }
     }
 
-    /// Resolves when no call is under way.
+    /// Resolves when no call is in progress.
     pub(super) async fn idle(&self) {
         self.calls.closed().await;
     }
@@ -111,7 +111,7 @@ impl Service {
             Some(Route::Function(function, path)) => {
                 let path = path.to_owned();
                 let request = self.function_request(path, &mut head, body, link).await;
-                // Most of a connection's memory, and it would stay for as long as the call waits.
+                // Most of a connection's memory, which would otherwise be kept while the call waits.
                 drop(head);
                 match request {
                     Ok(asked) => self.call(function, asked, started).await,
@@ -137,7 +137,7 @@ impl Service {
         let headers = response.headers_mut();
         headers.insert(request_id::HEADER, id);
         if takes_bodies {
-            // RFC 9110, 12.5.3: what bodies may be coded with the next time.
+            // RFC 9110, 12.5.3: the codings that are accepted from now on.
             headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
         }
         if *self.stop.borrow() {
@@ -146,7 +146,7 @@ impl Service {
         response
     }
 
-    /// Answers on the host's own paths, and where there is nothing.
+    /// Answers on the host's own paths, and on unknown ones.
     async fn own(&self, route: Option<Route<'_>>, head: &Parts, link: &Link) -> Answer {
         names_its_host(head)?;
         match route {
@@ -182,7 +182,7 @@ impl Service {
         }
     }
 
-    /// What a function is asked, with the share of the memory for bodies that it takes.
+    /// The request for a function, with its share of the memory for bodies.
     async fn function_request(
         &self,
         path: String,
@@ -206,7 +206,7 @@ impl Service {
             body: body.bytes,
             time_left_ms: u32::try_from(self.settings.function_deadline.as_millis()).ok(),
         };
-        // As many queries run at once as there is memory for pages. A caller who is not known gets a few words, and waits for nothing.
+        // As many queries run at once as there is memory for pages. An unknown caller gets a short answer without waiting.
         let reserved = if known && head.method == Method::GET {
             Some(self.replies.wait_for(MAX_PAGE_SENT).await?)
         } else {
@@ -231,14 +231,14 @@ impl Service {
     ) -> Reply {
         let (cloud, replies) = (self.settings.cloud, self.replies.clone());
         let functions = Arc::clone(&self.functions);
-        // What the call holds until its end, which a client that goes away does not hasten.
+        // What the call holds until its end, even if the client disconnects earlier.
         let held = (
             share,
             self.calls.subscribe(),
             metrics::InFlight::new(cloud, function),
         );
         let call = async move {
-            // A panic is the end of this call, and not of the connection.
+            // A panic ends this call, but not the connection.
             let answer = AssertUnwindSafe(functions.call(function, request))
                 .catch_unwind()
                 .await
@@ -250,8 +250,8 @@ impl Service {
         Outliving::of(call).await
     }
 
-    /// Reads the body of a caller who is known, and unpacks it. All others the component refuses before it looks at the
-    /// body: they get to fill no memory, and nothing of theirs is unpacked.
+    /// Reads and decompresses the body of a known caller. The component refuses all others before it uses the
+    /// body, so their bodies take no memory and are not decompressed.
     async fn body(
         &self,
         known: bool,
@@ -273,10 +273,10 @@ impl Service {
         }
     }
 
-    /// Resolves when half of the time is over that the host gives itself to stop: the other half is for what to do with a body.
+    /// Resolves when half of the drain timeout is over; the other half is for processing the body.
     async fn hurry(&self) {
         let mut stop = self.stop.clone();
-        // An error says that whoever could tell us is gone.
+        // An error means that the sender is gone.
         let _ = stop.wait_for(|stop| *stop).await;
         time::sleep(self.settings.drain_timeout / 2).await;
     }
@@ -319,7 +319,7 @@ fn expects_continue(head: &Parts) -> bool {
     head.headers.contains_key(header::EXPECT)
 }
 
-/// Measures an answer and puts it into the form of a reply.
+/// Records metrics for an answer, and converts it into a reply.
 fn conclude(
     cloud: Cloud,
     replies: &body::Memory,

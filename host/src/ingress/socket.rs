@@ -1,4 +1,4 @@
-//! A connection's bytes: tells its [`Link`] when they move, and gives up on a client that does not read.
+//! A connection's bytes: notifies its [`Link`] when they move, and disconnects a client that does not read.
 
 use std::{
     future::Future,

@@ -1,5 +1,5 @@
-//! `content-encoding: gzip`: a body is unpacked before a function sees it, so that ids, limits and digests concern what the
-//! sender meant. All other codings are the function's to refuse.
+//! `content-encoding: gzip`: a body is decompressed before a function sees it, so that ids, limits and digests apply to what
+//! the sender meant. Functions refuse all other codings.
 
 use std::io::{self, Read};
 
@@ -12,11 +12,11 @@ use super::{
     refusal::Refusal,
 };
 
-/// Unpacks a body that is coded with gzip, and takes the headers off that spoke of the packed bytes. At most one byte more than
-/// a body may have comes out: enough for the function to see that it is too large.
+/// Decompresses a body that is coded with gzip, and removes the headers about the compressed bytes. At most one byte more than
+/// a body may have is produced, enough for the function to see that it is too large.
 ///
 /// # Errors
-/// [`Refusal::BodyNotGzip`] if it is none; [`Refusal::Overloaded`] if there is no memory for what comes out.
+/// [`Refusal::BodyNotGzip`] if it is not gzip; [`Refusal::Overloaded`] if there is no memory for the result.
 pub(super) fn unpack(
     packed: Body,
     headers: &mut HeaderMap,
@@ -26,7 +26,7 @@ pub(super) fn unpack(
         return Ok(packed);
     }
     if packed.bytes.is_empty() {
-        // Too large to be read, and then its length tells, or empty.
+        // Either too large to be read, which its length shows, or empty.
         if headers
             .get(header::CONTENT_LENGTH)
             .is_none_or(|length| length == "0")
@@ -47,7 +47,7 @@ pub(super) fn unpack(
     Ok(Body { bytes, share })
 }
 
-/// Whether gzip is the one coding of a message.
+/// Whether gzip is the only coding of a message.
 fn is_gzip(headers: &HeaderMap) -> bool {
     let values = headers.get_all(header::CONTENT_ENCODING).iter();
     let mut codings = codings(values.map(|value| value.to_str().unwrap_or("?")));

@@ -1,4 +1,4 @@
-//! A peer behind a URL: HTTP with kept connections, TLS, and nothing done twice or behind the component's back.
+//! A peer at a URL: HTTP with persistent connections, TLS, and no hidden retries or redirects.
 
 use std::{error::Error, fs, time::Duration};
 
@@ -22,29 +22,29 @@ use twin_capabilities::peers::{Reply, Request, SendFailure};
 /// The longest reply, in bytes: 2 MiB.
 const MAX_REPLY: usize = 2 * 1024 * 1024;
 
-/// How long an unused connection is kept: less than receivers keep it (the own ingress: 15 s), so that no request meets
+/// How long an unused connection is kept: less than receivers keep it (our own ingress: 15 s), so that no request uses
 /// one that is just closing.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How many unused connections to one receiver are kept. Ten thousand deliveries that wait after a failure would else hold as
-/// many connections, with their buffers.
+/// How many unused connections to one receiver are kept. Otherwise ten thousand deliveries that wait after a failure would
+/// hold as many connections, with their buffers.
 const IDLE_CONNECTIONS: usize = 512;
 
-/// When to ask whether a busy connection still lives, and how long to wait for the answer.
+/// When to check whether a busy connection is still alive, and how long to wait for the answer.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 
 /// How many headers a reply may have. Gateways add many; without this the client's own limit would be 100.
 const MAX_HEADERS: usize = 512;
 
 /// How long the headers of a reply over HTTP/2 may be, in bytes: about what the client takes over HTTP/1.1, where 16 KiB
-/// would else be the limit.
+/// would otherwise be the limit.
 const MAX_HEADER_LIST: u32 = 400 * 1024;
 
 /// The HTTP client.
 pub(super) struct Client {
-    /// Keeps connections.
+    /// Reuses connections.
     kept: reqwest::Client,
-    /// Makes a connection for each request.
+    /// Opens a connection for each request.
     fresh: reqwest::Client,
     codings: Codings,
 }
@@ -72,7 +72,7 @@ impl Client {
         })
     }
 
-    /// Sends once, with a key if the URL has none of its own, and compressed if the peer takes that. The caller sees to the
+    /// Sends once, with a key if the URL has none of its own, and compressed if the peer accepts it. The caller limits the
     /// time.
     pub(super) async fn send(
         &self,
@@ -118,8 +118,8 @@ impl Client {
         Ok(reply)
     }
 
-    /// Sends a body in gzip. If there was a connection and then no reply, not even in time, it may be for the coding: the next
-    /// message goes without.
+    /// Sends a body in gzip. If there was a connection but no reply, or none in time, the coding may be the cause, so the next
+    /// message is sent without it.
     async fn send_coded(
         &self,
         url: &Url,
@@ -141,8 +141,8 @@ impl Client {
         received.map_err(|lost| lost.failure)
     }
 
-    /// One exchange. If a kept connection turns out to be dead, a request that is safe to repeat goes once more over a new
-    /// one: the next kept connection may be as dead, and the peer is not at fault.
+    /// One exchange. If a kept connection turns out to be dead, a request that is safe to repeat is sent once more over a new
+    /// one, because other kept connections may be dead, too, and the peer is not at fault.
     async fn exchange(&self, request: reqwest::Request) -> Result<Received, Lost> {
         let again = is_repeatable(&request)
             .then(|| request.try_clone())
@@ -167,13 +167,13 @@ impl Client {
     }
 }
 
-/// Whether a reply to a coded body may refuse the coding and not the message: a 415, a 400, as there would be if something in
-/// between took the header off, or what a gateway says of a body that it cannot look into.
+/// Whether a reply to a coded body may refuse the coding rather than the message: a 415, a 400 (which would result if a
+/// gateway in between removed the header), or what a gateway answers to a body that it cannot inspect.
 const fn may_refuse_coding(status: u16, takes_gzip: bool) -> bool {
     matches!(status, 400 | 415) || (matches!(status, 403 | 406 | 422) && !takes_gzip)
 }
 
-/// A client for peers that keeps so many unused connections to one receiver.
+/// A client for peers that keeps this many unused connections to one receiver.
 fn client(
     settings: &PeerSettings,
     idle_connections: usize,
@@ -191,7 +191,7 @@ fn client(
     build(builder)
 }
 
-/// Whether a request may arrive twice: a query, or a message that is known by its id.
+/// Whether a request may arrive twice: a query, or a message with an id.
 fn is_repeatable(request: &reqwest::Request) -> bool {
     request.method() == Method::GET || request.headers().contains_key("idempotency-key")
 }
@@ -210,10 +210,10 @@ impl From<reqwest::Error> for Lost {
     }
 }
 
-/// A client that sends nothing twice, follows no redirect, and heeds no proxy but `TWIN_HTTP_PROXY`. Without TLS it needs no
+/// A client that repeats nothing, follows no redirects, and uses no proxy but `TWIN_HTTP_PROXY`. Without TLS it needs no
 /// authorities: a host without any can still send plain HTTP.
 fn builder(settings: &PeerSettings, tls: bool) -> Result<reqwest::ClientBuilder, ConfigError> {
-    // One provider a process; an error says that there is one.
+    // One provider per process; an error means that there already is one.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let authorities = extra_authorities(settings)?;
     let mut builder = reqwest::Client::builder()
@@ -245,7 +245,7 @@ fn build(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, ConfigError
     })
 }
 
-/// A client for commands, which send to one URL by the rules that hold for peers. Each request may take so long.
+/// A client for commands, which send to one URL by the same rules as for peers. `timeout` limits each request.
 ///
 /// # Errors
 /// If the proxy or the file of authorities cannot be used.
@@ -283,7 +283,7 @@ async fn receive(mut response: reqwest::Response) -> Result<Received, Lost> {
     })
 }
 
-/// The URL as it is, with a query behind its own.
+/// The URL with a query appended to its own.
 fn with_query(url: &Url, query: &str) -> Url {
     let mut url = url.clone();
     if !query.is_empty() {

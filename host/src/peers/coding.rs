@@ -1,5 +1,5 @@
-//! Compression of what is sent: what leaves a cloud is paid for by the byte. Only a peer that announces `gzip` in the
-//! `accept-encoding` of its replies (RFC 9110, 12.5.3) is sent any; one that knows only the specification never sees it.
+//! Compression of outgoing bodies, because clouds charge for outgoing bytes. Only a peer that announces `gzip` in the
+//! `accept-encoding` of its replies (RFC 9110, 12.5.3) receives gzip; one that implements only the specification never does.
 
 use std::{
     collections::HashMap,
@@ -13,31 +13,31 @@ use http::{HeaderMap, header};
 use tokio::{task, time::Instant};
 use url::Url;
 
-/// What is not longer is sent as it is, in bytes: it would gain little.
+/// Bodies up to this length in bytes are sent uncompressed, because compression would gain little.
 const SHORTEST: usize = 1024;
-/// What is longer is compressed beside the asynchronous tasks, in bytes: it takes milliseconds.
+/// Longer bodies, in bytes, are compressed outside the asynchronous tasks, because it takes milliseconds.
 const LONG: usize = 16 * 1024;
 
-/// How long a peer that did not take gzip is sent none, though it announces it: something in between may be in the way.
+/// How long a peer that refused gzip is sent none although it announces it: a gateway in between may be the cause.
 const REFUSAL: Duration = Duration::from_mins(10);
 
-/// Which peers take gzip, as far as their replies told.
+/// Which peers accept gzip, according to their replies.
 #[derive(Debug, Default)]
 pub(super) struct Codings {
     gzip: RwLock<HashMap<Url, Known>>,
 }
 
-/// What is known of a peer.
+/// What is known about a peer.
 #[derive(Clone, Copy, Debug)]
 enum Known {
-    /// Its last reply announced gzip. So many coded messages in a row were refused for their coding.
+    /// Its last reply announced gzip. This many coded messages in a row were refused because of their coding.
     Announced { refusals: u8 },
     /// A coded message failed, at this time.
     Refused(Instant),
 }
 
 impl Codings {
-    /// The body in gzip; none if the peer at this URL does not take it, or it would not be shorter.
+    /// The body in gzip; `None` if the peer at this URL does not accept it, or if it would not be shorter.
     pub(super) async fn pack(&self, url: &Url, body: &[u8]) -> Option<Vec<u8>> {
         if body.len() <= SHORTEST || !self.takes_gzip(url) {
             return None;
@@ -51,7 +51,7 @@ impl Codings {
         packed.filter(|packed| packed.len() < body.len())
     }
 
-    /// Takes in what a reply announces: the last one counts.
+    /// Records what a reply announces; the last one counts.
     pub(super) fn learn(&self, url: &Url, announced: bool) {
         let known = self.known(url);
         if matches!(known, Some(Known::Refused(at)) if at.elapsed() < REFUSAL) {
@@ -64,14 +64,14 @@ impl Codings {
         }
     }
 
-    /// A coded message was taken.
+    /// A coded message was accepted.
     pub(super) fn took(&self, url: &Url) {
         if matches!(self.known(url), Some(Known::Announced { refusals: 1.. })) {
             self.note(url, Known::Announced { refusals: 0 });
         }
     }
 
-    /// A coded message was refused, and the same one was not without the coding. Twice in a row, and it is not the message: the
+    /// A coded message was refused, and accepted without the coding. If this happens twice in a row, it is not the message: the
     /// peer is sent no gzip for a while.
     pub(super) fn refused(&self, url: &Url) {
         match self.known(url) {
@@ -87,7 +87,7 @@ impl Codings {
         self.change().insert(url.clone(), known);
     }
 
-    /// Refuses the coding unless there is an answer before the guard is dropped, as it is when time runs out.
+    /// Records a refusal unless there is an answer before the guard is dropped, for example when time runs out.
     pub(super) const fn until_answered<'a>(&'a self, url: &'a Url) -> Unanswered<'a> {
         Unanswered(Some((self, url)))
     }
@@ -110,7 +110,7 @@ impl Codings {
 pub(super) struct Unanswered<'a>(Option<(&'a Codings, &'a Url)>);
 
 impl Unanswered<'_> {
-    /// The coding is not in the way.
+    /// The coding was not the problem.
     pub(super) fn answered(mut self) {
         self.0 = None;
     }
@@ -124,7 +124,7 @@ impl Drop for Unanswered<'_> {
     }
 }
 
-/// Whether a reply's headers announce that its sender takes gzip.
+/// Whether a reply's headers announce that its sender accepts gzip.
 pub(super) fn announces_gzip(headers: &HeaderMap) -> bool {
     let values = headers.get_all(header::ACCEPT_ENCODING).iter();
     values
@@ -136,7 +136,7 @@ pub(super) fn announces_gzip(headers: &HeaderMap) -> bool {
             let named = ["gzip", "x-gzip"]
                 .iter()
                 .any(|gzip| name.eq_ignore_ascii_case(gzip));
-            // A weight of 0 means: not this one.
+            // A weight of 0 excludes a coding.
             let refused = parts.any(|part| {
                 part.to_ascii_lowercase()
                     .strip_prefix("q=")

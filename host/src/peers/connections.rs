@@ -16,7 +16,7 @@ tokio::task_local! {
     static CONNECTED: Cell<bool>;
 }
 
-/// Runs an exchange, and says with its outcome whether it made a connection. The HTTP client connects within the future of
+/// Runs an exchange, and returns with its outcome whether it opened a connection. The HTTP client connects within the future of
 /// the exchange that needs it; one that it finishes in the background instead counts as kept.
 pub(super) async fn noting<T>(exchange: impl Future<Output = T>) -> (T, bool) {
     let scoped = async {
@@ -26,7 +26,7 @@ pub(super) async fn noting<T>(exchange: impl Future<Output = T>) -> (T, bool) {
     CONNECTED.scope(Cell::new(false), scoped).await
 }
 
-/// Notes connections as they are made: a layer around the HTTP client's connector.
+/// Records new connections: a layer around the HTTP client's connector.
 #[derive(Clone, Debug)]
 pub(super) struct Noting;
 
@@ -38,7 +38,7 @@ impl<S> Layer<S> for Noting {
     }
 }
 
-/// A connector that notes what it makes.
+/// A connector that records its connections.
 #[derive(Clone, Debug)]
 pub(super) struct Noted<S>(S);
 
@@ -60,7 +60,7 @@ where
         Box::pin(async move {
             let connected = connecting.await;
             if connected.is_ok() {
-                // An error says that this connection is finished for others, outside of any exchange.
+                // An error means that this connection is completed for others, outside of any exchange.
                 let _ = CONNECTED.try_with(|note| note.set(true));
             }
             connected

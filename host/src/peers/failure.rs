@@ -1,4 +1,4 @@
-//! Why there is no reply: the peer's fault, or one of this side.
+//! Why there is no reply: a failure of the peer, or of this side.
 
 use std::{error::Error, io};
 
@@ -7,13 +7,14 @@ use tokio::net::TcpSocket;
 
 use twin_capabilities::peers::SendFailure;
 
-/// What the system says when this side lacks something: file descriptors (of the process, of the machine), memory or buffers.
+/// The system's error numbers for a shortage on this side: file descriptors (of the process, of the machine), memory or
+/// buffers.
 ///
-/// Not `EADDRNOTAVAIL`: besides a want of free ports it also says that a peer has only addresses of a family that this machine does
-/// not speak, and then messages are to become letters.
+/// Not `EADDRNOTAVAIL`: besides a lack of free ports it also means that a peer has only addresses of a family that this
+/// machine does not support, in which case messages should become letters.
 const LACKING: [Errno; 4] = [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::NOBUFS];
 
-/// The failure that an error of the HTTP client is. Its words never hold the URL, which may hold a key.
+/// The failure for an error of the HTTP client. Its text never contains the URL, which may contain a key.
 pub(super) fn of(error: reqwest::Error) -> SendFailure {
     if error.is_timeout() {
         return SendFailure::TimedOut;
@@ -35,7 +36,7 @@ pub(super) fn other(error: impl Error + 'static) -> SendFailure {
     SendFailure::Other(words(&error))
 }
 
-/// An error and what led to it, in one line.
+/// An error and its causes, in one line.
 pub(super) fn words(error: &(dyn Error + 'static)) -> String {
     let causes = std::iter::successors(Some(error), |error| (*error).source());
     causes
@@ -44,12 +45,12 @@ pub(super) fn words(error: &(dyn Error + 'static)) -> String {
         .join(": ")
 }
 
-/// Whether an error, or one that led to it, is the system's word that this side lacks something.
+/// Whether an error, or one of its causes, is a shortage on this side.
 fn is_lacking(error: &(dyn Error + 'static)) -> bool {
     system_errors(error).any(|errno| LACKING.contains(&errno))
 }
 
-/// The resolver does not hand on what the system said. If no socket can be had at this moment, it had none either.
+/// The resolver does not pass on the system's error. If no socket can be opened at this moment, the resolver had none either.
 fn is_lacking_sockets(error: &(dyn Error + 'static)) -> bool {
     system_errors(error).next().is_none()
         && TcpSocket::new_v4().is_err_and(|error| is_lacking(&error))
@@ -62,7 +63,7 @@ fn system_errors<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = E
     })
 }
 
-/// What led to an error. An `io::Error` made of another one names as its source that one's own.
+/// The cause of an error. An `io::Error` made from another error has that error's source as its own.
 fn cause<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
     match error
         .downcast_ref::<io::Error>()
@@ -105,7 +106,7 @@ mod tests {
             let inside = io::Error::other(Wrapped(io::Error::other(of_system(errno))));
             assert_eq!(is_lacking(&inside), lacking, "{errno:?}");
         }
-        // The words alone say nothing.
+        // The text alone proves nothing.
         assert!(!is_lacking(&io::Error::other(
             "Too many open files (os error 24)"
         )));

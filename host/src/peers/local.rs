@@ -38,7 +38,7 @@ pub(super) fn request(
     })
 }
 
-/// The reply as its sender gets it: the host's refusals are replies, too, as they are over HTTP.
+/// The reply for the sender: the host's refusals are replies, too, as over HTTP.
 pub(super) fn reply(outcome: Result<Response, CallError>) -> Reply {
     let Response {
         status,

@@ -51,7 +51,7 @@ pub struct PeerSender {
     config: Arc<Config>,
     client: Client,
     functions: OnceLock<Weak<dyn Functions>>,
-    /// When remote peers are waited for no longer: set while the host stops.
+    /// The time until which remote peers are waited for; set while the host stops.
     ends: watch::Sender<Option<time::Instant>>,
 }
 
@@ -70,8 +70,8 @@ impl PeerSender {
         })
     }
 
-    /// Waits for remote peers until `end` and no longer: the host stops, and what has not arrived by then is to be brought to
-    /// safety. Functions in this process are waited for as before, since they bring messages to safety, too.
+    /// Waits for remote peers only until `end`: the host is stopping, and messages that have not arrived by then must be
+    /// brought to safety. Functions in this process are waited for as before, since they bring messages to safety, too.
     pub fn finish_by(&self, end: time::Instant) {
         self.ends.send_replace(Some(end));
     }
@@ -91,7 +91,7 @@ impl PeerSender {
         }
     }
 
-    /// Tells it of the functions in this process, which themselves need it in order to exist. It does not keep them
+    /// Connects it with the functions in this process, which themselves need it in order to exist. It does not keep them
     /// alive. Only the first call counts.
     pub fn mount(&self, functions: Weak<dyn Functions>) {
         let _ = self.functions.set(functions);

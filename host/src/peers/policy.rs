@@ -1,4 +1,4 @@
-//! What a component may not say to a peer: whatever would let it name another receiver, another sender or another
+//! What a component may not send to a peer: anything that would name another receiver, another sender or another
 //! message than the host sends.
 
 use twin_contract::is_the_runtimes;
@@ -6,7 +6,7 @@ use twin_contract::is_the_runtimes;
 use crate::headers;
 use twin_capabilities::peers::{Request, SendFailure};
 
-/// Refuses methods other than GET and POST, and headers that are the host's.
+/// Refuses methods other than GET and POST, and headers that the host sets.
 pub(super) fn check(request: &Request) -> Result<(), SendFailure> {
     if !matches!(request.method.as_str(), "GET" | "POST") {
         return Err(SendFailure::RefusedByPolicy(

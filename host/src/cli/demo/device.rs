@@ -13,7 +13,7 @@ use super::telemetry::Reading;
 /// Requests at once.
 const AT_ONCE: usize = 32;
 
-/// What a reading came to.
+/// The outcome of a reading.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sent {
     /// The reply's status.
@@ -64,7 +64,7 @@ impl Client {
             .await
     }
 
-    /// Asks once, and reads the reply as JSON.
+    /// Sends one request, and reads the reply as JSON.
     pub(super) async fn ask(
         &self,
         method: reqwest::Method,
@@ -86,7 +86,7 @@ impl Client {
         Ok(serde_json::from_slice(&body)?)
     }
 
-    /// All items behind a route, page by page.
+    /// All items of a route, page by page.
     pub(super) async fn items(
         &self,
         url: &str,

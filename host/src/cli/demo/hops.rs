@@ -1,4 +1,4 @@
-//! Times per hop, from the histograms that the host shows at `/metrics`.
+//! Times per hop, from the histograms at `/metrics`.
 
 use twin_host::telemetry::metrics;
 
@@ -15,7 +15,7 @@ const HOPS: [(&str, &str, &str); 3] = [
     ("gcp", "writer", "L3 gcp: writer, durable"),
 ];
 
-/// A line of the table for each hop. Quantiles are as fine as the histogram's buckets: a time is at most what it says.
+/// A line of the table for each hop. Quantiles are as fine as the histogram's buckets, so each time is an upper bound.
 pub(super) fn measured() -> Vec<String> {
     let text = metrics::recorder().render();
     let lines = HOPS.iter().map(|(cloud, function, words)| {

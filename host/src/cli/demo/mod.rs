@@ -23,18 +23,18 @@ use self::{
 };
 use super::out::say;
 
-/// Readings sent while all is well.
+/// Readings sent while all clouds work.
 const WELL: usize = 4_000;
 /// Of these, readings that are sent twice, as by a device that missed the reply.
 const TWICE: usize = 200;
-/// Readings sent while L3 is away.
+/// Readings sent while L3 is down.
 const AWAY: usize = 300;
 
-/// Nothing to choose.
+/// No options.
 #[derive(Debug, Args)]
 pub(super) struct Options {}
 
-/// Plays the demo. Fails if a count is not what it should be.
+/// Runs the demo. Fails if a count is wrong.
 pub(super) async fn run(_options: Options) -> anyhow::Result<()> {
     start_logs(&LogSettings {
         debug: false,

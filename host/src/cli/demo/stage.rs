@@ -1,4 +1,4 @@
-//! The stage of the demo: three clouds, of which one can be cut off, and what one asks them.
+//! The stage of the demo: three clouds, of which one can be cut off, and requests to them.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::cli::{out::say, placement::Placement, up::Clouds};
 
-/// Shorter than the specification's, so that the demo ends in seconds. The rules are the same.
+/// Shorter times than in the specification, so that the demo ends in seconds. The rules are the same.
 const SHORTER: [(&str, &str); 4] = [
     ("RETRY_INITIAL_MS", "100"),
     ("CIRCUIT_FAILING_SECONDS", "1"),
@@ -37,13 +37,13 @@ pub(super) struct Stage {
     client: Client,
 }
 
-/// What became of the readings.
+/// The outcome of the readings.
 pub(super) struct Found {
-    /// Are there, once or more, as they were sent.
+    /// Found at least once, as they were sent.
     pub(super) matched: usize,
-    /// Are there more than once.
+    /// Found more than once.
     pub(super) doubled: usize,
-    /// Are there with other digits.
+    /// Found with different digits.
     pub(super) altered: usize,
 }
 
@@ -65,7 +65,7 @@ impl Stage {
         })
     }
 
-    /// Says what runs where.
+    /// Prints what runs where.
     pub(super) fn introduce(&self) -> anyhow::Result<()> {
         for (cloud, host) in &self.hosts {
             let functions = host.config().functions.iter();
@@ -87,7 +87,7 @@ impl Stage {
         }
     }
 
-    /// Starts a cloud again, at its address and on its data.
+    /// Starts a cloud again, at its address and with its data.
     pub(super) async fn restore(&mut self, cloud: Cloud) -> anyhow::Result<()> {
         let host = self.clouds.start(&self.sandbox, cloud, &SHORTER).await?;
         self.hosts.insert(cloud, host);

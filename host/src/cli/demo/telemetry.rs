@@ -5,16 +5,16 @@ use anyhow::Context;
 /// One reading of one device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Reading {
-    /// Who.
+    /// The device.
     pub(super) device_id: &'static str,
-    /// When, in RFC 3339.
+    /// The time, in RFC 3339.
     pub(super) time: String,
-    /// The temperature's own digits: they must come back as they are.
+    /// The temperature's digits, which must come back unchanged.
     pub(super) temperature: &'static str,
 }
 
 impl Reading {
-    /// As the device puts it.
+    /// The message that the device sends.
     pub(super) fn to_json(&self) -> String {
         let Self {
             device_id,
@@ -27,7 +27,7 @@ impl Reading {
 
 /// All readings of both devices, in turn.
 pub(super) fn readings() -> anyhow::Result<Vec<Reading>> {
-    // One file says when first, the other last.
+    // One file has the time in the first column, the other in the last.
     let seattle = include_str!("../../../demo/seattle-temps.csv")
         .lines()
         .skip(1)
