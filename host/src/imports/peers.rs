@@ -21,7 +21,7 @@ impl<T: Send + 'static> HostWithStore<T> for Imports {
         let mut replies = Self::of(accessor).peers.send(vec![message]).await;
         let reply = replies
             .pop()
-            .ok_or_else(|| Failure::Other("the sender gave no outcome".to_owned()))?;
+            .ok_or_else(|| Failure::Other("the sender returned no outcome".to_owned()))?;
         Ok(reply?.into())
     }
 }

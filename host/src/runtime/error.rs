@@ -19,7 +19,7 @@ pub enum RuntimeError {
         source: std::io::Error,
     },
     /// A file is no component that this engine can run.
-    #[error("{} is no WebAssembly component that this host can run", path.display())]
+    #[error("{} is not a WebAssembly component that this host can run", path.display())]
     ComponentInvalid {
         /// The file.
         path: PathBuf,
@@ -51,13 +51,13 @@ pub enum RuntimeError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unanswering {
     /// No instance of it can be made, or all are gone.
-    #[error("no instance of {0} runs")]
+    #[error("no instance of {0} is running")]
     NoInstance(FunctionName),
     /// It takes no call now: as many as it may have are under way.
     #[error("{0} is at its limit of calls at once")]
     AtLimit(FunctionName),
     /// Instance after instance is lost with its calls.
-    #[error("{0} loses its instances")]
+    #[error("{0} keeps losing its instances")]
     LosingInstances(FunctionName),
     /// It has instances, and none of them answers.
     #[error("{0} does not answer")]

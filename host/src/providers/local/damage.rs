@@ -84,7 +84,7 @@ pub(super) fn check_letters_again(session: &Session<'_>) -> rusqlite::Result<()>
         rows.collect::<Result<_, _>>()?
     };
     for item in checked.into_iter().flatten() {
-        tracing::info!(item, "a letter that was found damaged is as it was stored");
+        tracing::info!(item, "a letter that was found damaged is intact");
         forget(session, Kind::Letter, item)?;
     }
     Ok(())
@@ -158,13 +158,13 @@ fn report(session: &Session<'_>, kind: Kind, item: i64) -> rusqlite::Result<()> 
         tracing::info!(
             kind = kind.name(),
             item,
-            "what was read as damaged is as it was stored, or gone"
+            "a row that was read as damaged is intact or gone"
         );
         return forget(session, kind, item);
     }
     // A command that only looks at the data does not know the cloud: the host reports the row when it meets it.
     let Some(cloud) = session.database.settings.cloud else {
-        tracing::error!(kind = kind.name(), item, "a damaged row was met");
+        tracing::error!(kind = kind.name(), item, "found a damaged row");
         return Ok(());
     };
     let twin = session.twin();
@@ -191,7 +191,7 @@ fn report(session: &Session<'_>, kind: Kind, item: i64) -> rusqlite::Result<()> 
             format!("the dead letter {name:?} of the message {subject:?} is not as it was stored"),
         ),
     };
-    tracing::error!(error_code, item, message, "a damaged row was met");
+    tracing::error!(error_code, item, message, "found a damaged row");
     let error = SystemError {
         twin_id: twin.to_owned(),
         cloud_provider: cloud.as_str().to_owned(),

@@ -214,7 +214,7 @@ fn push(session: &Session<'_>, letter: &Letter) -> rusqlite::Result<()> {
     }
     // What is there is left as it is, unless it is damaged: that cannot be sent, and these bytes can.
     if let Some(Checked::Damaged(seq)) = find(session, &letter.letter_id)? {
-        tracing::info!(seq, "a damaged letter is replaced by the same one");
+        tracing::info!(seq, "a damaged letter was repaired");
         remove(session, REMOVE_LETTER, Kind::Letter, seq)?;
         insert(session, letter)?;
     }

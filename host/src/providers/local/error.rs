@@ -38,7 +38,7 @@ pub enum LocalError {
     },
     /// There was a database, and it is gone or empty.
     #[error(
-        "the database {} is missing or empty, and {} shows that there was one: restore it (`twin data restore`), or remove {} to begin with an empty twin",
+        "the database {} is missing or empty, and {} shows that there was one: restore it (`twin data restore`), or remove {} to start with an empty twin",
         .path.display(), .witness.display(), .witness.display()
     )]
     DatabaseGone {
@@ -49,7 +49,7 @@ pub enum LocalError {
     },
     /// The database is not the one that was made in this folder, nor a copy of it.
     #[error(
-        "the database {} is not the one that belongs into its folder: put that one back, or remove {} to go on with this one",
+        "the database {} is not the one that belongs to its folder: put the right one back, or remove {} to continue with this one",
         .path.display(), .marker.display()
     )]
     DatabaseForeign {
@@ -75,7 +75,7 @@ pub enum LocalError {
         known: u32,
     },
     /// The operating system gave no thread.
-    #[error("no thread for the store")]
+    #[error("cannot create a thread for the store")]
     NoThread(#[source] io::Error),
 }
 
@@ -147,7 +147,7 @@ fn advice(error: &rusqlite::Error) -> &'static str {
     if is_full(error) {
         ", because its disk is full: free some space"
     } else if is_damage(error) {
-        ", because it is damaged: `twin data check` tells where, `twin data restore` puts a backup in its place"
+        ", because it is damaged: `twin data check` shows where, `twin data restore` puts a backup in its place"
     } else {
         ""
     }

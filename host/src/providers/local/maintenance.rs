@@ -78,7 +78,7 @@ pub enum MaintenanceError {
         source: rusqlite::Error,
     },
     /// What is to be restored or copied is damaged.
-    #[error("{} is damaged: `twin data check` tells where", .0.display())]
+    #[error("{} is damaged: `twin data check` shows where", .0.display())]
     Damaged(PathBuf),
     /// What is to be restored is not a twin's database of a version that this program knows.
     #[error("{} is not a database of this program, or of a newer one", .0.display())]

@@ -94,7 +94,7 @@ impl Readers {
         let damaged = self.damaged.lock().unwrap_or_else(PoisonError::into_inner);
         match damaged.as_ref() {
             Some(files) if self.database.still_has(files).is_ok() => Err(Failure::Unavailable(
-                "the database is damaged: `twin data check` tells where".to_owned(),
+                "the database is damaged: `twin data check` shows where".to_owned(),
             )),
             _ => Ok(()),
         }

@@ -133,9 +133,9 @@ impl Store {
         match self.expire().await {
             Ok(expired) if expired == Expired::default() => {}
             Ok(Expired { records, letters }) => {
-                tracing::info!(records, letters, "removed what was too old");
+                tracing::info!(records, letters, "removed old data");
             }
-            Err(failure) => tracing::error!(?failure, "what is too old was not removed"),
+            Err(failure) => tracing::error!(?failure, "old data could not be removed"),
         }
     }
 

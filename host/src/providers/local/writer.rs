@@ -115,7 +115,7 @@ impl Writer {
 }
 
 fn not_done() -> Failure {
-    Failure::Unavailable("the store did not come to it".to_owned())
+    Failure::Unavailable("the write was not attempted".to_owned())
 }
 
 /// What the thread works with.
@@ -243,7 +243,7 @@ impl Desk {
                 Ok(true) => {}
                 Ok(false) => break,
                 Err(error) => {
-                    tracing::debug!(%error, "the database gave no room back");
+                    tracing::debug!(%error, "the database returned no space to the disk");
                     break;
                 }
             }
@@ -300,7 +300,7 @@ impl Desk {
             })
         });
         if let Err(error) = cut {
-            tracing::debug!(%error, "the log was not folded into the database");
+            tracing::debug!(%error, "the write-ahead log could not be checkpointed");
         }
         let long = self.database.log_size() > LOG_LIMIT;
         self.tidy_at = long.then(|| Instant::now() + TIDY_PAUSE);
