@@ -4,16 +4,24 @@
 //! but does not use is dropped when it is linked, so that its import list says what it really touches.
 
 pub mod bindings;
+#[path = "../../../core/functions/src/clock.rs"]
 pub mod clock;
 pub mod digest;
+#[path = "../../../core/functions/src/events.rs"]
 pub mod events;
+#[path = "../../../core/functions/src/gate.rs"]
 pub mod gate;
 pub mod http_door;
+#[path = "../../../core/functions/src/listing.rs"]
 pub mod listing;
 pub mod log;
+#[path = "../../../core/functions/src/peer.rs"]
 pub mod peer;
+#[path = "../../../core/functions/src/reply.rs"]
 pub mod reply;
+#[path = "../../../core/functions/src/scope.rs"]
 pub mod scope;
+#[path = "../../../core/functions/src/settings.rs"]
 pub mod settings;
 
 pub use bindings::exports::twin::multicloud::function::{Guest as Function, Request, Response};
