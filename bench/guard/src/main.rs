@@ -6,11 +6,12 @@
 use std::{env, hint::black_box, time::Duration};
 
 use anyhow::Context;
+use twin_capabilities::peers::Reply;
 use twin_contract::{
     Cloud, Envelope, Layer, MessageId, Post, Timestamp, digest,
     reply::{Custody, error_body},
 };
-use twin_delivery::{Breaker, Deadline, DeliverySettings, Mono, Outcome, Signal, Verdict};
+use twin_delivery::{Breaker, Deadline, DeliverySettings, Mono, Signal, Verdict};
 
 const SAMPLES: usize = 100;
 
@@ -70,11 +71,11 @@ fn reading(
             error_body("STORE_UNAVAILABLE", "the store cannot be reached now"),
         ),
     ] {
-        let outcome = Outcome::Reply {
+        let outcome = Ok(Reply {
             status: reply.0,
-            headers: &headers,
-            body: &reply.1,
-        };
+            headers: headers.to_vec(),
+            body: reply.1,
+        });
         black_box(Signal::of(&outcome));
         black_box(Verdict::of(&outcome, now));
     }

@@ -7,7 +7,7 @@ use std::{
 
 use twin_capabilities::peers::{Outgoing, Peer, SendFailure as NotSent};
 use twin_contract::{MessageId, Post, Timestamp, digest, reply::Custody};
-use twin_delivery::{Admission, Deadline, Mono, Next, Outcome, SendFailure, Signal, Verdict};
+use twin_delivery::{Admission, Deadline, Mono, Next, Signal, Verdict};
 use twin_host::function::{FunctionName, Request, Response};
 
 use super::{Native, custody, error, gate, ingestion::post};
@@ -43,21 +43,12 @@ pub(super) async fn accept(native: &Native, request: Request) -> Result<Response
             .await
             .pop()
             .unwrap_or(Err(NotSent::UnknownPeer));
-        let outcome = match &sent {
-            Ok(reply) => Outcome::Reply {
-                status: reply.status,
-                headers: &reply.headers,
-                body: &reply.body,
-            },
-            Err(NotSent::TimedOut) => Outcome::Failure(SendFailure::TimedOut),
-            Err(failure) => Outcome::Failure(SendFailure::Unreachable(format!("{failure:?}"))),
-        };
-        native.breaker(|breaker| match Signal::of(&outcome) {
+        native.breaker(|breaker| match Signal::of(&sent) {
             Signal::Success => breaker.on_success(),
             Signal::Failure => breaker.on_failure(mono(), false),
             Signal::Nothing => None,
         });
-        match Verdict::of(&outcome, timestamp()) {
+        match Verdict::of(&sent, timestamp()) {
             Verdict::Delivered { custody: by, id } => return Ok(custody(by, &id)),
             Verdict::Retryable { retry_after, .. } => {
                 let left = deadline.time_left(mono());
@@ -66,7 +57,10 @@ pub(super) async fn accept(native: &Native, request: Request) -> Result<Response
                     Next::GiveUp(_) => break,
                 }
             }
-            Verdict::Conflict | Verdict::Permanent { .. } | Verdict::Exhausted { .. } => break,
+            Verdict::Unbound
+            | Verdict::Conflict
+            | Verdict::Permanent { .. }
+            | Verdict::Exhausted { .. } => break,
         }
     }
     Err(error(

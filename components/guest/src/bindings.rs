@@ -23,7 +23,8 @@ wit_bindgen::generate!({
     },
 });
 
+pub use exports::twin::multicloud::function as exported;
 pub use twin::multicloud::{
-    circuits, credentials, dead_letter_replay, dead_letters, error_topic, lifecycle, peers,
-    records, settings, types,
+    circuits, credentials, dead_letter_replay, dead_letters, digest, error_topic, lifecycle, log,
+    peers, records, settings, types,
 };

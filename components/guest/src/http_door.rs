@@ -1,27 +1,33 @@
-//! Door 2: `wasi:http/handler` around [`Function::handle`], for runtimes that know only that.
+//! Door 2: `wasi:http/handler` around a function, for runtimes that know only that.
 //!
 //! Written on the bare resources: a whole body in, a whole body out, and always a `content-length`, without which some
 //! runtimes reply in chunks that wait for one another.
 
+use twin_capabilities::Clock;
 use twin_contract::{
     Cloud, HeaderForm, MAX_BODY, MessageId, QueryKey, REQUEST_ID, is_request_id, reply::EVERY_REPLY,
 };
+use twin_functions::{Call, Context, Request, Response, random_10, settings};
 use wasip3::{
     http::types::{self, ErrorCode, Fields, Method},
     wit_future, wit_stream,
 };
 
-use crate::{Function, Request, Response, clock, settings::Settings};
+use crate::Wit;
 
 /// Answers one request through the component's own door.
 ///
 /// # Errors
-/// If the body breaks off, or the response's headers are none that HTTP knows.
-pub async fn handle<F: Function>(request: types::Request) -> Result<types::Response, ErrorCode> {
+/// If the body breaks off, or the response's headers are not valid in HTTP.
+pub async fn handle<F: Future<Output = Response>>(
+    context: &Context<Wit>,
+    request: types::Request,
+    function: impl FnOnce(Request) -> F,
+) -> Result<types::Response, ErrorCode> {
     let mut request = read(request).await?;
     let id = request_id(&mut request);
-    query_key(&mut request).await;
-    write(F::handle(request).await, id)
+    query_key(&Call::new(context, Some(id.clone())), &mut request).await;
+    write(function(request).await, id)
 }
 
 /// The request's id: the one that it came with, if it is valid and alone, or a new one.
@@ -36,20 +42,20 @@ fn request_id(request: &mut Request) -> String {
         return id.clone();
     }
     request.headers.retain(|(name, _)| name != REQUEST_ID);
-    let unix_ms = u64::try_from(clock::now().as_micros() / 1000).unwrap_or(0);
-    let id = MessageId::unique(unix_ms, clock::random_10()).to_string();
+    let unix_ms = u64::try_from(Wit.now().as_micros() / 1000).unwrap_or(0);
+    let id = MessageId::unique(unix_ms, random_10(&Wit)).to_string();
     request.headers.push((REQUEST_ID.to_owned(), id.clone()));
     id
 }
 
 /// On Azure, a key in the query becomes the header that it stands for, and the function does not see it. With one in a header
 /// that is another there are two, as with any header that is repeated.
-async fn query_key(request: &mut Request) {
+async fn query_key(call: &Call<'_, Wit>, request: &mut Request) {
     let Some(QueryKey { keys, rest }) = QueryKey::take(&request.query) else {
         return;
     };
     // Where the cloud cannot be told, no credential can be checked either: the gate says so.
-    if !Settings::load()
+    if !settings::load(call)
         .await
         .is_ok_and(|settings| settings.cloud == Cloud::Azure)
     {

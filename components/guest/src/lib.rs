@@ -1,30 +1,17 @@
-//! What every function component shares: the bindings of its imports, its two doors, and the words it replies in.
+//! What makes a component of a function: the bindings of its imports, their mapping to the capabilities that functions are
+//! written against ([`Wit`]), and its two doors.
 //!
-//! A component implements [`Function`] and ends with [`export_function!`](crate::export_function). Everything it imports
+//! A component is one line, [`export_function!`](crate::export_function) with the function's `handle`. Everything it imports
 //! but does not use is dropped when it is linked, so that its import list says what it really touches.
 
 pub mod bindings;
-#[path = "../../../core/functions/src/clock.rs"]
-pub mod clock;
-pub mod digest;
-#[path = "../../../core/functions/src/events.rs"]
-pub mod events;
-#[path = "../../../core/functions/src/gate.rs"]
-pub mod gate;
+mod convert;
 pub mod http_door;
-#[path = "../../../core/functions/src/listing.rs"]
-pub mod listing;
-pub mod log;
-#[path = "../../../core/functions/src/peer.rs"]
-pub mod peer;
-#[path = "../../../core/functions/src/reply.rs"]
-pub mod reply;
-#[path = "../../../core/functions/src/scope.rs"]
-pub mod scope;
-#[path = "../../../core/functions/src/settings.rs"]
-pub mod settings;
+mod wit;
 
-pub use bindings::exports::twin::multicloud::function::{Guest as Function, Request, Response};
+pub use bindings::exports::twin::multicloud::function::Guest as Door;
+pub use twin_functions::Context;
+pub use wit::Wit;
 
 #[doc(hidden)]
 pub use wasip3;
@@ -32,18 +19,20 @@ pub use wasip3;
 /// Opens both doors of a component: `twin:multicloud/function` for hosts that know it, `wasi:http/handler` for all others.
 #[macro_export]
 macro_rules! export_function {
-    ($component:ident) => {
-        /// The component, with each call in the scope of its request's id.
-        struct Scoped;
+    ($handle:path) => {
+        static CONTEXT: $crate::Context<$crate::Wit> = $crate::Context::new($crate::Wit);
 
-        impl $crate::Function for Scoped {
-            async fn handle(request: $crate::Request) -> $crate::Response {
-                let id = $crate::scope::id_of(&request);
-                $crate::scope::within(id, <$component as $crate::Function>::handle(request)).await
+        struct FunctionDoor;
+
+        impl $crate::Door for FunctionDoor {
+            async fn handle(
+                request: $crate::bindings::exported::Request,
+            ) -> $crate::bindings::exported::Response {
+                $handle(&CONTEXT, request.into()).await.into()
             }
         }
 
-        $crate::bindings::export_functions!(Scoped with_types_in $crate::bindings);
+        $crate::bindings::export_functions!(FunctionDoor with_types_in $crate::bindings);
 
         struct HttpDoor;
 
@@ -51,7 +40,7 @@ macro_rules! export_function {
             async fn handle(
                 request: $crate::wasip3::http::types::Request,
             ) -> Result<$crate::wasip3::http::types::Response, $crate::wasip3::http::types::ErrorCode> {
-                $crate::http_door::handle::<Scoped>(request).await
+                $crate::http_door::handle(&CONTEXT, request, |request| $handle(&CONTEXT, request)).await
             }
         }
 

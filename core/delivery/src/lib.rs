@@ -21,4 +21,4 @@ pub use retry::{GiveUp, Next, RetryPolicy};
 pub use setting::{DELIVERY, Setting, TWIN_CLOUD, TWIN_NAME, is_setting};
 pub use settings::DeliverySettings;
 pub use time::{Mono, StoreTime, millis};
-pub use verdict::{Outcome, SendFailure, Signal, Verdict};
+pub use verdict::{Signal, Verdict};

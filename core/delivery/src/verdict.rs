@@ -2,45 +2,13 @@
 
 use std::time::Duration;
 
+use twin_capabilities::peers::{Reply, SendFailure};
 use twin_contract::{
     Timestamp,
     reply::{Custody, is_id_reused, is_in_our_words},
 };
 
 use crate::retry_after::wish;
-
-/// What came of one attempt.
-#[derive(Clone, Debug)]
-pub enum Outcome<'a> {
-    /// The peer replied.
-    Reply {
-        /// HTTP status.
-        status: u16,
-        /// Its headers, names in lower case.
-        headers: &'a [(String, String)],
-        /// The body.
-        body: &'a [u8],
-    },
-    /// There is no reply.
-    Failure(SendFailure),
-}
-
-/// Why there is no reply.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SendFailure {
-    /// The peer could not be reached, or the connection broke.
-    Unreachable(String),
-    /// No whole reply in time.
-    TimedOut,
-    /// This side lacks what it takes to send, such as a file descriptor: nothing was sent.
-    Exhausted(String),
-    /// The host could not get the credential to present.
-    CredentialsUnavailable(String),
-    /// The host will not send this.
-    RefusedByPolicy(String),
-    /// Anything else.
-    Other(String),
-}
 
 /// What an attempt tells the circuit breaker about the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +31,8 @@ pub enum Verdict {
         /// The id that the peer gave.
         id: String,
     },
+    /// No such peer is bound: nothing was sent.
+    Unbound,
     /// 409 in the contract's words: its id belongs to another message. Its sender must know; a letter would fail for ever.
     Conflict,
     /// This side could not send, and the peer is not at fault. It may go well another time; a letter would not help, as long
@@ -91,19 +61,21 @@ pub enum Verdict {
 
 impl Verdict {
     /// Judges an attempt. `now` is for a `Retry-After` that is a date.
-    pub fn of(outcome: &Outcome<'_>, now: Timestamp) -> Self {
-        match outcome {
-            Outcome::Reply {
-                status,
-                headers,
-                body,
-            } => Self::of_reply(*status, headers, body, now),
-            Outcome::Failure(failure) => Self::of_failure(failure),
+    pub fn of(attempt: &Result<Reply, SendFailure>, now: Timestamp) -> Self {
+        match attempt {
+            Ok(reply) => Self::of_reply(reply, now),
+            Err(failure) => Self::of_failure(failure),
         }
     }
 
     /// Whatever ends custody of a message counts in the contract's words only; anything else may come from a gateway.
-    fn of_reply(status: u16, headers: &[(String, String)], body: &[u8], now: Timestamp) -> Self {
+    fn of_reply(reply: &Reply, now: Timestamp) -> Self {
+        let Reply {
+            status,
+            headers,
+            body,
+        } = reply;
+        let status = *status;
         if let Some((custody, id)) = Custody::of_reply(status, body) {
             return Self::Delivered { custody, id };
         }
@@ -128,41 +100,35 @@ impl Verdict {
     }
 
     fn of_failure(failure: &SendFailure) -> Self {
-        let retryable = |cause| Self::Retryable {
-            status: None,
-            cause,
-            retry_after: None,
-        };
-        let permanent = |cause| Self::Permanent {
-            status: None,
-            cause,
-        };
+        let (status, cause) = (None, failure.to_string());
         match failure {
-            SendFailure::Unreachable(text) => retryable(format!("unreachable: {text}")),
-            SendFailure::TimedOut => retryable("timed out".to_owned()),
-            SendFailure::Exhausted(text) => Self::Exhausted {
-                cause: format!("this side could not send: {text}"),
+            SendFailure::UnknownPeer => Self::Unbound,
+            SendFailure::Exhausted(_) => Self::Exhausted { cause },
+            SendFailure::Unreachable(_)
+            | SendFailure::TimedOut
+            | SendFailure::CredentialsUnavailable(_) => Self::Retryable {
+                status,
+                cause,
+                retry_after: None,
             },
-            SendFailure::CredentialsUnavailable(text) => {
-                retryable(format!("credentials unavailable: {text}"))
+            SendFailure::RefusedByPolicy(_) | SendFailure::Other(_) => {
+                Self::Permanent { status, cause }
             }
-            SendFailure::RefusedByPolicy(text) => permanent(format!("refused by policy: {text}")),
-            SendFailure::Other(text) => permanent(text.clone()),
         }
     }
 }
 
 impl Signal {
-    /// What an attempt says about the peer's health. A refusal is healthy: somebody answered.
-    pub const fn of(outcome: &Outcome<'_>) -> Self {
-        match outcome {
-            Outcome::Reply {
+    /// What an attempt says about the peer's health. A refusal is healthy: the peer answered.
+    pub const fn of(attempt: &Result<Reply, SendFailure>) -> Self {
+        match attempt {
+            Ok(Reply {
                 status: 429 | 500..=599,
                 ..
-            } => Self::Failure,
-            Outcome::Reply { .. } => Self::Success,
-            Outcome::Failure(SendFailure::Unreachable(_) | SendFailure::TimedOut) => Self::Failure,
-            Outcome::Failure(_) => Self::Nothing,
+            }) => Self::Failure,
+            Ok(_) => Self::Success,
+            Err(SendFailure::Unreachable(_) | SendFailure::TimedOut) => Self::Failure,
+            Err(_) => Self::Nothing,
         }
     }
 }
@@ -173,12 +139,19 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_micros(0);
 
-    fn reply(status: u16) -> Outcome<'static> {
-        Outcome::Reply {
+    fn with_body(status: u16, body: &str) -> Result<Reply, SendFailure> {
+        Ok(Reply {
             status,
-            headers: &[],
-            body: br#"{"status":"error","error_code":"X","message":"y"}"#,
-        }
+            headers: Vec::new(),
+            body: body.as_bytes().to_vec(),
+        })
+    }
+
+    fn reply(status: u16) -> Result<Reply, SendFailure> {
+        with_body(
+            status,
+            r#"{"status":"error","error_code":"X","message":"y"}"#,
+        )
     }
 
     #[test]
@@ -191,14 +164,9 @@ mod tests {
                 Custody::DeadLettered,
             ),
         ] {
-            let outcome = Outcome::Reply {
-                status,
-                headers: &[],
-                body: body.as_bytes(),
-            };
             let id = "i".to_owned();
             assert_eq!(
-                Verdict::of(&outcome, NOW),
+                Verdict::of(&with_body(status, body), NOW),
                 Verdict::Delivered { custody, id }
             );
         }
@@ -231,14 +199,7 @@ mod tests {
 
     #[test]
     fn a_conflict_is_the_contracts_word_with_its_status() {
-        let of = |status, body: &str| {
-            let outcome = Outcome::Reply {
-                status,
-                headers: &[],
-                body: body.as_bytes(),
-            };
-            Verdict::of(&outcome, NOW)
-        };
+        let of = |status, body: &str| Verdict::of(&with_body(status, body), NOW);
         let used = r#"{"status":"error","error_code":"ID_REUSED","message":"m"}"#;
         assert_eq!(of(409, used), Verdict::Conflict);
         for (status, body, cause) in [
@@ -270,12 +231,15 @@ mod tests {
 
     #[test]
     fn silence_is_retryable_and_our_own_faults_say_nothing_of_the_peer() {
-        let exhausted = Outcome::Failure(SendFailure::Exhausted("no descriptors".into()));
+        let exhausted = Err(SendFailure::Exhausted("no descriptors".into()));
         assert!(matches!(
             Verdict::of(&exhausted, NOW),
             Verdict::Exhausted { .. }
         ));
         assert_eq!(Signal::of(&exhausted), Signal::Nothing);
+        let unbound = Err(SendFailure::UnknownPeer);
+        assert_eq!(Verdict::of(&unbound, NOW), Verdict::Unbound);
+        assert_eq!(Signal::of(&unbound), Signal::Nothing);
         for (failure, retryable, signal) in [
             (
                 SendFailure::Unreachable("refused".into()),
@@ -299,7 +263,7 @@ mod tests {
                 Signal::Nothing,
             ),
         ] {
-            let outcome = Outcome::Failure(failure);
+            let outcome = Err(failure);
             let verdict = Verdict::of(&outcome, NOW);
             assert_eq!(
                 matches!(verdict, Verdict::Retryable { .. }),

@@ -1,105 +1,65 @@
 //! System errors on the error topic (spec §4), at most one per subject and code in ten seconds.
 
-use std::{cell::RefCell, collections::HashMap, time::Duration};
-
+use twin_capabilities::{ErrorTopic, Failure};
+pub(crate) use twin_contract::Severity;
 use twin_contract::SystemError;
-use twin_delivery::{Deadline, Mono};
+use twin_delivery::Deadline;
 
-pub use crate::bindings::error_topic::Severity;
-
-use crate::{
-    bindings::{
-        error_topic::{self, SystemError as Event},
-        types::Failure,
-    },
-    clock, log, reply,
-    settings::Settings,
-};
-
-/// Between two events of one subject and code.
-pub const INTERVAL: Duration = Duration::from_secs(10);
+use crate::{Call, settings, worlds::Portable};
 
 /// What happened.
 #[derive(Clone, Copy, Debug)]
-pub struct Incident<'a> {
+pub(crate) struct Incident<'a> {
     /// How bad it is.
-    pub severity: Severity,
+    pub(crate) severity: Severity,
     /// `L1-Connector`, `L3-Writer`, …
-    pub component: &'a str,
+    pub(crate) component: &'a str,
     /// Upper case with underscores.
-    pub code: &'a str,
+    pub(crate) code: &'a str,
     /// For a human.
-    pub message: &'a str,
+    pub(crate) message: &'a str,
     /// The payload that caused it.
-    pub payload: Option<&'a [u8]>,
-}
-
-#[derive(Default)]
-struct Window {
-    /// When the last one was let through, if ever.
-    last: Option<Mono>,
-    /// How many have come since.
-    count: u64,
-}
-
-thread_local! {
-    static WINDOWS: RefCell<HashMap<String, Window>> = RefCell::default();
-}
-
-/// Counts an occurrence. If it is time for an event of this key, returns how many it stands for, itself included.
-pub fn due(key: &str) -> Option<u64> {
-    let now = clock::mono();
-    WINDOWS.with_borrow_mut(|windows| {
-        let window = windows.entry(key.to_owned()).or_default();
-        window.count += 1;
-        let due = window.last.is_none_or(|last| now.since(last) >= INTERVAL);
-        due.then(|| {
-            window.last = Some(now);
-            std::mem::take(&mut window.count)
-        })
-    })
-}
-
-/// Gives a count back that was due but did not become an event, because another instance spoke so long `ago`. It is part
-/// of the next, which is due when the other's ten seconds are over.
-pub fn postpone(key: &str, count: u64, ago: Duration) {
-    let spoken = clock::mono().before(ago);
-    WINDOWS.with_borrow_mut(|windows| {
-        let window = windows.entry(key.to_owned()).or_default();
-        window.count += count;
-        window.last = Some(spoken);
-    });
+    pub(crate) payload: Option<&'a [u8]>,
 }
 
 /// Publishes unless the same was published in the last ten seconds. Never fails: the data path goes on without.
-pub async fn publish_seldom(incident: Incident<'_>) {
-    if let Some(count) = due(incident.code) {
+pub(crate) async fn publish_seldom<C: Portable + ErrorTopic>(
+    call: &Call<'_, C>,
+    incident: Incident<'_>,
+) {
+    let windows = &call.context().windows;
+    if let Some(count) = windows.due(incident.code, call.mono()) {
         let message = with_count(incident.message, count);
-        publish(Incident {
+        let incident = Incident {
             message: &message,
             ..incident
-        })
-        .await;
+        };
+        publish(call, incident).await;
     }
 }
 
 /// Reports a deadline that had no time for a single attempt when the call arrived: a setting, here or at the sender, that makes
 /// every delivery fail although the peer is well. Does nothing if there was time.
-pub async fn report_shortage(component: &str, deadline: Deadline, payload: Option<&[u8]>) {
+pub(crate) async fn report_shortage<C: Portable + ErrorTopic>(
+    call: &Call<'_, C>,
+    component: &str,
+    deadline: Deadline,
+    payload: Option<&[u8]>,
+) {
     if let Some(shortage) = deadline.shortage() {
-        publish_seldom(Incident {
+        let incident = Incident {
             severity: Severity::Warning,
             component,
             code: "TIME_TOO_SHORT",
             message: &format!("too little time for an attempt: {shortage}"),
             payload,
-        })
-        .await;
+        };
+        publish_seldom(call, incident).await;
     }
 }
 
 /// A message that says how many occurrences it stands for.
-pub fn with_count(message: &str, count: u64) -> String {
+fn with_count(message: &str, count: u64) -> String {
     match count {
         1 => message.to_owned(),
         _ => format!("{message} ({count} times since the last report)"),
@@ -107,42 +67,48 @@ pub fn with_count(message: &str, count: u64) -> String {
 }
 
 /// Publishes. Never fails: what cannot be published is logged, and the data path goes on.
-pub async fn publish(incident: Incident<'_>) {
-    let _ = try_publish(incident).await;
+pub(crate) async fn publish<C: Portable + ErrorTopic>(call: &Call<'_, C>, incident: Incident<'_>) {
+    let _ = try_publish(call, incident).await;
 }
 
 /// Publishes, for a caller that does not go on without.
 ///
 /// # Errors
 /// Why it was not published, which is logged already.
-pub async fn try_publish(incident: Incident<'_>) -> Result<(), Failure> {
-    let published = publish_now(incident).await;
+pub(crate) async fn try_publish<C: Portable + ErrorTopic>(
+    call: &Call<'_, C>,
+    incident: Incident<'_>,
+) -> Result<(), Failure> {
+    let published = publish_now(call, incident).await;
     if let Err(failure) = &published {
-        log::error(
+        call.error(
             "system error not published",
             &[
                 ("error_code", incident.code),
                 ("message", incident.message),
-                ("cause", &reply::describe(failure)),
+                ("cause", &failure.to_string()),
             ],
         );
     }
     published
 }
 
-async fn publish_now(incident: Incident<'_>) -> Result<(), Failure> {
-    // Without them the event would tell of another twin or cloud.
-    let settings = Settings::load().await;
+async fn publish_now<C: Portable + ErrorTopic>(
+    call: &Call<'_, C>,
+    incident: Incident<'_>,
+) -> Result<(), Failure> {
+    // Without them the event would name another twin or cloud.
+    let settings = settings::load(call).await;
     let settings = settings.map_err(|error| Failure::Unavailable(error.to_string()))?;
-    let event = Event {
+    let error = SystemError {
         twin_id: settings.twin.clone(),
         cloud_provider: settings.cloud.as_str().to_owned(),
         severity: incident.severity,
         component: incident.component.to_owned(),
         error_code: incident.code.to_owned(),
         message: incident.message.to_owned(),
-        timestamp: clock::now().to_string(),
+        timestamp: call.now().to_string(),
         raw_data: incident.payload.and_then(SystemError::raw_data),
     };
-    error_topic::publish(event).await
+    call.capabilities().publish(error).await
 }

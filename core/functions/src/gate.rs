@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use twin_contract::{Access, ContractError, MAX_BODY, MessageId, Role, refuse_codings};
+use twin_capabilities::{
+    credentials::{Caller, Denied, Presented},
+    function::Request,
+};
+use twin_contract::{Access, ContractError, MAX_BODY, MessageId, refuse_codings};
 use twin_delivery::{Deadline, DeliverySettings, Mono};
 
-use crate::{
-    Request, Response,
-    bindings::credentials::{self, Caller, Denied, Presented, Role as CallersRole},
-    digest, log, reply,
-};
+use crate::{Call, refused::Refused, reply, worlds::Portable};
 
 /// Headers that decide something, and so must not be there twice.
 const SINGLE: [&str; 5] = [
@@ -26,64 +26,55 @@ const SINGLE: [&str; 5] = [
 /// # Errors
 /// The response to send: 405, 400 (a repeated header), 401, 403, 503 (credentials cannot be checked now), 413 or
 /// 415.
-pub async fn admit(
+pub(crate) async fn admit<C: Portable>(
+    call: &Call<'_, C>,
     request: &Request,
     methods: &[&str],
     access: Access,
-) -> Result<Caller, Response> {
+) -> Result<Caller, Refused> {
     if !methods.contains(&request.method.as_str()) {
-        return Err(reply::method_not_allowed(&methods.join(", ")));
+        return Err(reply::method_not_allowed(&methods.join(", ")).into());
     }
     for name in SINGLE {
         if headers(request, name).nth(1).is_some() {
-            return Err(reply::refused(&ContractError::HeaderRepeated(name)));
+            return Err(ContractError::HeaderRepeated(name).into());
         }
     }
-    let caller = verify(request).await?;
-    if !role(caller.role).opens(access) {
-        return Err(reply::error(403, "FORBIDDEN", access.refusal()));
+    let caller = verify(call, request).await?;
+    if !caller.role.opens(access) {
+        return Err(reply::error(403, "FORBIDDEN", access.refusal()).into());
     }
     let announced = header(request, "content-length").and_then(|text| text.parse::<u64>().ok());
     if request.body.len() > MAX_BODY || announced.is_some_and(|length| length > MAX_BODY as u64) {
-        return Err(reply::refused(&ContractError::BodyTooLarge));
+        return Err(ContractError::BodyTooLarge.into());
     }
-    // The native host takes off what it understands; no function can read what is still coded here.
+    // The native host decodes what it understands; no function can read what is still coded here.
     if !request.body.is_empty() {
-        refuse_codings(headers(request, "content-encoding"))
-            .map_err(|error| reply::refused(&error))?;
+        refuse_codings(headers(request, "content-encoding"))?;
     }
     Ok(caller)
 }
 
 /// By when a request that `arrived` must be answered.
-pub fn deadline(request: &Request, arrived: Mono, settings: &DeliverySettings) -> Deadline {
+pub(crate) fn deadline(request: &Request, arrived: Mono, settings: &DeliverySettings) -> Deadline {
     let left = request.time_left_ms;
     let left = left.map(|ms| Duration::from_millis(ms.into()));
     let patience = header(request, "x-twin-timeout-ms");
     Deadline::new(arrived, settings.function_deadline, left, patience)
 }
 
-const fn role(role: CallersRole) -> Role {
-    match role {
-        CallersRole::Any => Role::Any,
-        CallersRole::Hop => Role::Hop,
-        CallersRole::Operator => Role::Operator,
-    }
-}
-
 /// The id that the sender gave, if it gave one.
 ///
 /// # Errors
-/// The response to send: 400.
-pub fn given_id(request: &Request) -> Result<Option<MessageId>, Response> {
+/// If it is not valid.
+pub(crate) fn given_id(request: &Request) -> Result<Option<MessageId>, ContractError> {
     header(request, "idempotency-key")
         .map(MessageId::parse)
         .transpose()
-        .map_err(|error| reply::refused(&error))
 }
 
 /// The first value of a header; `name` in lower case.
-pub fn header<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
+pub(crate) fn header<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
     headers(request, name).next()
 }
 
@@ -105,7 +96,7 @@ fn credentials_of(request: &Request) -> Vec<(String, String)> {
     .collect()
 }
 
-async fn verify(request: &Request) -> Result<Caller, Response> {
+async fn verify<C: Portable>(call: &Call<'_, C>, request: &Request) -> Result<Caller, Refused> {
     // Only AWS's signatures cover the body; hashing it for a plain key would be work for nothing.
     let signs_body =
         header(request, "authorization").is_some_and(|value| value.starts_with("AWS4-HMAC-SHA256"));
@@ -122,26 +113,25 @@ async fn verify(request: &Request) -> Result<Caller, Response> {
         } else {
             credentials_of(request)
         },
-        body_digest: signs_body.then(|| digest::sha256(&request.body)),
+        body_digest: signs_body.then(|| C::sha256(&request.body)),
     };
-    match credentials::verify(presented).await {
-        Ok(caller) => Ok(caller),
-        Err(Denied::Missing) => Err(reply::error(
+    let denied = match call.capabilities().verify(presented).await {
+        Ok(caller) => return Ok(caller),
+        Err(denied) => denied,
+    };
+    Err(Refused(match denied {
+        Denied::Missing => reply::error(
             401,
             "UNAUTHORIZED",
             "no credential in the form that this cloud takes",
-        )),
-        Err(Denied::Wrong) => Err(reply::error(
-            403,
-            "FORBIDDEN",
-            "the credential is not valid",
-        )),
-        Err(Denied::Unavailable(cause) | Denied::Other(cause)) => {
-            log::error("credentials cannot be checked", &[("cause", &cause)]);
-            Err(reply::try_again(
+        ),
+        Denied::Wrong => reply::error(403, "FORBIDDEN", "the credential is not valid"),
+        Denied::Unavailable(cause) | Denied::Other(cause) => {
+            call.error("credentials cannot be checked", &[("cause", &cause)]);
+            reply::try_again(
                 "CREDENTIALS_UNAVAILABLE",
                 "credentials cannot be checked now",
-            ))
+            )
         }
-    }
+    }))
 }

@@ -2,143 +2,166 @@
 //!
 //! It acknowledges nothing by itself: what the next hop says is what its caller hears.
 
-use std::{cell::Cell, time::Duration};
+use std::{sync::atomic::Ordering, time::Duration};
 
+use twin_capabilities::peers::{Peer, Reply, SendFailure};
 use twin_contract::{
     Access, Envelope, Layer, MessageId,
     reply::{ID_REUSED, is_in_our_words},
 };
 use twin_delivery::{Deadline, Verdict, millis};
-use twin_guest::{
-    Function, Request, Response, clock,
-    digest::sha256,
+
+use crate::{
+    Call, Context, Request, Response,
     events::{self, Incident, Severity},
-    gate, log,
-    peer::{self, Sent},
-    reply, settings,
+    gate, peer,
+    refused::{self, Refused},
+    reply, settings, worlds,
 };
 
 /// The function's name in system errors.
 const COMPONENT: &str = "L2-Ingestion";
 
-struct Ingestion;
-
-impl Function for Ingestion {
-    async fn handle(request: Request) -> Response {
-        ingest(&request).await.unwrap_or_else(|response| response)
-    }
+/// Answers a request.
+pub async fn handle<C: worlds::Ingestion>(context: &Context<C>, request: Request) -> Response {
+    let call = Call::of(context, &request);
+    refused::response(ingest(&call, &request).await)
 }
 
-/// The response is an `Err` where the request ended early.
-async fn ingest(request: &Request) -> Result<Response, Response> {
-    let arrived = clock::mono();
-    gate::admit(request, &["POST"], Access::Data).await?;
+async fn ingest<C: worlds::Ingestion>(
+    call: &Call<'_, C>,
+    request: &Request,
+) -> Result<Response, Refused> {
+    let arrived = call.mono();
+    gate::admit(call, request, &["POST"], Access::Data).await?;
     let given = gate::given_id(request)?;
-    let settings = settings::for_request().await?;
-    let envelope = Envelope::parse(&request.body)
-        .and_then(|envelope| envelope.require_layer(Layer::L2).map(|()| envelope))
-        .and_then(|envelope| envelope.forward(settings.cloud, Layer::L3))
-        .map_err(|error| reply::refused(&error))?;
+    let settings = settings::for_request(call).await?;
+    let envelope = Envelope::parse(&request.body)?;
+    envelope.require_layer(Layer::L2)?;
+    let forwarded = envelope.forward(settings.cloud, Layer::L3)?;
     // The id is of the bytes that came, so that a retry of the sender keeps it.
-    let id = given.unwrap_or_else(|| MessageId::of_envelope(&request.body, sha256));
+    let id = given.unwrap_or_else(|| MessageId::of_envelope(&request.body, C::sha256));
     let deadline = gate::deadline(request, arrived, &settings.delivery);
-    Ok(hand_on(&id, envelope.as_bytes(), deadline).await)
-}
-
-thread_local! {
-    /// Who is bound does not change while an instance lives, and asking costs as much as sending.
-    static NO_CONNECTOR: Cell<bool> = const { Cell::new(false) };
+    Ok(hand_on(call, &id, forwarded.as_bytes(), deadline).await)
 }
 
 /// To the connector beside this function, which retries and keeps dead letters; where there is none, once to the writer.
-async fn hand_on(id: &MessageId, envelope: &[u8], deadline: Deadline) -> Response {
-    let timeout = || deadline.attempt_timeout(clock::mono(), Duration::MAX);
-    let sent = if NO_CONNECTOR.get() {
-        Sent::Unbound
-    } else {
-        peer::post("connector", id, envelope, timeout()).await
-    };
-    let sent = match sent {
+async fn hand_on<C: worlds::Ingestion>(
+    call: &Call<'_, C>,
+    id: &MessageId,
+    envelope: &[u8],
+    deadline: Deadline,
+) -> Response {
+    let response = match to_connector(call, id, envelope, deadline).await {
         // The connector's reply is this function's, unchanged, and what failed there was reported there.
-        Sent::Reply(reply)
-            if is_in_our_words(reply.status, &reply.body) && !is_about_us(reply.status) =>
-        {
-            return unchanged(reply);
+        Ok(reply) if is_passed_on(&reply) => return unchanged(reply),
+        Err(SendFailure::UnknownPeer) => {
+            let sent = post(call, Peer::Writer, id, envelope, deadline).await;
+            answer_for(call, sent)
         }
-        Sent::Unbound => {
-            NO_CONNECTOR.set(true);
-            peer::post("writer", id, envelope, timeout()).await
-        }
-        sent => sent,
+        sent => answer_for(call, sent),
     };
-    let response = answer_for(sent);
     if response.status >= 500 {
-        events::report_shortage(COMPONENT, deadline, Some(envelope)).await;
-        report(&response, envelope).await;
+        events::report_shortage(call, COMPONENT, deadline, Some(envelope)).await;
+        report(call, &response, envelope).await;
     }
     response
 }
 
+/// Asks for a connector once in an instance's life, if none is bound.
+async fn to_connector<C: worlds::Ingestion>(
+    call: &Call<'_, C>,
+    id: &MessageId,
+    envelope: &[u8],
+    deadline: Deadline,
+) -> Result<Reply, SendFailure> {
+    let no_connector = &call.context().no_connector;
+    if no_connector.load(Ordering::Relaxed) {
+        return Err(SendFailure::UnknownPeer);
+    }
+    let sent = post(call, Peer::Connector, id, envelope, deadline).await;
+    if matches!(sent, Err(SendFailure::UnknownPeer)) {
+        no_connector.store(true, Ordering::Relaxed);
+    }
+    sent
+}
+
+/// One attempt with all the time that is left. The envelope stays here for the report of a failure.
+async fn post<C: worlds::Ingestion>(
+    call: &Call<'_, C>,
+    peer: Peer,
+    id: &MessageId,
+    envelope: &[u8],
+    deadline: Deadline,
+) -> Result<Reply, SendFailure> {
+    let timeout = deadline.attempt_timeout(call.mono(), Duration::MAX);
+    peer::post(call, peer, id, envelope.to_vec(), timeout).await
+}
+
 /// What the caller hears of the writer, or of a connector that did not answer. Replies are passed on in the contract's words
 /// only; other replies, such as a gateway's, become an error of our own.
-fn answer_for(sent: Sent) -> Response {
-    let verdict = sent
-        .outcome()
-        .map(|outcome| Verdict::of(&outcome, clock::now()));
-    match (verdict, sent) {
-        (None, _) => reply::try_again("PEER_UNBOUND", "neither connector nor writer is bound here"),
-        (Some(Verdict::Delivered { custody, id }), _) => reply::custody(custody, &id),
-        (
-            Some(Verdict::Permanent { .. } | Verdict::Conflict | Verdict::Retryable { .. }),
-            Sent::Reply(reply),
-        ) if is_in_our_words(reply.status, &reply.body) && !is_about_us(reply.status) => {
+fn answer_for<C: worlds::Ingestion>(
+    call: &Call<'_, C>,
+    sent: Result<Reply, SendFailure>,
+) -> Response {
+    match (Verdict::of(&sent, call.now()), sent) {
+        (Verdict::Unbound, _) => {
+            reply::try_again("PEER_UNBOUND", "neither connector nor writer is bound here")
+        }
+        (Verdict::Delivered { custody, id }, _) => reply::custody(custody, &id),
+        (Verdict::Permanent { .. } | Verdict::Conflict | Verdict::Retryable { .. }, Ok(reply))
+            if is_passed_on(&reply) =>
+        {
             unchanged(reply)
         }
         (
-            Some(Verdict::Retryable {
+            Verdict::Retryable {
                 cause, retry_after, ..
-            }),
+            },
             _,
-        ) => unavailable(&cause, retry_after),
-        (Some(Verdict::Exhausted { cause }), _) => unavailable(&cause, None),
-        (Some(Verdict::Permanent { cause, .. }), _) => {
-            log::warn("next hop refused", &[("cause", &cause)]);
+        ) => unavailable(call, &cause, retry_after),
+        (Verdict::Exhausted { cause }, _) => unavailable(call, &cause, None),
+        (Verdict::Permanent { cause, .. }, _) => {
+            call.warn("next hop refused", &[("cause", &cause)]);
             reply::error(502, "NEXT_HOP_REFUSED", &format!("the next hop: {cause}"))
         }
-        (Some(Verdict::Conflict), _) => reply::error(409, ID_REUSED, "this id was used before"),
+        (Verdict::Conflict, _) => reply::error(409, ID_REUSED, "this id was used before"),
     }
 }
 
 /// 503, with the next hop's own wish when to come again, or a second.
-fn unavailable(cause: &str, retry_after: Option<Duration>) -> Response {
+fn unavailable<C: worlds::Ingestion>(
+    call: &Call<'_, C>,
+    cause: &str,
+    retry_after: Option<Duration>,
+) -> Response {
     let seconds = retry_after.map_or(1, |wish| millis(wish).div_ceil(1_000));
     let seconds = seconds.max(1);
-    log::warn("next hop not reached", &[("cause", cause)]);
+    call.warn("next hop not reached", &[("cause", cause)]);
     let message = format!("the next hop: {cause}");
     let response = reply::error(503, "NEXT_HOP_UNAVAILABLE", &message);
     reply::with_header(response, "retry-after", &seconds.to_string())
 }
 
-/// 401 and 403 of the next hop are about this cloud's credential, and none of the caller's business.
-const fn is_about_us(status: u16) -> bool {
-    matches!(status, 401 | 403)
+/// Whether the caller gets the next hop's reply as it is. 401 and 403 are about this cloud's credential, and not the
+/// caller's business.
+fn is_passed_on(reply: &Reply) -> bool {
+    !matches!(reply.status, 401 | 403) && is_in_our_words(reply.status, &reply.body)
 }
 
-fn unchanged(reply: twin_guest::bindings::peers::Reply) -> Response {
+fn unchanged(reply: Reply) -> Response {
     let keep = |name: &str| matches!(name, "content-type" | "retry-after");
+    let mut headers = reply.headers;
+    headers.retain(|(name, _)| keep(name));
     Response {
         status: reply.status,
-        headers: reply
-            .headers
-            .into_iter()
-            .filter(|(name, _)| keep(name))
-            .collect(),
+        headers,
         body: reply.body,
     }
 }
 
-async fn report(response: &Response, envelope: &[u8]) {
-    events::publish_seldom(Incident {
+async fn report<C: worlds::Ingestion>(call: &Call<'_, C>, response: &Response, envelope: &[u8]) {
+    let incident = Incident {
         severity: Severity::Warning,
         component: COMPONENT,
         code: "HAND_ON_FAILED",
@@ -147,8 +170,6 @@ async fn report(response: &Response, envelope: &[u8]) {
             response.status
         ),
         payload: Some(envelope),
-    })
-    .await;
+    };
+    events::publish_seldom(call, incident).await;
 }
-
-twin_guest::export_function!(Ingestion);

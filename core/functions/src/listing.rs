@@ -1,27 +1,30 @@
 //! Reading a collection page by page: the one way behind `GET /read` and `GET /errors`.
 
-use twin_contract::{Item, Order, Page, Position, Query, Timestamp};
-
-use crate::{
-    Response,
-    bindings::{
-        records::{self, Order as StoreOrder, Position as StorePosition, Selection, StoredEntry},
-        types::Failure,
-    },
-    log, reply,
+use twin_capabilities::{
+    Failure, Log, Records,
+    records::{self, Selection, StoredEntry},
 };
+use twin_contract::{Item, Page, Position, Query, Timestamp};
+
+use crate::{Call, Response, reply};
 
 /// Answers a query with `{"items":[…],"count":n,"next":"…"}`.
 ///
 /// # Errors
 /// The store's failure.
-pub async fn list(collection: &str, device_id: String, query: Query) -> Result<Response, Failure> {
+pub(crate) async fn list<C: Records + Log>(
+    call: &Call<'_, C>,
+    collection: &str,
+    device_id: String,
+    query: Query,
+) -> Result<Response, Failure> {
     let order = query.order;
-    let found = records::query(collection.to_owned(), selection(device_id, query)).await?;
+    let records = call.capabilities();
+    let found = Records::query(records, collection.to_owned(), selection(device_id, query)).await?;
     let mut page = Page::default();
     for entry in &found.entries {
         if page.push(&item(entry)).is_err() {
-            log::error("record is no JSON object", &[("id", &entry.id)]);
+            call.error("record is no JSON object", &[("id", &entry.id)]);
         }
     }
     let last = found.entries.last().filter(|_| found.more);
@@ -48,12 +51,9 @@ fn selection(device_id: String, query: Query) -> Selection {
         device_id,
         start: query.from.map(Timestamp::as_micros),
         end: query.to.map(Timestamp::as_micros),
-        order: match query.order {
-            Order::NewestFirst => StoreOrder::NewestFirst,
-            Order::OldestFirst => StoreOrder::OldestFirst,
-        },
+        order: query.order,
         limit: query.limit,
-        after: query.after.map(|position| StorePosition {
+        after: query.after.map(|position| records::Position {
             time: position.time.as_micros(),
             id: position.id,
         }),

@@ -1,12 +1,13 @@
 //! Responses: every body is JSON, every error has the contract's form.
 
 use serde::Serialize;
+use twin_capabilities::Failure;
 use twin_contract::{
     ContractError,
     reply::{Custody, JSON, error_body},
 };
 
-use crate::{Response, bindings::types::Failure};
+use crate::Response;
 
 /// A response with a JSON body.
 pub fn json(status: u16, body: Vec<u8>) -> Response {
@@ -18,44 +19,44 @@ pub fn json(status: u16, body: Vec<u8>) -> Response {
 }
 
 /// A response whose body is a document of the contract.
-pub fn document(status: u16, document: &impl Serialize) -> Response {
+pub(crate) fn document(status: u16, document: &impl Serialize) -> Response {
     // Strings, numbers and valid JSON always serialize.
     json(status, serde_json::to_vec(document).unwrap_or_default())
 }
 
-/// 200 or 202: somebody has the message now.
-pub fn custody(custody: Custody, id: &str) -> Response {
+/// 200 or 202: the message is in safe hands.
+pub(crate) fn custody(custody: Custody, id: &str) -> Response {
     json(custody.status(), custody.body(id))
 }
 
 /// An error. `code` is upper case with underscores.
-pub fn error(status: u16, code: &str, message: &str) -> Response {
+pub(crate) fn error(status: u16, code: &str, message: &str) -> Response {
     json(status, error_body(code, message))
 }
 
-/// 503 with `retry-after`: nothing was stored, and it may go well in a moment.
-pub fn try_again(code: &str, message: &str) -> Response {
+/// 503 with `retry-after`: nothing was stored, and the request may be repeated in a moment.
+pub(crate) fn try_again(code: &str, message: &str) -> Response {
     with_header(error(503, code, message), "retry-after", "1")
 }
 
 /// 4xx: input that does not keep the contract.
-pub fn refused(error: &ContractError) -> Response {
+pub(crate) fn refused(error: &ContractError) -> Response {
     json(error.status(), error.body())
 }
 
 /// 405 with `allow`.
-pub fn method_not_allowed(allow: &str) -> Response {
+pub(crate) fn method_not_allowed(allow: &str) -> Response {
     let message = format!("this route allows {allow}");
     with_header(error(405, "METHOD_NOT_ALLOWED", &message), "allow", allow)
 }
 
 /// 404: the function has no such route.
-pub fn not_found() -> Response {
+pub(crate) fn not_found() -> Response {
     error(404, "NOT_FOUND", "there is no such route")
 }
 
 /// What a store's failure is to a caller.
-pub fn store_failed(failure: &Failure) -> Response {
+pub(crate) fn store_failed(failure: &Failure) -> Response {
     match failure {
         Failure::Unavailable(_) => {
             try_again("STORE_UNAVAILABLE", "the store cannot be reached now")
@@ -71,19 +72,8 @@ pub fn store_failed(failure: &Failure) -> Response {
     }
 }
 
-/// A failure in words, for logs and events.
-pub fn describe(failure: &Failure) -> String {
-    match failure {
-        Failure::Unavailable(text) => format!("unavailable: {text}"),
-        Failure::Full => "full".to_owned(),
-        Failure::TooLarge => "too large".to_owned(),
-        Failure::NotPermitted => "not permitted".to_owned(),
-        Failure::Other(text) => text.clone(),
-    }
-}
-
 /// The response with one more header.
-pub fn with_header(mut response: Response, name: &str, value: &str) -> Response {
+pub(crate) fn with_header(mut response: Response, name: &str, value: &str) -> Response {
     response.headers.push((name.to_owned(), value.to_owned()));
     response
 }

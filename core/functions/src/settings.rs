@@ -1,11 +1,10 @@
 //! The function's settings, read once in an instance's life: they do not change while it lives.
 
-use std::{cell::RefCell, rc::Rc};
-
+use twin_capabilities::Settings as Capability;
 use twin_contract::Cloud;
 use twin_delivery::{DELIVERY, DeliverySettings, Setting, TWIN_CLOUD, TWIN_NAME};
 
-use crate::{Response, bindings::settings, log, reply};
+use crate::{Call, refused::Refused, reply, worlds::Portable};
 
 /// What the functions want to know about where they run.
 #[derive(Clone, Debug)]
@@ -27,8 +26,9 @@ pub enum SettingsError {
     Unreadable {
         /// The setting.
         name: &'static str,
-        /// The runtime's words, for a log.
-        cause: String,
+        /// The runtime's failure.
+        #[source]
+        cause: twin_capabilities::Failure,
     },
     /// It is required and not set.
     #[error("{0} is not set")]
@@ -43,69 +43,69 @@ pub enum SettingsError {
     },
 }
 
-thread_local! {
-    static SETTINGS: RefCell<Option<Rc<Settings>>> = const { RefCell::new(None) };
-}
-
-impl Settings {
-    /// The settings; asks the host until it has answered for all of them once.
-    ///
-    /// # Errors
-    /// The first setting that cannot be used. It is not remembered: the next call asks again.
-    pub async fn load() -> Result<Rc<Self>, SettingsError> {
-        if let Some(known) = SETTINGS.with_borrow(Clone::clone) {
-            return Ok(known);
-        }
-        let read = Rc::new(Self::read().await?);
-        Ok(SETTINGS.with_borrow_mut(|slot| slot.get_or_insert(read).clone()))
+/// The settings; asks the host until it has answered for all of them once.
+///
+/// # Errors
+/// The first setting that cannot be used. It is not remembered: the next call asks again.
+pub async fn load<'a, C: Portable>(call: &Call<'a, C>) -> Result<&'a Settings, SettingsError> {
+    let slot = &call.context().settings;
+    if let Some(known) = slot.get() {
+        return Ok(known);
     }
-
-    async fn read() -> Result<Self, SettingsError> {
-        let mut delivery = DeliverySettings::default();
-        for setting in &DELIVERY {
-            if let Some(value) = get(setting.name).await?
-                && !setting.set(&mut delivery, &value)
-            {
-                let fields = [("setting", setting.name), ("expected", setting.values)];
-                log::warn("setting ignored: its value is not in its range", &fields);
-            }
-        }
-        let cloud = required(&TWIN_CLOUD).await?;
-        Ok(Self {
-            twin: required(&TWIN_NAME).await?,
-            cloud: cloud.parse().map_err(|_| SettingsError::Invalid {
-                name: TWIN_CLOUD.name,
-                expected: TWIN_CLOUD.values,
-            })?,
-            delivery,
-        })
-    }
+    let read = read(call).await?;
+    Ok(slot.get_or_init(|| read))
 }
 
 /// The settings, for a request that needs them.
 ///
 /// # Errors
 /// The response to send: 503. Why is logged.
-pub async fn for_request() -> Result<Rc<Settings>, Response> {
-    Settings::load().await.map_err(|error| {
-        log::error("settings not usable", &[("cause", &error.to_string())]);
-        reply::try_again(
+pub(crate) async fn for_request<'a, C: Portable>(
+    call: &Call<'a, C>,
+) -> Result<&'a Settings, Refused> {
+    load(call).await.map_err(|error| {
+        call.error("settings not usable", &[("cause", &error.to_string())]);
+        Refused(reply::try_again(
             "SETTINGS_UNAVAILABLE",
             "the settings of this function cannot be read now",
-        )
+        ))
     })
 }
 
-async fn get(name: &'static str) -> Result<Option<String>, SettingsError> {
-    let value = settings::get(name.to_owned()).await;
-    value.map_err(|failure| SettingsError::Unreadable {
-        name,
-        cause: reply::describe(&failure),
+async fn read<C: Portable>(call: &Call<'_, C>) -> Result<Settings, SettingsError> {
+    let mut delivery = DeliverySettings::default();
+    for setting in &DELIVERY {
+        if let Some(value) = get(call, setting.name).await?
+            && !setting.set(&mut delivery, &value)
+        {
+            let fields = [("setting", setting.name), ("expected", setting.values)];
+            call.warn("setting ignored: its value is not in its range", &fields);
+        }
+    }
+    let cloud = required(call, &TWIN_CLOUD).await?;
+    Ok(Settings {
+        twin: required(call, &TWIN_NAME).await?,
+        cloud: cloud.parse().map_err(|_| SettingsError::Invalid {
+            name: TWIN_CLOUD.name,
+            expected: TWIN_CLOUD.values,
+        })?,
+        delivery,
     })
 }
 
-async fn required(setting: &Setting) -> Result<String, SettingsError> {
-    let value = get(setting.name).await?;
+async fn get<C: Portable>(
+    call: &Call<'_, C>,
+    name: &'static str,
+) -> Result<Option<String>, SettingsError> {
+    let value = Capability::get(call.capabilities(), name).await;
+    value.map_err(|cause| SettingsError::Unreadable { name, cause })
+}
+
+async fn required<C: Portable>(
+    call: &Call<'_, C>,
+    setting: &'static Setting,
+) -> Result<String, SettingsError> {
+    let value = get(call, setting.name).await?;
     let value = value.ok_or(SettingsError::Missing(setting.name))?;
     if setting.allows(&value) {
         return Ok(value);

@@ -1,75 +1,94 @@
 //! The writer: receives envelopes for L3 and stores them. `POST /write`.
 
+use twin_capabilities::{
+    Failure,
+    records::{Entry, Outcome},
+};
 use twin_contract::{
     Access, Envelope, Layer, MessageId,
     reply::{Custody, ID_REUSED},
     without_bom,
 };
-use twin_guest::{
-    Function, Request, Response,
-    bindings::records::{self, Entry, Outcome},
-    digest::sha256,
+
+use crate::{
+    Call, Context, Request, Response,
     events::{self, Incident, Severity},
-    gate, log, reply,
+    gate,
+    refused::{self, Refused},
+    reply, worlds,
 };
 
 /// The collection that `GET /read` reads.
 const COLLECTION: &str = "messages";
 
-struct Writer;
+/// Answers a request.
+pub async fn handle<C: worlds::Writer>(context: &Context<C>, request: Request) -> Response {
+    let call = Call::of(context, &request);
+    refused::response(write(&call, &request).await)
+}
 
-impl Function for Writer {
-    async fn handle(request: Request) -> Response {
-        write(&request).await.unwrap_or_else(|response| response)
+async fn write<C: worlds::Writer>(
+    call: &Call<'_, C>,
+    request: &Request,
+) -> Result<Response, Refused> {
+    gate::admit(call, request, &["POST"], Access::Data).await?;
+    let given = gate::given_id(request)?;
+    let (id, entry) = read::<C>(request, given)?;
+    let stored = call.capabilities().put(COLLECTION.to_owned(), vec![entry]);
+    match stored.await.pop() {
+        // A repetition is answered like the first.
+        Some(Ok(Outcome::Stored(_) | Outcome::Duplicate(_))) => {
+            Ok(reply::custody(Custody::Received, id.as_str()))
+        }
+        Some(Ok(Outcome::Conflict)) => Err(Refused(reply::error(
+            409,
+            ID_REUSED,
+            "this id belongs to a message with another payload",
+        ))),
+        Some(Err(failure)) => Err(failed(call, request, &id, failure).await),
+        None => {
+            let failure = Failure::Other("the store gave no outcome".to_owned());
+            Err(failed(call, request, &id, failure).await)
+        }
     }
 }
 
-/// The response is an `Err` where the request ended early.
-async fn write(request: &Request) -> Result<Response, Response> {
-    gate::admit(request, &["POST"], Access::Data).await?;
-    let given = gate::given_id(request)?;
-    let envelope = Envelope::parse(&request.body)
-        .and_then(|envelope| envelope.require_layer(Layer::L3).map(|()| envelope))
-        .map_err(|error| reply::refused(&error))?;
-    let id = given.unwrap_or_else(|| MessageId::of_envelope(&request.body, sha256));
+/// The record of an envelope. Its bytes are copied: if they cannot be stored, they are part of the report.
+fn read<C: worlds::Writer>(
+    request: &Request,
+    given: Option<MessageId>,
+) -> Result<(MessageId, Entry), Refused> {
+    let envelope = Envelope::parse(&request.body)?;
+    envelope.require_layer(Layer::L3)?;
+    let id = given.unwrap_or_else(|| MessageId::of_envelope(&request.body, C::sha256));
     let entry = Entry {
         device_id: envelope.device_id.to_string(),
         time: envelope.timestamp.as_micros(),
         id: id.to_string(),
         message_type: envelope.message_type.to_string(),
-        digest: envelope.payload_digest(sha256),
+        digest: envelope.payload_digest(C::sha256),
         body: without_bom(&request.body).to_vec(),
     };
-    match records::put(COLLECTION.to_owned(), vec![entry]).await {
-        Ok(outcomes) => Ok(match outcomes.first() {
-            // A repetition is answered like the first.
-            Some(Outcome::Stored(_) | Outcome::Duplicate(_)) => {
-                reply::custody(Custody::Received, id.as_str())
-            }
-            Some(Outcome::Conflict) => reply::error(
-                409,
-                ID_REUSED,
-                "this id belongs to a message with another payload",
-            ),
-            None => reply::error(500, "STORE_FAILED", "the store gave no outcome"),
-        }),
-        Err(failure) => {
-            let cause = reply::describe(&failure);
-            log::error(
-                "record not stored",
-                &[("id", id.as_str()), ("cause", &cause)],
-            );
-            events::publish_seldom(Incident {
-                severity: Severity::Critical,
-                component: "L3-Writer",
-                code: "RECORD_WRITE_FAILED",
-                message: &format!("a record could not be stored: {cause}"),
-                payload: Some(&request.body),
-            })
-            .await;
-            Ok(reply::store_failed(&failure))
-        }
-    }
+    Ok((id, entry))
 }
 
-twin_guest::export_function!(Writer);
+/// Reports a record that was not stored, with its envelope.
+async fn failed<C: worlds::Writer>(
+    call: &Call<'_, C>,
+    request: &Request,
+    id: &MessageId,
+    failure: Failure,
+) -> Refused {
+    let cause = failure.to_string();
+    let fields = [("id", id.as_str()), ("cause", &cause)];
+    call.error("record not stored", &fields);
+    let incident = Incident {
+        severity: Severity::Critical,
+        component: "L3-Writer",
+        code: "RECORD_WRITE_FAILED",
+        message: &format!("a record could not be stored: {cause}"),
+        payload: Some(&request.body),
+    };
+    events::publish_seldom(call, incident).await;
+    failure.into()
+}

@@ -3,7 +3,9 @@
 
 use std::{cell::Cell, hint::black_box, time::Duration};
 
-use twin_guest::{Function, Request, Response, clock, reply};
+use twin_capabilities::Clock;
+use twin_functions::{Context, Request, Response, reply};
+use twin_guest::Wit;
 
 /// What is allocated at once, in bytes.
 const PIECE: usize = 16 << 20;
@@ -19,30 +21,26 @@ thread_local! {
     static UNDER_WAY: Cell<u32> = const { Cell::new(0) };
 }
 
-struct Rogue;
-
-impl Function for Rogue {
-    async fn handle(request: Request) -> Response {
-        if request.path == "/look" {
-            return look();
-        }
-        let call = CALLS.get() + 1;
-        CALLS.set(call);
-        UNDER_WAY.set(UNDER_WAY.get() + 1);
-        match request.path.as_str() {
-            // The second is what the runtime asks an instance in order to see whether it answers.
-            "/ok" | "/healthz" => {}
-            "/sleep" => clock::sleep(SLEEP).await,
-            "/spin" => spin(),
-            "/hog" => hog(),
-            "/forever" => clock::sleep(FOREVER).await,
-            // `/trap`, and whatever else nobody thought of.
-            _ => std::process::abort(),
-        }
-        let under_way = UNDER_WAY.replace(UNDER_WAY.get() - 1);
-        let body = format!(r#"{{"call":{call},"under_way":{under_way}}}"#);
-        reply::json(200, body.into_bytes())
+async fn handle(context: &Context<Wit>, request: Request) -> Response {
+    if request.path == "/look" {
+        return look();
     }
+    let call = CALLS.get() + 1;
+    CALLS.set(call);
+    UNDER_WAY.set(UNDER_WAY.get() + 1);
+    match request.path.as_str() {
+        // The second is what the runtime asks an instance in order to see whether it answers.
+        "/ok" | "/healthz" => {}
+        "/sleep" => context.capabilities().sleep(SLEEP).await,
+        "/spin" => spin(),
+        "/hog" => hog(),
+        "/forever" => context.capabilities().sleep(FOREVER).await,
+        // `/trap`, and any other path.
+        _ => std::process::abort(),
+    }
+    let under_way = UNDER_WAY.replace(UNDER_WAY.get() - 1);
+    let body = format!(r#"{{"call":{call},"under_way":{under_way}}}"#);
+    reply::json(200, body.into_bytes())
 }
 
 /// Says how much it sees of the machine.
@@ -70,4 +68,4 @@ fn hog() {
     }
 }
 
-twin_guest::export_function!(Rogue);
+twin_guest::export_function!(handle);

@@ -1,20 +1,25 @@
 //! The circuit of each peer: what the state machine decides, swapped into the store that all instances share.
 
-use std::{cell::RefCell, collections::HashMap};
-
-use twin_delivery::{Admission, Breaker, BreakerSettings, Circuit, Signal, StoreTime, Transition};
-use twin_guest::{
-    bindings::circuits::{self, SwapFailure},
-    clock,
-    events::{self, Incident, Severity},
-    log, reply,
+use twin_capabilities::{
+    Circuits,
+    circuits::{self, SwapFailure},
 };
+use twin_contract::Layer;
+use twin_delivery::{Admission, BreakerSettings, Circuit, Signal, StoreTime, Transition};
 
-use crate::deliver::Message;
+use super::{
+    message::{component_before, peer_of},
+    views::View,
+};
+use crate::{
+    Call,
+    events::{self, Incident, Severity},
+    worlds,
+};
 
 /// Whether a message may be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Gate {
+pub(super) enum Gate {
     /// Yes, with retries.
     Open,
     /// Yes, once: it is the probe of a circuit that was open.
@@ -23,75 +28,59 @@ pub(crate) enum Gate {
     Closed,
 }
 
-struct View {
-    breaker: Breaker,
-    /// Somebody in this instance is reading the store; the others go by what is known.
-    refreshing: bool,
-}
-
-thread_local! {
-    static VIEWS: RefCell<HashMap<&'static str, View>> = RefCell::default();
-}
-
-fn with_view<T>(peer: &'static str, act: impl FnOnce(&mut View) -> T) -> Option<T> {
-    VIEWS.with_borrow_mut(|views| views.get_mut(peer).map(act))
-}
-
 /// Reads the shared state, at most once a second.
-pub(crate) async fn refresh(peer: &'static str, settings: BreakerSettings) {
-    let now = clock::mono();
-    let read = VIEWS.with_borrow_mut(|views| {
-        let view = views.entry(peer).or_insert_with(|| View {
-            breaker: Breaker::new(settings),
-            refreshing: false,
-        });
-        // An instance that knows nothing yet must not let anybody pass by that.
-        let unknown = !view.breaker.is_known();
-        let read = unknown || (view.breaker.is_stale(now) && !view.refreshing);
-        view.refreshing |= read;
-        read
-    });
-    if !read {
+pub(super) async fn refresh<C: worlds::Connector>(
+    call: &Call<'_, C>,
+    layer: Layer,
+    settings: BreakerSettings,
+) {
+    let views = &call.context().views;
+    if !views.begin_refresh(layer, settings, call.mono()) {
         return;
     }
-    let loaded = circuits::load(Circuit::name_of(peer)).await;
-    with_view(peer, |view| {
+    let peer = peer_of(layer).as_str();
+    let loaded = Circuits::load(call.capabilities(), Circuit::name_of(peer)).await;
+    views.with(layer, |view| {
         view.refreshing = false;
         match &loaded {
-            Ok(circuit) => observe(view, circuit),
+            Ok(circuit) => observe(call, view, circuit),
             // A store that is away must not stop the data: the last known state stands for another second.
-            Err(_) => view.breaker.keep(clock::mono()),
+            Err(_) => view.breaker.keep(call.mono()),
         }
     });
     if let Err(failure) = loaded {
-        let cause = reply::describe(&failure);
-        log::warn("circuit not read", &[("peer", peer), ("cause", &cause)]);
+        let cause = failure.to_string();
+        call.warn("circuit not read", &[("peer", peer), ("cause", &cause)]);
     }
 }
 
-fn observe(view: &mut View, circuit: &circuits::Circuit) {
-    let (store_now, now) = (StoreTime::from_millis(circuit.now_ms), clock::mono());
+fn observe<C: worlds::Connector>(call: &Call<'_, C>, view: &mut View, circuit: &circuits::Circuit) {
+    let (store_now, now) = (StoreTime::from_millis(circuit.now_ms), call.mono());
     view.breaker
         .observe(circuit.version, &circuit.state, store_now, now);
 }
 
 /// Whether a message may be sent now.
-pub(crate) async fn admit(message: &Message, settings: BreakerSettings) -> Gate {
-    refresh(message.peer, settings).await;
-    // Each round is lost to somebody who moved the circuit on; it ends when it no longer asks for a probe.
+pub(super) async fn admit<C: worlds::Connector>(
+    call: &Call<'_, C>,
+    layer: Layer,
+    settings: BreakerSettings,
+) -> Gate {
+    refresh(call, layer, settings).await;
+    // Each round is lost to an instance that moved the circuit on; it ends when it no longer asks for a probe.
     loop {
-        let now = clock::mono();
-        let admission = with_view(message.peer, |view| view.breaker.admit(now));
+        let now = call.mono();
+        let admission = (call.context().views).with(layer, |view| view.breaker.admit(now));
         match admission {
             None | Some(Admission::Pass) => return Gate::Open,
             Some(Admission::Refuse) => return Gate::Closed,
-            Some(Admission::Probe(next)) => match swap(message, next).await {
+            Some(Admission::Probe(next)) => match swap(call, layer, next).await {
                 Swapped::Done => return Gate::Probe,
                 Swapped::Conflict => {}
-                // Nobody can be told who probes: too many probes are better than data that waits for a store.
+                // The others cannot be told who probes: too many probes are better than data that waits for a store.
                 Swapped::Failed => return Gate::Probe,
             },
-            Some(Admission::Renew(anew)) => match swap(message, anew).await {
+            Some(Admission::Renew(anew)) => match swap(call, layer, anew).await {
                 Swapped::Done => return Gate::Closed,
                 Swapped::Conflict => {}
                 // As above: a time that cannot be corrected must not keep the data waiting.
@@ -102,23 +91,33 @@ pub(crate) async fn admit(message: &Message, settings: BreakerSettings) -> Gate 
 }
 
 /// Whether the circuit opened while a delivery waited.
-pub(crate) async fn has_opened(peer: &'static str, settings: BreakerSettings) -> bool {
-    refresh(peer, settings).await;
-    with_view(peer, |view| view.breaker.is_open()).unwrap_or(false)
+pub(super) async fn has_opened<C: worlds::Connector>(
+    call: &Call<'_, C>,
+    layer: Layer,
+    settings: BreakerSettings,
+) -> bool {
+    refresh(call, layer, settings).await;
+    let opened = (call.context().views).with(layer, |view| view.breaker.is_open());
+    opened.unwrap_or(false)
 }
 
 /// Tells the circuit what came of an attempt.
-pub(crate) async fn record(message: &Message, signal: Signal, probing: bool) {
+pub(super) async fn record<C: worlds::Connector>(
+    call: &Call<'_, C>,
+    layer: Layer,
+    signal: Signal,
+    probing: bool,
+) {
     loop {
-        let now = clock::mono();
-        let next = with_view(message.peer, |view| match signal {
+        let now = call.mono();
+        let next = (call.context().views).with(layer, |view| match signal {
             Signal::Success => view.breaker.on_success(),
             Signal::Failure => view.breaker.on_failure(now, probing),
             Signal::Nothing => None,
         });
         match next.flatten() {
             None => return,
-            Some(next) => match swap(message, next).await {
+            Some(next) => match swap(call, layer, next).await {
                 Swapped::Done | Swapped::Failed => return,
                 Swapped::Conflict => {}
             },
@@ -132,37 +131,40 @@ enum Swapped {
     Failed,
 }
 
-/// Stores the next state if nobody was faster, and tells of the transition: only the winner does.
-async fn swap(message: &Message, next: Circuit) -> Swapped {
-    let peer = message.peer;
-    let known = with_view(peer, |view| {
+/// Stores the next state if no other instance was faster, and reports the transition: only the winner does.
+async fn swap<C: worlds::Connector>(call: &Call<'_, C>, layer: Layer, next: Circuit) -> Swapped {
+    let views = &call.context().views;
+    let known = views.with(layer, |view| {
         (view.breaker.version(), view.breaker.circuit())
     });
     let Some((version, before)) = known else {
         return Swapped::Failed;
     };
-    match circuits::compare_and_swap(Circuit::name_of(peer), version, next.to_json()).await {
+    let peer = peer_of(layer).as_str();
+    let circuits = call.capabilities();
+    let swapped = circuits.compare_and_swap(Circuit::name_of(peer), version, next.to_json());
+    match swapped.await {
         Ok(circuit) => {
-            with_view(peer, |view| observe(view, &circuit));
+            views.with(layer, |view| observe(call, view, &circuit));
             if let Some(transition) = before.transition(next) {
-                tell(message, transition).await;
+                report(call, layer, transition).await;
             }
             Swapped::Done
         }
         Err(SwapFailure::Conflict(circuit)) => {
-            with_view(peer, |view| observe(view, &circuit));
+            views.with(layer, |view| observe(call, view, &circuit));
             Swapped::Conflict
         }
         Err(SwapFailure::Store(failure)) => {
-            let cause = reply::describe(&failure);
-            log::warn("circuit not stored", &[("peer", peer), ("cause", &cause)]);
+            let cause = failure.to_string();
+            call.warn("circuit not stored", &[("peer", peer), ("cause", &cause)]);
             Swapped::Failed
         }
     }
 }
 
-async fn tell(message: &Message, transition: Transition) {
-    let peer = message.peer;
+async fn report<C: worlds::Connector>(call: &Call<'_, C>, layer: Layer, transition: Transition) {
+    let peer = peer_of(layer).as_str();
     let (severity, code, text) = match transition {
         Transition::Opened => (
             Severity::Warning,
@@ -177,13 +179,13 @@ async fn tell(message: &Message, transition: Transition) {
             format!("{peer} answers again"),
         ),
     };
-    log::warn("circuit changed", &[("peer", peer), ("error_code", code)]);
-    events::publish(Incident {
+    call.warn("circuit changed", &[("peer", peer), ("error_code", code)]);
+    let incident = Incident {
         severity,
-        component: message.component(),
+        component: component_before(layer),
         code,
         message: &text,
         payload: None,
-    })
-    .await;
+    };
+    events::publish(call, incident).await;
 }

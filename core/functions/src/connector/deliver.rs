@@ -1,231 +1,188 @@
-//! Delivering one message: attempts, waits, and the way to the dead letters. What to do is `twin_delivery`'s to say.
+//! Delivering one message: attempts, waits, and the way to the dead letters. `twin_delivery` decides what to do.
 
 use std::{pin::pin, time::Duration};
 
 use futures_util::future::{Either, select};
-use twin_contract::{Layer, MessageId, reply::Custody};
+use twin_capabilities::{Clock, Lifecycle, dead_letters::Attempt};
+use twin_contract::reply::Custody;
 use twin_delivery::{Deadline, DeliverySettings, GiveUp, Next, Signal, Verdict};
-use twin_guest::{
-    bindings::{dead_letters::Attempt, lifecycle},
-    clock,
-    events::{self, Incident, Severity},
-    log, peer,
-};
 
-use crate::{
+use super::{
     circuit::{self, Gate},
     letters,
+    message::Message,
+};
+use crate::{
+    Call,
+    attempts::Attempts,
+    events::{self, Incident, Severity},
+    peer, worlds,
 };
 
 /// Between two looks at the circuit while a delivery waits.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
-/// A message with everything that each attempt needs.
-#[derive(Debug)]
-pub(crate) struct Message {
-    /// Who gets it.
-    pub(crate) peer: &'static str,
-    /// The layer it goes to.
-    pub(crate) layer: Layer,
-    /// Its identity.
-    pub(crate) id: MessageId,
-    /// Its trace, for its letter.
-    pub(crate) trace_id: Option<String>,
-    /// Its bytes.
-    pub(crate) envelope: Vec<u8>,
-}
-
-impl Message {
-    /// The connector's name in system errors.
-    pub(crate) const fn component(&self) -> &'static str {
-        component_before(self.layer)
-    }
-
-    /// The one log line of a delivery that failed.
-    pub(crate) fn log(&self, what: &str, cause: &str) {
-        log::warn(
-            what,
-            &[
-                ("id", self.id.as_str()),
-                ("trace", self.trace_id.as_deref().unwrap_or_default()),
-                ("peer", self.peer),
-                ("cause", cause),
-            ],
-        );
-    }
-}
-
-/// The name in system errors of the connector that sends to a layer: it stands in the layer before it.
-pub(crate) const fn component_before(layer: Layer) -> &'static str {
-    match layer {
-        Layer::L2 => "L1-Connector",
-        Layer::L3 => "L2-Connector",
-    }
-}
-
-/// The peer that receives what is meant for a layer.
-pub(crate) const fn peer_of(layer: Layer) -> &'static str {
-    match layer {
-        Layer::L2 => "ingestion",
-        Layer::L3 => "writer",
-    }
-}
-
-/// The layer that a peer is in; none if no connector sends to it.
-pub(crate) fn layer_of(peer: &str) -> Option<Layer> {
-    let mut layers = Layer::ALL.iter().copied();
-    layers.find(|layer| peer_of(*layer) == peer)
-}
-
 /// Where a message ended.
 #[derive(Debug)]
-pub(crate) enum Fate {
-    /// With somebody else.
+pub(super) enum Fate {
+    /// With the peer.
     Delivered { custody: Custody, id: String },
     /// Among the dead letters.
-    Kept,
+    DeadLettered,
     /// Nowhere: its id belongs to another message.
     Conflict,
-    /// Nowhere: nobody is bound to receive it.
+    /// Nowhere: no such peer is bound.
     Unbound,
     /// Nowhere: this side lacks what it takes to send.
     Exhausted,
     /// Nowhere: not even the dead letters could take it.
-    Lost,
+    NotStored,
 }
 
 /// Delivers a message, or brings it to safety before the deadline.
-pub(crate) async fn deliver(
+pub(super) async fn deliver<C: worlds::Connector>(
+    call: &Call<'_, C>,
     message: &Message,
     deadline: Deadline,
     settings: &DeliverySettings,
 ) -> Fate {
-    let mut attempts = Vec::new();
+    let (layer, breaker) = (message.layer, settings.breaker());
+    let mut failed = Vec::new();
     // Whether the last attempt failed for want of something on this side.
     let mut exhausted = false;
-    for retries in 0.. {
-        if !deadline.allows_attempt(clock::mono()) {
-            events::report_shortage(message.component(), deadline, Some(&message.envelope)).await;
-            attempts.push(failed(None, "no time left for an attempt"));
+    let mut attempts = Attempts::new(deadline, settings);
+    loop {
+        if !attempts.has_time(call) {
+            let payload = Some(message.envelope.as_slice());
+            events::report_shortage(call, message.component(), deadline, payload).await;
+            failed.push(attempt(call, None, "no time left for an attempt"));
             break;
         }
-        let gate = circuit::admit(message, settings.breaker()).await;
+        let gate = circuit::admit(call, layer, breaker).await;
         if gate == Gate::Closed {
             exhausted = false;
-            attempts.push(failed(None, "circuit open"));
+            failed.push(attempt(call, None, "circuit open"));
             break;
         }
-        let timeout = deadline.attempt_timeout(clock::mono(), settings.attempt_timeout);
-        let sent = peer::post(message.peer, &message.id, &message.envelope, timeout).await;
-        let Some(outcome) = sent.outcome() else {
-            message.log("peer not bound", "its configuration lacks one");
-            return Fate::Unbound;
-        };
+        let timeout = attempts.timeout(call);
+        // Each attempt sends a copy: if it fails, the message is needed for the next one or for its letter.
+        let envelope = message.envelope.clone();
+        let sent = peer::post(call, message.peer(), &message.id, envelope, timeout).await;
         let probing = gate == Gate::Probe;
-        circuit::record(message, Signal::of(&outcome), probing).await;
-        let verdict = Verdict::of(&outcome, clock::now());
+        circuit::record(call, layer, Signal::of(&sent), probing).await;
+        let verdict = Verdict::of(&sent, call.now());
         exhausted = matches!(verdict, Verdict::Exhausted { .. });
-        let (status, cause, retry_after) = match verdict {
+        // What went wrong; and for an attempt that may be repeated, the peer's wish when.
+        let (status, cause, again) = match verdict {
             Verdict::Delivered { custody, id } => return Fate::Delivered { custody, id },
             Verdict::Conflict => {
-                message.log("message refused", "its id belongs to another message");
+                message.log(call, "message refused", "its id belongs to another message");
                 return Fate::Conflict;
             }
-            Verdict::Permanent { status, cause } => {
-                attempts.push(failed(status, &cause));
-                break;
+            Verdict::Unbound => {
+                message.log(call, "peer not bound", "its configuration lacks one");
+                return Fate::Unbound;
             }
+            Verdict::Permanent { status, cause } => (status, cause, None),
             Verdict::Retryable {
                 status,
                 cause,
                 retry_after,
-            } => (status, cause, retry_after),
-            Verdict::Exhausted { cause } => (None, cause, None),
+            } => (status, cause, Some(retry_after)),
+            Verdict::Exhausted { cause } => (None, cause, Some(None)),
         };
-        attempts.push(failed(status, &cause));
-        if probing {
+        failed.push(attempt(call, status, &cause));
+        let Some(retry_after) = again.filter(|_| !probing) else {
             // A probe is one attempt.
             break;
-        }
-        let left = deadline.time_left(clock::mono());
-        match (settings.retry).next(retries, retry_after, left, clock::random_u64()) {
+        };
+        match attempts.next(call, retry_after) {
             Next::Wait(span) => {
-                if let Some(cause) = wait(message, span, settings).await {
-                    attempts.push(failed(None, cause));
+                if let Some(cause) = wait(call, message, span, settings).await {
+                    failed.push(attempt(call, None, cause));
                     break;
                 }
             }
             Next::GiveUp(reason) => {
-                annotate(&mut attempts, reason);
+                annotate(&mut failed, reason);
                 break;
             }
         }
     }
     if exhausted {
-        return not_sent(message, &attempts).await;
+        return not_sent(call, message, &failed).await;
     }
-    letters::keep(message, attempts).await
+    match letters::keep(call, message, failed).await {
+        Ok(()) => Fate::DeadLettered,
+        Err(_) => Fate::NotStored,
+    }
 }
 
 /// Leaves a message with its sender: this side could not send it, and that is no reason for a letter while the sender can
 /// still be told.
-async fn not_sent(message: &Message, attempts: &[Attempt]) -> Fate {
-    let last = attempts.iter().rfind(|attempt| attempt.status.is_none());
+async fn not_sent<C: worlds::Connector>(
+    call: &Call<'_, C>,
+    message: &Message,
+    failed: &[Attempt],
+) -> Fate {
+    let last = failed.iter().rfind(|attempt| attempt.status.is_none());
     let cause = last.map_or("", |attempt| attempt.cause.as_str());
-    message.log("message not sent", cause);
-    events::publish_seldom(Incident {
+    message.log(call, "message not sent", cause);
+    let incident = Incident {
         severity: Severity::Warning,
         component: message.component(),
         code: "RESOURCES_EXHAUSTED",
         message: &format!(
             "a message for {} was left with its sender: {cause}",
-            message.peer
+            message.peer()
         ),
         payload: None,
-    })
-    .await;
+    };
+    events::publish_seldom(call, incident).await;
     Fate::Exhausted
 }
 
 /// Waits to retry. Returns why the wait ended early, if it did.
-async fn wait(
+async fn wait<C: worlds::Connector>(
+    call: &Call<'_, C>,
     message: &Message,
     span: Duration,
     settings: &DeliverySettings,
 ) -> Option<&'static str> {
-    let end = clock::mono().after(span);
-    let mut draining = pin!(lifecycle::draining());
+    let end = call.mono().after(span);
+    let mut draining = pin!(Lifecycle::draining(call.capabilities()));
     loop {
-        let left = end.since(clock::mono());
+        let left = end.since(call.mono());
         if left.is_zero() {
             return None;
         }
-        let slice = pin!(clock::sleep(left.min(LOOK_AGAIN)));
+        let slice = pin!(Clock::sleep(call.capabilities(), left.min(LOOK_AGAIN)));
         if let Either::Right(_) = select(slice, draining.as_mut()).await {
             return Some("host draining");
         }
-        if circuit::has_opened(message.peer, settings.breaker()).await {
+        if circuit::has_opened(call, message.layer, settings.breaker()).await {
             return Some("circuit open");
         }
     }
 }
 
-fn failed(status: Option<u16>, cause: &str) -> Attempt {
+/// An attempt that failed just now.
+fn attempt(call: &Call<'_, impl Clock>, status: Option<u16>, cause: &str) -> Attempt {
     Attempt {
-        at: clock::now().as_micros(),
+        at: call.now().as_micros(),
         status,
         cause: cause.to_owned(),
     }
 }
 
 /// Says with the last attempt why there was none after it, where that is not plain from their number.
-fn annotate(attempts: &mut [Attempt], reason: GiveUp) {
+fn annotate(failed: &mut [Attempt], reason: GiveUp) {
     let why = match reason {
         GiveUp::RetriesExhausted => return,
         GiveUp::RetryAfterTooLong => "; the peer asked for more than 30 s",
         GiveUp::NoTimeLeft => "; no time left for another attempt",
     };
-    if let Some(last) = attempts.last_mut() {
+    if let Some(last) = failed.last_mut() {
         last.cause.push_str(why);
     }
 }

@@ -2,122 +2,113 @@
 
 use std::time::Duration;
 
+use twin_capabilities::{
+    Circuits, DeadLetters, Failure,
+    circuits::SwapFailure,
+    dead_letters::{Attempt, Letter},
+};
 use twin_contract::letter_id;
 use twin_delivery::StoreTime;
-use twin_guest::{
-    Response,
-    bindings::{
-        circuits,
-        dead_letters::{self, Attempt, Letter},
-        types::Failure,
-    },
-    digest::sha256,
+
+use super::message::Message;
+use crate::{
+    Call,
     events::{self, Incident, Severity},
-    log, reply,
+    windows::INTERVAL,
+    worlds,
 };
 
-use crate::deliver::{Fate, Message};
-
 /// Brings a message to safety.
-pub(crate) async fn keep(message: &Message, attempts: Vec<Attempt>) -> Fate {
+///
+/// # Errors
+/// If it could not be stored, which is logged and reported already.
+pub(super) async fn keep<C: worlds::Connector>(
+    call: &Call<'_, C>,
+    message: &Message,
+    attempts: Vec<Attempt>,
+) -> Result<(), Failure> {
     let (first, last) = (attempts.first(), attempts.last());
     let cause = last.map_or_else(String::new, |last| last.cause.clone());
+    let (peer, id) = (message.peer().as_str(), message.id.as_str());
     let letter = Letter {
-        letter_id: letter_id(message.peer, message.id.as_str(), &message.envelope, sha256),
-        id: message.id.to_string(),
-        peer: message.peer.to_owned(),
+        letter_id: letter_id(peer, id, &message.envelope, C::sha256),
+        id: id.to_owned(),
+        peer: peer.to_owned(),
         trace_id: message.trace_id.clone(),
         envelope: message.envelope.clone(),
         first_failure_at: first.map_or(0, |first| first.at),
         last_failure_at: last.map_or(0, |last| last.at),
         attempts,
     };
-    match dead_letters::push(letter).await {
+    let stored = DeadLetters::push(call.capabilities(), letter).await;
+    match &stored {
         Ok(()) => {
-            message.log("message became a dead letter", &cause);
-            publish(message, &cause).await;
-            Fate::Kept
+            message.log(call, "message became a dead letter", &cause);
+            publish(call, message, &cause).await;
         }
         Err(failure) => {
-            let why = reply::describe(&failure);
-            log::error(
-                "dead letter not stored",
-                &[
-                    ("id", message.id.as_str()),
-                    ("trace", message.trace_id.as_deref().unwrap_or_default()),
-                    ("peer", message.peer),
-                    ("cause", &why),
-                ],
-            );
-            events::publish_seldom(Incident {
+            let why = failure.to_string();
+            call.error("dead letter not stored", &message.fields(&why));
+            let incident = Incident {
                 severity: Severity::Critical,
                 component: message.component(),
                 code: "DEAD_LETTER_NOT_STORED",
                 message: &format!(
-                    "neither delivered to {} ({cause}) nor stored ({why}): the sender was told so",
-                    message.peer
+                    "neither delivered to {peer} ({cause}) nor stored ({why}): the sender was told so"
                 ),
                 payload: Some(&message.envelope),
-            })
-            .await;
-            Fate::Lost
+            };
+            events::publish_seldom(call, incident).await;
         }
     }
+    stored
 }
 
 /// At most one event per peer in ten seconds, counted over all instances as far as one can: each counts its own, and the
-/// circuits' store decides who may speak.
-async fn publish(message: &Message, cause: &str) {
+/// circuits' store decides whose turn it is.
+async fn publish<C: worlds::Connector>(call: &Call<'_, C>, message: &Message, cause: &str) {
     const CODE: &str = "DELIVERY_DEAD_LETTERED";
-    let key = format!("event/{}/{CODE}", message.peer);
-    let Some(count) = events::due(&key) else {
+    let peer = message.peer();
+    let key = format!("event/{peer}/{CODE}");
+    let windows = &call.context().windows;
+    let Some(count) = windows.due(&key, call.mono()) else {
         return;
     };
-    if let Some(ago) = spoken_ago(&key).await {
-        events::postpone(&key, count, ago);
+    if let Some(ago) = published_ago(call.capabilities(), &key).await {
+        windows.postpone(&key, count, call.mono().before(ago));
         return;
     }
     let text = match count {
-        1 => format!(
-            "1 message for {} became a dead letter: {cause}",
-            message.peer
-        ),
+        1 => format!("1 message for {peer} became a dead letter: {cause}"),
         _ => format!(
-            "{count} messages for {} became dead letters since the last report; the last one: {cause}",
-            message.peer
+            "{count} messages for {peer} became dead letters since the last report; the last one: {cause}"
         ),
     };
-    events::publish(Incident {
+    let incident = Incident {
         severity: Severity::Warning,
         component: message.component(),
         code: CODE,
         message: &text,
         payload: Some(&message.envelope),
-    })
-    .await;
+    };
+    events::publish(call, incident).await;
 }
 
-/// How long ago another instance spoke, if that was in the last ten seconds. If not, it is this one's
-/// turn, and the others are told so. If the store cannot say, better twice than never.
-async fn spoken_ago(key: &str) -> Option<Duration> {
-    let last = circuits::load(key.to_owned()).await.ok()?;
+/// How long ago another instance published, if that was in the last ten seconds. If not, it is this one's turn, and the
+/// others are told so. If the store cannot say, better twice than never.
+async fn published_ago(circuits: &impl Circuits, key: &str) -> Option<Duration> {
+    let last = circuits.load(key.to_owned()).await.ok()?;
     let now = StoreTime::from_millis(last.now_ms);
-    let spoken = StoreTime::from_millis(last.state.parse().unwrap_or(0));
-    let ago = now.since(spoken);
+    let published = StoreTime::from_millis(last.state.parse().unwrap_or(0));
+    let ago = now.since(published);
     // A time that has not come yet is from before the clock was set back: that was not in the last ten seconds.
-    if last.version > 0 && spoken <= now && ago < events::INTERVAL {
+    if last.version > 0 && published <= now && ago < INTERVAL {
         return Some(ago);
     }
     let now = last.now_ms.to_string();
-    match circuits::compare_and_swap(key.to_owned(), last.version, now).await {
-        Err(circuits::SwapFailure::Conflict(_)) => Some(Duration::ZERO),
-        Ok(_) | Err(circuits::SwapFailure::Store(_)) => None,
+    let swapped = circuits.compare_and_swap(key.to_owned(), last.version, now);
+    match swapped.await {
+        Err(SwapFailure::Conflict(_)) => Some(Duration::ZERO),
+        Ok(_) | Err(SwapFailure::Store(_)) => None,
     }
-}
-
-/// What a store's failure is to whoever looks after letters.
-pub(crate) fn store_failed(failure: &Failure) -> Response {
-    let cause = reply::describe(failure);
-    log::error("dead letters not reachable", &[("cause", &cause)]);
-    reply::store_failed(failure)
 }

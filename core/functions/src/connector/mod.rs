@@ -6,30 +6,40 @@ mod circuit;
 mod deliver;
 mod letter_routes;
 mod letters;
+mod message;
 mod replay;
 mod telemetry;
+mod views;
 
-use twin_guest::{Function, Request, Response, reply};
+pub(crate) use views::Views;
 
-struct Connector;
+use crate::{
+    Call, Context, Request, Response,
+    refused::{self, Refused},
+    reply, worlds,
+};
 
-impl Function for Connector {
-    async fn handle(request: Request) -> Response {
-        let path = request.path.trim_end_matches('/');
-        let answered = match path.strip_prefix("/dead-letters") {
-            None if matches!(path, "" | "/telemetry") => telemetry::accept(&request).await,
-            Some("") => letter_routes::list(&request).await,
-            Some("/replay") => replay::replay(&request).await,
-            Some(rest) => match rest.strip_prefix('/') {
-                Some(letter_id) if !letter_id.contains('/') => {
-                    letter_routes::one(&request, letter_id).await
-                }
-                _ => Err(reply::not_found()),
-            },
-            None => Err(reply::not_found()),
-        };
-        answered.unwrap_or_else(|response| response)
-    }
+/// Answers a request.
+pub async fn handle<C: worlds::Connector>(context: &Context<C>, request: Request) -> Response {
+    let call = Call::of(context, &request);
+    refused::response(answer(&call, request).await)
 }
 
-twin_guest::export_function!(Connector);
+async fn answer<C: worlds::Connector>(
+    call: &Call<'_, C>,
+    request: Request,
+) -> Result<Response, Refused> {
+    let path = request.path.trim_end_matches('/');
+    match path.strip_prefix("/dead-letters") {
+        None if matches!(path, "" | "/telemetry") => telemetry::accept(call, request).await,
+        Some("") => letter_routes::list(call, &request).await,
+        Some("/replay") => replay::replay(call, &request).await,
+        Some(rest) => match rest.strip_prefix('/') {
+            Some(letter_id) if !letter_id.contains('/') => {
+                letter_routes::one(call, &request, letter_id).await
+            }
+            _ => Err(reply::not_found().into()),
+        },
+        None => Err(reply::not_found().into()),
+    }
+}

@@ -1,28 +1,33 @@
 //! `POST /dead-letters/replay`: sends letters again, with their own id and trace, and removes what arrived.
 //!
-//! It happens only on command, so it does not ask the circuit: whoever commands knows that the peer is back, and a success
+//! It happens only on command, so it does not ask the circuit: the command says that the peer is back, and a success
 //! closes the circuit. If the peer is not back after all, what is under way fails and the rest stays where it is.
 //! Two replays at once share the work: each letter is leased to one of them.
 
-use std::{cell::RefCell, collections::HashSet, time::Duration};
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use futures_util::{StreamExt, stream};
+use twin_capabilities::{
+    DeadLetters,
+    dead_letters::{Lease, Letter, Place, Selection},
+};
 use twin_contract::{
-    Access, LetterPlace, LetterSummary, MessageId, ReplayCommand, ReplayFailure, ReplayMode,
+    Access, Layer, LetterSummary, MessageId, ReplayCommand, ReplayFailure, ReplayMode,
     ReplayPreview, ReplayReport, Timestamp, no_parameters,
 };
-use twin_delivery::{Deadline, DeliverySettings, Signal, Verdict, millis};
-use twin_guest::{
-    Request, Response,
-    bindings::dead_letter_replay::{self as store, Lease, Selection},
-    clock, gate, peer, reply, settings,
-};
+use twin_delivery::{DeliverySettings, Signal, Verdict, millis};
 
-use crate::{
+use super::{
     circuit,
-    deliver::{Message, layer_of, peer_of},
-    letter_routes::{cursor, place, refused},
-    letters::store_failed,
+    letter_routes::store_failed,
+    message::{Message, layer_of},
+};
+use crate::{
+    Call, Request, Response, attempts::Attempts, gate, peer, refused::Refused, reply, settings,
+    worlds,
 };
 
 /// Letters under way at once.
@@ -41,8 +46,8 @@ enum Replayed {
     NotReached,
 }
 
-/// A letter that is given back at the end: what that takes and no more, since there may be a thousand of them.
-struct Staying {
+/// A letter that this command holds: what it takes to give it back and no more, since there may be a thousand of them.
+struct Held {
     letter_id: String,
     receipt: String,
     /// The turn that it gets back, if it was not reached.
@@ -50,47 +55,56 @@ struct Staying {
 }
 
 /// What the letters of one command share.
-struct Replay {
-    deadline: Deadline,
-    settings: DeliverySettings,
-    /// Peers that turned out to be down.
-    down: RefCell<HashSet<&'static str>>,
+struct Replay<'a, C> {
+    call: &'a Call<'a, C>,
+    attempts: Attempts<'a>,
+    settings: &'a DeliverySettings,
+    /// Layers whose peer turned out to be down.
+    down: Mutex<Vec<Layer>>,
 }
 
 /// Replays letters until none is left of the round, the limit is reached, or the time is up; or says which it would.
-pub(crate) async fn replay(request: &Request) -> Result<Response, Response> {
-    let arrived = clock::mono();
-    gate::admit(request, &["POST"], Access::Operation).await?;
-    no_parameters(&request.query).map_err(refused)?;
-    let command = ReplayCommand::parse(&request.body).map_err(refused)?;
+pub(super) async fn replay<C: worlds::Connector>(
+    call: &Call<'_, C>,
+    request: &Request,
+) -> Result<Response, Refused> {
+    let arrived = call.mono();
+    gate::admit(call, request, &["POST"], Access::Operation).await?;
+    no_parameters(&request.query)?;
+    let command = ReplayCommand::parse(&request.body)?;
     let selection = Selection {
         letter_id: command.letter_id,
         peer: command.peer,
         before: command.before.map(Timestamp::as_micros),
     };
     let round = match command.mode {
-        ReplayMode::DryRun { after } => return preview(selection, after, command.limit).await,
+        ReplayMode::DryRun { after } => {
+            return preview(call, selection, after, command.limit).await;
+        }
         ReplayMode::Send { round } => round,
     };
-    let settings = settings::for_request().await?.delivery;
+    let settings = &settings::for_request(call).await?.delivery;
+    let deadline = gate::deadline(request, arrived, settings);
     let replay = Replay {
-        deadline: gate::deadline(request, arrived, &settings),
+        call,
+        attempts: Attempts::new(deadline, settings),
         settings,
-        down: RefCell::default(),
+        down: Mutex::default(),
     };
     let report = replay.all(selection, round, command.limit).await?;
     Ok(reply::document(200, &report))
 }
 
 /// What a replay would send, in its order.
-async fn preview(
+async fn preview<C: worlds::Connector>(
+    call: &Call<'_, C>,
     selection: Selection,
-    after: Option<LetterPlace>,
+    after: Option<Place>,
     limit: u32,
-) -> Result<Response, Response> {
-    let page = store::preview(selection, after.map(place), limit)
+) -> Result<Response, Refused> {
+    let page = DeadLetters::preview(call.capabilities(), selection, after, limit)
         .await
-        .map_err(|failure| store_failed(&failure))?;
+        .map_err(|failure| store_failed(call, failure))?;
     let letters = page.letters.into_iter().map(|letter| LetterSummary {
         letter_id: letter.letter_id,
         id: letter.id,
@@ -102,31 +116,34 @@ async fn preview(
         dry_run: true,
         count: letters.len(),
         letters,
-        next: page.next.map(|place| cursor(place).to_cursor()),
+        next: page.next.map(|place| place.to_cursor()),
     };
     Ok(reply::document(200, &preview))
 }
 
-impl Replay {
+impl<C: worlds::Connector> Replay<'_, C> {
     /// Sends letters of a round, batch by batch.
     async fn all(
         &self,
         selection: Selection,
         mut round: Option<u64>,
         mut left: u32,
-    ) -> Result<ReplayReport, Response> {
-        let deadline = self.settings.function_deadline;
-        let lease_ms = millis(deadline.saturating_add(LEASE_MARGIN));
+    ) -> Result<ReplayReport, Refused> {
+        let letters = self.call.capabilities();
+        let lease_ms = millis(self.settings.function_deadline.saturating_add(LEASE_MARGIN));
         let lease_ms = u32::try_from(lease_ms).unwrap_or(u32::MAX);
         let mut report = ReplayReport::default();
         // Their leases are held until the end, so that another replay does not send them at once again.
-        let mut staying: Vec<Staying> = Vec::new();
+        let mut staying: Vec<Held> = Vec::new();
         let mut more = false;
-        while left > 0 && self.has_time() {
-            let take = store::take(selection.clone(), round, left.min(BATCH), lease_ms);
+        while left > 0 && self.attempts.has_time(self.call) {
+            let limit = left.min(BATCH);
+            let take = DeadLetters::take(letters, selection.clone(), round, limit, lease_ms);
             let taken = match take.await {
                 Ok(taken) => taken,
-                Err(failure) if report.reached() == 0 => return Err(store_failed(&failure)),
+                Err(failure) if report.reached() == 0 => {
+                    return Err(store_failed(self.call, failure));
+                }
                 // What was done until now is worth a report. What is left is not known.
                 Err(_) => {
                     more = true;
@@ -142,106 +159,106 @@ impl Replay {
             let mut results = stream::iter(taken.leases)
                 .map(|lease| self.one(lease))
                 .buffer_unordered(AT_ONCE);
-            while let Some((lease, replayed)) = results.next().await {
-                let mut turn = None;
-                match replayed {
-                    Replayed::Arrived => {
-                        report.replayed += 1;
-                        continue;
-                    }
-                    Replayed::Postponed => report.postponed += 1,
-                    Replayed::Failed(cause) => {
-                        report.failed += 1;
-                        let letter_id = lease.letter.letter_id.clone();
-                        report.failures.push(ReplayFailure { letter_id, cause });
-                    }
-                    Replayed::NotReached => {
-                        more = true;
-                        turn = Some(lease.turn);
-                    }
-                }
-                staying.push(Staying {
-                    letter_id: lease.letter.letter_id,
-                    receipt: lease.receipt,
-                    turn,
-                });
+            while let Some((held, replayed)) = results.next().await {
+                more |= matches!(replayed, Replayed::NotReached);
+                staying.extend(note(&mut report, held, replayed));
             }
         }
         // The time may be up: not one by one, so that a store that commits many at once can do so.
         stream::iter(staying)
-            .for_each_concurrent(BATCH as usize, async |letter| {
+            .for_each_concurrent(BATCH as usize, |held| async move {
                 // If this fails, the lease ends by itself.
-                let _ = store::release(letter.letter_id, letter.receipt, letter.turn).await;
+                let _ =
+                    DeadLetters::release(letters, held.letter_id, held.receipt, held.turn).await;
             })
             .await;
         report.next = round.filter(|_| more).map(|round| round.to_string());
         Ok(report)
     }
 
-    fn has_time(&self) -> bool {
-        self.deadline.allows_attempt(clock::mono())
-    }
-
     /// Sends one letter once.
-    async fn one(&self, lease: Lease) -> (Lease, Replayed) {
-        let replayed = match as_message(&lease) {
-            None => Replayed::Failed("no peer takes this letter".to_owned()),
-            Some(_) if !self.has_time() => Replayed::NotReached,
-            Some(message) if self.down.borrow().contains(message.peer) => Replayed::Postponed,
-            Some(message) => self.send(&lease, &message).await,
+    async fn one(&self, lease: Lease) -> (Held, Replayed) {
+        let mut letter = lease.letter;
+        let mut held = Held {
+            letter_id: std::mem::take(&mut letter.letter_id),
+            receipt: lease.receipt,
+            turn: None,
         };
-        (lease, replayed)
+        let replayed = match as_message(letter) {
+            None => Replayed::Failed("no peer takes this letter".to_owned()),
+            Some(_) if !self.attempts.has_time(self.call) => {
+                held.turn = Some(lease.turn);
+                Replayed::NotReached
+            }
+            Some(message) if self.down().contains(&message.layer) => Replayed::Postponed,
+            Some(message) => self.send(&held, message).await,
+        };
+        (held, replayed)
     }
 
-    async fn send(&self, lease: &Lease, message: &Message) -> Replayed {
-        circuit::refresh(message.peer, self.settings.breaker()).await;
-        let timeout = self
-            .deadline
-            .attempt_timeout(clock::mono(), self.settings.attempt_timeout);
-        let sent = peer::post(message.peer, &message.id, &message.envelope, timeout).await;
-        let Some(outcome) = sent.outcome() else {
-            return Replayed::Failed("no such peer is bound".to_owned());
-        };
-        circuit::record(message, Signal::of(&outcome), false).await;
-        match Verdict::of(&outcome, clock::now()) {
-            Verdict::Delivered { .. } => self.settle(lease).await,
+    async fn send(&self, held: &Held, message: Message) -> Replayed {
+        let (call, layer, peer) = (self.call, message.layer, message.peer());
+        circuit::refresh(call, layer, self.settings.breaker()).await;
+        let timeout = self.attempts.timeout(call);
+        let sent = peer::post(call, peer, &message.id, message.envelope, timeout).await;
+        circuit::record(call, layer, Signal::of(&sent), false).await;
+        match Verdict::of(&sent, call.now()) {
+            Verdict::Delivered { .. } => self.settle(held).await,
+            Verdict::Unbound => Replayed::Failed("no such peer is bound".to_owned()),
             Verdict::Conflict => Replayed::Failed("HTTP 409".to_owned()),
             // Nothing was sent, and the next letter would fare no better.
             Verdict::Exhausted { .. } => {
-                self.down.borrow_mut().insert(message.peer);
+                self.down().push(layer);
                 Replayed::Postponed
             }
             Verdict::Permanent { cause, .. } => Replayed::Failed(cause),
             Verdict::Retryable { cause, .. } => {
-                self.down.borrow_mut().insert(message.peer);
+                self.down().push(layer);
                 Replayed::Failed(cause)
             }
         }
     }
 
-    async fn settle(&self, lease: &Lease) -> Replayed {
-        let (letter_id, receipt) = (lease.letter.letter_id.clone(), lease.receipt.clone());
-        match store::settle(letter_id, receipt).await {
+    async fn settle(&self, held: &Held) -> Replayed {
+        let letters = self.call.capabilities();
+        let (letter_id, receipt) = (held.letter_id.clone(), held.receipt.clone());
+        match DeadLetters::settle(letters, letter_id, receipt).await {
             Ok(true) => Replayed::Arrived,
             // It arrived, but another replay has the letter now, and will find it received.
             Ok(false) => Replayed::Postponed,
-            Err(failure) => Replayed::Failed(format!(
-                "arrived, but not removed: {}",
-                reply::describe(&failure)
-            )),
+            Err(failure) => Replayed::Failed(format!("arrived, but not removed: {failure}")),
         }
+    }
+
+    fn down(&self) -> MutexGuard<'_, Vec<Layer>> {
+        self.down.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The message inside a letter; none if no connector sends to its peer.
-fn as_message(lease: &Lease) -> Option<Message> {
-    let letter = &lease.letter;
-    let layer = layer_of(&letter.peer)?;
+/// Counts what came of a letter, and returns it if it stays.
+fn note(report: &mut ReplayReport, held: Held, replayed: Replayed) -> Option<Held> {
+    match replayed {
+        Replayed::Arrived => {
+            report.replayed += 1;
+            return None;
+        }
+        Replayed::Postponed => report.postponed += 1,
+        Replayed::Failed(cause) => {
+            report.failed += 1;
+            let letter_id = held.letter_id.clone();
+            report.failures.push(ReplayFailure { letter_id, cause });
+        }
+        Replayed::NotReached => {}
+    }
+    Some(held)
+}
+
+/// The message inside a letter; `None` if no connector sends to its peer.
+fn as_message(letter: Letter) -> Option<Message> {
     Some(Message {
-        peer: peer_of(layer),
-        layer,
+        layer: layer_of(&letter.peer)?,
         id: MessageId::parse(&letter.id).ok()?,
-        trace_id: letter.trace_id.clone(),
-        envelope: letter.envelope.clone(),
+        trace_id: letter.trace_id,
+        envelope: letter.envelope,
     })
 }

@@ -5,84 +5,95 @@ use twin_contract::{
     reply::{Custody, ID_REUSED},
     trace_id_from_traceparent, without_bom,
 };
-use twin_guest::{
-    Request, Response, clock,
-    digest::sha256,
-    gate, reply,
+
+use super::{
+    deliver::{self, Fate},
+    message::Message,
+};
+use crate::{
+    Call, Request, Response, gate, random_10,
+    refused::Refused,
+    reply,
     settings::{self, Settings},
+    worlds,
 };
 
-use crate::deliver::{self, Fate, Message, peer_of};
-
-/// Takes a message, delivers it, and answers when the outcome is known. The response is an `Err` where it ended early.
-pub(crate) async fn accept(request: &Request) -> Result<Response, Response> {
-    let arrived = clock::mono();
-    gate::admit(request, &["POST"], Access::Data).await?;
-    let given = gate::given_id(request)?;
-    let settings = settings::for_request().await?;
-    let message = read(request, given, &settings)?;
-    let deadline = gate::deadline(request, arrived, &settings.delivery);
-    Ok(
-        match deliver::deliver(&message, deadline, &settings.delivery).await {
-            Fate::Delivered { custody, id } => reply::custody(custody, &id),
-            Fate::Kept => reply::custody(Custody::DeadLettered, message.id.as_str()),
-            Fate::Conflict => reply::error(
-                409,
-                ID_REUSED,
-                "this id belongs to a message with another payload",
+/// Takes a message, delivers it, and answers when the outcome is known.
+pub(super) async fn accept<C: worlds::Connector>(
+    call: &Call<'_, C>,
+    request: Request,
+) -> Result<Response, Refused> {
+    let arrived = call.mono();
+    gate::admit(call, &request, &["POST"], Access::Data).await?;
+    let given = gate::given_id(&request)?;
+    let settings = settings::for_request(call).await?;
+    let deadline = gate::deadline(&request, arrived, &settings.delivery);
+    let message = read(call, request, given, settings)?;
+    let fate = deliver::deliver(call, &message, deadline, &settings.delivery).await;
+    Ok(match fate {
+        Fate::Delivered { custody, id } => reply::custody(custody, &id),
+        Fate::DeadLettered => reply::custody(Custody::DeadLettered, message.id.as_str()),
+        Fate::Conflict => reply::error(
+            409,
+            ID_REUSED,
+            "this id belongs to a message with another payload",
+        ),
+        Fate::Unbound => reply::try_again(
+            "PEER_UNBOUND",
+            &format!(
+                "this connector knows no {}: its configuration lacks one",
+                message.peer()
             ),
-            Fate::Unbound => reply::try_again(
-                "PEER_UNBOUND",
-                &format!(
-                    "this connector knows no {}: its configuration lacks one",
-                    message.peer
-                ),
-            ),
-            Fate::Exhausted => reply::try_again(
-                "RESOURCES_EXHAUSTED",
-                "this side lacks what it takes to send: the message is still yours",
-            ),
-            Fate::Lost => reply::try_again(
-                "DELIVERY_FAILED",
-                "the message was neither delivered nor stored: it is still yours",
-            ),
-        },
-    )
+        ),
+        Fate::Exhausted => reply::try_again(
+            "RESOURCES_EXHAUSTED",
+            "this side lacks what it takes to send: the message is still yours",
+        ),
+        Fate::NotStored => reply::try_again(
+            "DELIVERY_FAILED",
+            "the message was neither delivered nor stored: it is still yours",
+        ),
+    })
 }
 
 /// The first hop fixes time, identity and bytes; every attempt sends the same.
-fn read(
-    request: &Request,
+fn read<C: worlds::Connector>(
+    call: &Call<'_, C>,
+    request: Request,
     given: Option<MessageId>,
     settings: &Settings,
-) -> Result<Message, Response> {
-    let refused = |error| reply::refused(&error);
-    match Post::parse(&request.body).map_err(refused)? {
-        Post::Envelope(envelope) => Ok(Message {
-            peer: peer_of(envelope.target_layer),
-            layer: envelope.target_layer,
-            id: given.unwrap_or_else(|| MessageId::of_envelope(&request.body, sha256)),
-            trace_id: envelope.trace_id.as_deref().map(str::to_owned),
-            envelope: without_bom(&request.body).to_vec(),
-        }),
+) -> Result<Message, Refused> {
+    let (layer, id, trace_id) = match Post::parse(&request.body)? {
+        Post::Envelope(envelope) => (
+            envelope.target_layer,
+            given.unwrap_or_else(|| MessageId::of_envelope(&request.body, C::sha256)),
+            envelope.trace_id.as_deref().map(str::to_owned),
+        ),
         Post::Device(device) => {
-            let traceparent = gate::header(request, "traceparent");
+            let traceparent = gate::header(&request, "traceparent");
             let trace_id = traceparent.and_then(trace_id_from_traceparent);
-            let (now, random) = (clock::now(), clock::random_10());
+            let (now, random) = (call.now(), random_10(call.capabilities()));
             let Wrapped {
                 id,
                 trace_id,
                 envelope,
-            } = device
-                .wrap(settings.cloud, trace_id, given, now, random, sha256)
-                .map_err(refused)?;
-            Ok(Message {
-                peer: peer_of(Layer::L2),
+            } = device.wrap(settings.cloud, trace_id, given, now, random, C::sha256)?;
+            return Ok(Message {
                 layer: Layer::L2,
                 id,
                 trace_id: Some(trace_id),
                 envelope: envelope.into_bytes(),
-            })
+            });
         }
-    }
+    };
+    // The bytes that came, and not a copy of them.
+    let mut envelope = request.body;
+    let mark = envelope.len() - without_bom(&envelope).len();
+    envelope.drain(..mark);
+    Ok(Message {
+        layer,
+        id,
+        trace_id,
+        envelope,
+    })
 }

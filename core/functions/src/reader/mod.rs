@@ -2,12 +2,15 @@
 
 mod remote;
 
+use twin_capabilities::Failure;
 use twin_contract::{Access, Query};
-use twin_guest::{
-    Function, Request, Response,
-    bindings::types::Failure,
+
+use crate::{
+    Call, Context, Request, Response,
     events::{self, Incident, Severity},
-    gate, listing, log, reply,
+    gate, listing,
+    refused::{self, Refused},
+    worlds,
 };
 
 /// The collection that `POST /write` fills.
@@ -16,42 +19,40 @@ const COLLECTION: &str = "messages";
 /// The function's name in system errors.
 const COMPONENT: &str = "L3-Reader";
 
-struct Reader;
-
-impl Function for Reader {
-    async fn handle(request: Request) -> Response {
-        read(&request).await.unwrap_or_else(|response| response)
-    }
+/// Answers a request.
+pub async fn handle<C: worlds::Reader>(context: &Context<C>, request: Request) -> Response {
+    let call = Call::of(context, &request);
+    refused::response(read(&call, &request).await)
 }
 
-/// The response is an `Err` where the request ended early.
-async fn read(request: &Request) -> Result<Response, Response> {
-    gate::admit(request, &["GET"], Access::Data).await?;
-    let query = Query::of_device(&request.query).map_err(|error| reply::refused(&error))?;
-    if let Some(response) = remote::ask(request).await? {
+async fn read<C: worlds::Reader>(
+    call: &Call<'_, C>,
+    request: &Request,
+) -> Result<Response, Refused> {
+    gate::admit(call, request, &["GET"], Access::Data).await?;
+    let query = Query::of_device(&request.query)?;
+    if let Some(response) = remote::ask(call, request).await? {
         return Ok(response);
     }
     let device_id = query.device_id.clone().unwrap_or_default();
-    match listing::list(COLLECTION, device_id, query).await {
+    match listing::list(call, COLLECTION, device_id, query).await {
         Ok(response) => Ok(response),
         Err(failure) => {
-            report(&failure).await;
-            Err(reply::store_failed(&failure))
+            report(call, &failure).await;
+            Err(failure.into())
         }
     }
 }
 
-async fn report(failure: &Failure) {
-    let cause = reply::describe(failure);
-    log::error("records not read", &[("cause", &cause)]);
-    events::publish_seldom(Incident {
+async fn report<C: worlds::Reader>(call: &Call<'_, C>, failure: &Failure) {
+    let cause = failure.to_string();
+    call.error("records not read", &[("cause", &cause)]);
+    let incident = Incident {
         severity: Severity::Warning,
         component: COMPONENT,
         code: "RECORD_READ_FAILED",
         message: &format!("records could not be read: {cause}"),
         payload: None,
-    })
-    .await;
+    };
+    events::publish_seldom(call, incident).await;
 }
-
-twin_guest::export_function!(Reader);

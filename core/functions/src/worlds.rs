@@ -1,0 +1,58 @@
+//! Who may touch what: the worlds of `wit/worlds.wit` as bounds. Whatever implements the traits of a world is one.
+
+use twin_capabilities::{
+    Circuits, Clock, DeadLetters, Digest, ErrorTopic, Lifecycle, Log, Peers, Random, Records,
+    Settings, Verifier,
+};
+
+macro_rules! worlds {
+    ($($(#[$documentation:meta])* $world:ident = $first:ident $(+ $more:ident)*;)+) => {$(
+        $(#[$documentation])*
+        pub trait $world: $first $(+ $more)* {}
+
+        impl<T: $first $(+ $more)*> $world for T {}
+    )+};
+}
+
+worlds! {
+    /// What every function has: time, chance, its settings, a log, a hash, a way to recognise callers.
+    Portable = Clock + Random + Settings + Log + Digest + Verifier;
+    /// Sends envelopes to the next layer.
+    Connector = Portable + Peers + Circuits + DeadLetters + ErrorTopic + Lifecycle;
+    /// Receives envelopes for L2 and hands them on to L3.
+    Ingestion = Portable + Peers + ErrorTopic;
+    /// Receives envelopes for L3 and stores them.
+    Writer = Portable + Records + ErrorTopic;
+    /// Answers queries, from its own store or from a remote reader.
+    Reader = Portable + Peers + Records + ErrorTopic;
+    /// Subscribes to the error topic.
+    ErrorReporter = Portable + Peers + Records;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Context, Request, connector, error_reporter, ingestion, reader, writer};
+
+    fn send<T: Send>(future: T) {
+        drop(future);
+    }
+
+    /// Natively the future of each function is `Send`: this does not compile otherwise.
+    #[expect(dead_code, reason = "it is checked by the compiler and never called")]
+    fn all<C: Connector + Ingestion + Writer + Reader + ErrorReporter>(context: &Context<C>) {
+        let request = || Request {
+            method: "GET".to_owned(),
+            path: "/".to_owned(),
+            query: String::new(),
+            headers: Vec::new(),
+            body: Vec::new(),
+            time_left_ms: None,
+        };
+        send(connector::handle(context, request()));
+        send(ingestion::handle(context, request()));
+        send(writer::handle(context, request()));
+        send(reader::handle(context, request()));
+        send(error_reporter::handle(context, request()));
+    }
+}
