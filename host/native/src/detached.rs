@@ -1,0 +1,83 @@
+//! A future that goes on after its caller has stopped waiting for it.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use futures_util::future::{BoxFuture, FutureExt};
+use tokio::runtime::Handle;
+
+/// Runs in its caller's task, and goes on in a task of its own if it is dropped before its end. A task of its own from the
+/// beginning would cost each call two more turns of the scheduler.
+pub(crate) struct DetachOnDrop<T: Send + 'static>(
+    /// `None` while it is polled, so that a future that panics is not polled again, and when it is done.
+    Option<BoxFuture<'static, T>>,
+);
+
+impl<T: Send + 'static> DetachOnDrop<T> {
+    pub(crate) fn of(future: impl Future<Output = T> + Send + 'static) -> Self {
+        Self(Some(future.boxed()))
+    }
+}
+
+impl<T: Send + 'static> Future for DetachOnDrop<T> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
+        let Some(mut future) = self.0.take() else {
+            return Poll::Pending;
+        };
+        let polled = future.poll_unpin(context);
+        if polled.is_pending() {
+            self.0 = Some(future);
+        }
+        polled
+    }
+}
+
+impl<T: Send + 'static> Drop for DetachOnDrop<T> {
+    fn drop(&mut self) {
+        // Without a runtime nothing can go on.
+        if let (Some(future), Ok(runtime)) = (self.0.take(), Handle::try_current()) {
+            runtime.spawn(future);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::poll;
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn it_goes_on_when_it_is_dropped() {
+        let (release, released) = oneshot::channel::<()>();
+        let (tell, told) = oneshot::channel();
+        let mut detached = DetachOnDrop::of(async move {
+            released.await.expect("a sign");
+            tell.send(()).expect("a listener");
+        });
+        assert!(poll!(&mut detached).is_pending());
+        drop(detached);
+        release.send(()).expect("still running");
+        assert_eq!(told.await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn it_begins_even_if_it_was_never_polled() {
+        let (tell, told) = oneshot::channel();
+        drop(DetachOnDrop::of(async move {
+            tell.send(()).expect("a listener")
+        }));
+        assert_eq!(told.await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn its_output_is_the_futures() {
+        assert_eq!(DetachOnDrop::of(async { 7 }).await, 7);
+    }
+}
