@@ -1,10 +1,10 @@
-//! Measures the host beside native code of the same logic. `cargo xtask bench` runs it; see docs/performance.md.
+//! Measures the host beside the same functions as native code. `cargo xtask bench` runs it; see docs/performance.md.
 
 mod load;
 mod measure;
-mod native;
 mod peer;
 mod places;
+mod plain;
 mod plan;
 mod process;
 mod report;

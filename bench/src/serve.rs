@@ -12,18 +12,21 @@ use std::{
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 use tokio::{net::TcpListener, sync::watch};
+use twin_capabilities::{Settings, Verifier};
 use twin_host::{
     config::Config,
+    credentials::Credentials,
     function::Functions,
     host::Host,
     ingress::{self, IngressSettings, Readiness},
     peers::PeerSender,
-    providers::{Stores, local::Local, memory::Memory, system_clock},
+    providers::{Stores, local::Local, memory::Memory, system_clock, within},
     runtime::Sandbox,
     telemetry,
 };
+use twin_native::{Capabilities, Native, NativeSettings, Time};
 
-use crate::{native, peer, places::Places};
+use crate::{peer, places::Places, plain};
 
 /// The key that every caller presents.
 pub(crate) const KEY: &str = "the-key-of-the-bench";
@@ -33,9 +36,9 @@ pub(crate) const KEY: &str = "the-key-of-the-bench";
 pub(crate) enum Kind {
     /// The host with its components.
     Twin,
-    /// The same logic, native, behind a plain hyper server.
+    /// The same functions, native, behind a plain hyper server.
     Native,
-    /// The same logic, native, behind the host's own ingress: splits what the sandbox costs from what the ingress does.
+    /// The same functions, native, behind the host's own ingress: splits what the sandbox costs from what the ingress does.
     NativeIngress,
     /// The same component in a stock runtime.
     Stock,
@@ -106,11 +109,13 @@ async fn start(serve: &Serve) -> anyhow::Result<SocketAddr> {
             std::mem::forget(host);
         }
         Kind::Native | Kind::NativeIngress => {
-            let native = native(serve, config)?;
+            let stores = stores(serve, &config)?;
+            telemetry::metrics::recorder();
+            let config = Arc::new(config);
+            let native = native(&config, stores)?;
             if serve.kind == Kind::Native {
-                tokio::spawn(native::http::serve(listener, native));
+                tokio::spawn(plain::serve(listener, native));
             } else {
-                let config = self::config(serve)?;
                 let settings = IngressSettings::new(&config, Arc::new(Always));
                 let (never, stop) = watch::channel(false);
                 std::mem::forget(never);
@@ -121,15 +126,27 @@ async fn start(serve: &Serve) -> anyhow::Result<SocketAddr> {
     Ok(address)
 }
 
-fn native(serve: &Serve, config: Config) -> anyhow::Result<Arc<native::Native>> {
-    let stores = stores(serve, &config)?;
-    telemetry::metrics::recorder();
-    let config = Arc::new(config);
-    let peers = Arc::new(PeerSender::new(Arc::clone(&config))?);
-    let native = Arc::new(native::Native::new(config, peers.clone(), stores));
-    let functions: Arc<dyn Functions> = native.clone();
+/// The functions, native, over what the host gives its components: the same checks, peers, stores and limits.
+pub(crate) fn native(config: &Arc<Config>, stores: Stores) -> anyhow::Result<Arc<dyn Functions>> {
+    let peers = Arc::new(PeerSender::new(Arc::clone(config))?);
+    let verifier: Arc<dyn Verifier> = Arc::new(Credentials::of(config));
+    let settings = NativeSettings {
+        concurrent_calls: config.concurrent_calls,
+        deadline: config.delivery.function_deadline,
+        ..NativeSettings::default()
+    };
+    let stores = within(stores, settings.deadline);
+    let time = Time::real();
+    let native = Native::new(&config.functions, &settings, |function| Capabilities {
+        settings: Arc::clone(config) as Arc<dyn Settings>,
+        verifier: Arc::clone(&verifier),
+        peers: peers.of(function),
+        stores: stores.clone(),
+        time: time.clone(),
+    });
+    let functions: Arc<dyn Functions> = Arc::new(native);
     peers.mount(Arc::downgrade(&functions));
-    Ok(native)
+    Ok(functions)
 }
 
 /// As the environment would say it.

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Instant};
 
 use tokio::sync::watch;
+use twin_capabilities::Settings;
 use twin_host::{
     credentials::Credentials,
     function::{FunctionName, Functions, Request},
@@ -14,11 +15,10 @@ use twin_host::{
 
 use crate::{
     load::{Histogram, template},
-    native::Native,
     places::Places,
     plan::{MAIN, Plan},
     process::plain,
-    serve::{KEY, Kind, Route, config},
+    serve::{self, KEY, Kind, Route, config},
 };
 
 /// Microseconds.
@@ -118,7 +118,7 @@ async fn twin(calls_per_instance: u64) -> anyhow::Result<Arc<dyn Functions>> {
     };
     let capabilities = |function| Capabilities {
         function,
-        settings: config.clone(),
+        settings: Arc::clone(&config) as Arc<dyn Settings>,
         verifier: Arc::new(Credentials::of(&config)),
         peers: peers.of(function),
         stores: stores.clone(),
@@ -134,9 +134,5 @@ async fn twin(calls_per_instance: u64) -> anyhow::Result<Arc<dyn Functions>> {
 
 fn native() -> anyhow::Result<Arc<dyn Functions>> {
     let config = Arc::new(config(&plain(Kind::Native, Route::Ingest))?);
-    let peers = Arc::new(PeerSender::new(Arc::clone(&config))?);
-    let stores = Memory::new(system_clock()).stores();
-    let functions: Arc<dyn Functions> = Arc::new(Native::new(config, peers.clone(), stores));
-    peers.mount(Arc::downgrade(&functions));
-    Ok(functions)
+    serve::native(&config, Memory::new(system_clock()).stores())
 }

@@ -1,4 +1,4 @@
-//! A plain hyper server in front of the native functions: what one would write without this house.
+//! A plain hyper server in front of functions: what one would write without this project.
 
 use std::{convert::Infallible, sync::Arc};
 
@@ -11,24 +11,25 @@ use hyper::{
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use twin_contract::MAX_BODY;
+use twin_contract::{
+    MAX_BODY,
+    reply::{JSON, error_body},
+};
 use twin_host::function::{self, FunctionName, Functions};
 
-use super::{Native, error};
-
-pub(crate) async fn serve(listener: TcpListener, native: Arc<Native>) {
+pub(crate) async fn serve(listener: TcpListener, functions: Arc<dyn Functions>) {
     loop {
         if let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(connection(stream, Arc::clone(&native)));
+            tokio::spawn(connection(stream, Arc::clone(&functions)));
         }
     }
 }
 
-async fn connection(stream: TcpStream, native: Arc<Native>) {
+async fn connection(stream: TcpStream, functions: Arc<dyn Functions>) {
     let _ = stream.set_nodelay(true);
     let answer = service_fn(|request| {
-        let native = Arc::clone(&native);
-        async move { Ok::<_, Infallible>(answer(&native, request).await) }
+        let functions = Arc::clone(&functions);
+        async move { Ok::<_, Infallible>(answer(functions.as_ref(), request).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -36,7 +37,7 @@ async fn connection(stream: TcpStream, native: Arc<Native>) {
     let _ = connection.await;
 }
 
-async fn answer(native: &Native, request: Request<Incoming>) -> Response<Full<Bytes>> {
+async fn answer(functions: &dyn Functions, request: Request<Incoming>) -> Response<Full<Bytes>> {
     let (head, body) = request.into_parts();
     let function = FunctionName::ALL
         .into_iter()
@@ -59,7 +60,7 @@ async fn answer(native: &Native, request: Request<Incoming>) -> Response<Full<By
                 body: body.to_bytes().into(),
                 time_left_ms: None,
             };
-            let answer = native.call(function, request).await;
+            let answer = functions.call(function, request).await;
             answer.unwrap_or_else(|_| error(404, "NOT_FOUND"))
         }
     };
@@ -74,4 +75,12 @@ async fn answer(native: &Native, request: Request<Incoming>) -> Response<Full<By
         }
     }
     reply
+}
+
+fn error(status: u16, code: &str) -> function::Response {
+    function::Response {
+        status,
+        headers: vec![("content-type".to_owned(), JSON.to_owned())],
+        body: error_body(code, "this server has no other words"),
+    }
 }
