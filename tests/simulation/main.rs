@@ -1,4 +1,5 @@
-//! The rules of delivery and storage, each driven through the real components with virtual time: see `tests/README.md`.
+//! The rules of delivery and storage, each driven through the real components with virtual time: see `tests/README.md`. With
+//! `TWIN_STAGE=native` the same functions run as native code instead.
 
 #![cfg(test)]
 
@@ -34,6 +35,7 @@ mod ingestion;
 mod ingestion_failing;
 mod inspect;
 mod misbehaviour;
+mod native;
 mod random_input;
 mod reader;
 mod reader_pages;

@@ -14,6 +14,7 @@ mod peers;
 mod records;
 mod requests;
 pub mod routes;
+mod running;
 mod settings;
 mod stage;
 mod vault;
@@ -26,6 +27,7 @@ pub use connector::{
 pub use peers::{Arrival, Peers, Script};
 pub use records::{MESSAGES, SYSTEM_ERRORS};
 pub use requests::{conflict, dead_lettered, error, page, received, reply, reply_with};
+pub use running::Running;
 pub use settings::Settings;
 pub use stage::{
     EPOCH_SECONDS, KEY, OPERATOR_KEY, OTHER_KEY, Stage, StageBuilder, Told, components, delete,

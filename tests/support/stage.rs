@@ -1,4 +1,5 @@
-//! The stage: one function's real `.wasm` in the host's runtime, with virtual time and nothing of the world behind it.
+//! The stage: one function's real `.wasm` in the host's runtime, or the same function as native code, with virtual time and
+//! nothing of the world behind it.
 
 use std::{
     path::{Path, PathBuf},
@@ -13,12 +14,13 @@ use twin_host::{
     credentials::Credentials,
     function::{CallError, FunctionName, Functions, Request, Response},
     imports::Capabilities,
-    providers::{Clock, Stores, memory::Memory},
+    providers::{Clock, Stores, memory::Memory, within},
     runtime::{Runtime, RuntimeError, RuntimeSettings, Sandbox, Time},
     secrets::Secret,
 };
+use twin_native::{Native, NativeSettings};
 
-use crate::{Peers, Settings};
+use crate::{Peers, Running, Settings};
 
 /// The key that callers present.
 pub const KEY: &str = "the-key";
@@ -32,7 +34,7 @@ pub const EPOCH_SECONDS: u64 = 1_767_225_600;
 /// A function on the stage.
 pub struct Stage {
     /// It runs here.
-    pub runtime: Arc<Runtime>,
+    pub runtime: Arc<Running>,
     /// Its stores.
     pub stores: Memory,
     /// Its peers.
@@ -53,6 +55,7 @@ pub struct StageBuilder {
     runtime: RuntimeSettings,
     shared: Option<(Memory, Peers)>,
     operators: Vec<Secret>,
+    native: bool,
     watch: Box<dyn FnOnce(Stores) -> Stores>,
 }
 
@@ -193,8 +196,44 @@ impl StageBuilder {
         stage.expect("the component runs: `cargo xtask build` made it")
     }
 
+    /// Runs the functions as native code, whatever the other stages do.
+    pub fn native(mut self) -> Self {
+        self.native = true;
+        self
+    }
+
+    /// The functions, as native code over the same capabilities.
+    fn natively(&self, functions: &[FunctionName], capabilities: &Capabilities) -> Native {
+        let RuntimeSettings {
+            components: folder,
+            instances,
+            concurrent_calls,
+            deadline,
+            ..
+        } = self.runtime.clone();
+        assert_eq!(
+            folder,
+            components(),
+            "a case about components is not for native code"
+        );
+        let settings = NativeSettings {
+            instances,
+            concurrent_calls,
+            deadline,
+        };
+        let time = twin_native::Time::simulated(Duration::from_secs(EPOCH_SECONDS), 1);
+        let stores = within(capabilities.stores.clone(), deadline);
+        Native::new(functions, &settings, |_| twin_native::Capabilities {
+            settings: capabilities.settings.clone(),
+            verifier: capabilities.verifier.clone(),
+            peers: capabilities.peers.clone(),
+            stores: stores.clone(),
+            time: time.clone(),
+        })
+    }
+
     /// Raises the curtain, if the runtime takes the component.
-    pub async fn try_build(self) -> Result<Stage, RuntimeError> {
+    pub async fn try_build(mut self) -> Result<Stage, RuntimeError> {
         // What the components say is shown with a test that fails. Only the first stage of a process gets its way.
         let _ = tracing_subscriber::fmt().with_test_writer().try_init();
         let time = Time::virtual_from(Duration::from_secs(EPOCH_SECONDS));
@@ -202,27 +241,31 @@ impl StageBuilder {
             let time = time.clone();
             Arc::new(move || i64::try_from(time.now().as_micros()).unwrap())
         };
-        let (stores, peers) = self
-            .shared
-            .unwrap_or_else(|| (Memory::new(clock), Peers::new()));
+        let shared = self.shared.take();
+        let watch = std::mem::replace(&mut self.watch, Box::new(|stores| stores));
+        let (stores, peers) = shared.unwrap_or_else(|| (Memory::new(clock), Peers::new()));
         let keys = [Secret::new(KEY), Secret::new(OTHER_KEY)];
         let capabilities = Capabilities {
             function: self.function,
             settings: Arc::new(self.settings.clone()),
             verifier: Arc::new(Credentials::new(self.cloud, &keys).with_operators(&self.operators)),
             peers: Arc::new(peers.clone()),
-            stores: (self.watch)(stores.stores()),
+            stores: watch(stores.stores()),
             draining: watch::channel(false).1,
         };
-        let sandbox = Sandbox::new().expect("this machine can run components");
-        let functions = [vec![self.function], self.beside].concat();
-        let runtime = Runtime::start(&sandbox, &self.runtime, &functions, time, |function| {
-            Capabilities {
+        let functions = [vec![self.function], self.beside.clone()].concat();
+        let runtime = if self.native {
+            Running::Native(self.natively(&functions, &capabilities))
+        } else {
+            let sandbox = Sandbox::new().expect("this machine can run components");
+            let capabilities = |function| Capabilities {
                 function,
                 ..capabilities.clone()
-            }
-        })
-        .await?;
+            };
+            let runtime = &self.runtime;
+            let started = Runtime::start(&sandbox, runtime, &functions, time, capabilities);
+            Running::Components(started.await?)
+        };
         Ok(Stage {
             runtime: Arc::new(runtime),
             stores,
@@ -248,6 +291,7 @@ impl Stage {
             runtime,
             shared: None,
             operators: Vec::new(),
+            native: Running::natively(),
             watch: Box::new(|stores| stores),
         }
         .set("TWIN_NAME", "test-twin")

@@ -25,6 +25,26 @@ pub(crate) fn run(layout: &Layout, steps: &mut Steps, only: Option<&str>) -> any
                 .args(only),
         )
     })?;
+    if only.is_none() {
+        steps.run("the functions' tests, as native code", || {
+            let mut cargo = tests(layout);
+            cargo.env("TWIN_STAGE", "native").args(runner);
+            cargo.args([
+                "--locked",
+                "--release",
+                "-p",
+                "twin-tests",
+                "--test",
+                "simulation",
+            ]);
+            // After `--` both runners take the same.
+            cargo.arg("--");
+            for module in ABOUT_COMPONENTS {
+                cargo.args(["--skip", module]);
+            }
+            process::run(&mut cargo)
+        })?;
+    }
     // `cargo test` has run the documentation's examples, nextest cannot.
     if nextest && only.is_none() {
         steps.run("examples in the documentation", || {
@@ -37,6 +57,9 @@ pub(crate) fn run(layout: &Layout, steps: &mut Steps, only: Option<&str>) -> any
     }
     Ok(())
 }
+
+/// The modules of the simulation whose cases are about components: instances, traps, imports.
+const ABOUT_COMPONENTS: [&str; 4] = ["inspect::", "misbehaviour::", "readiness::", "runtime::"];
 
 fn lint(layout: &Layout, steps: &mut Steps) -> anyhow::Result<()> {
     steps.run("formatting", || {

@@ -4,7 +4,7 @@
 //! them to the component model. So none of the three depends on another, and only the runtime depends on wasmtime.
 //!
 //! Each module stands for one WIT interface of the same name, whose documentation is binding here. What only a host
-//! needs is in [`health`], [`secrets`], [`peer_auth`] and [`Outbox`].
+//! needs is in [`health`] and [`Outbox`].
 //!
 //! # Futures are `Send` on a host, and not in a sandbox
 //!

@@ -22,7 +22,7 @@ use crate::{
 };
 
 const COLLECTION: &str = "system-errors";
-/// How long the management backend may take: it is told, not waited for.
+/// How long the management backend may take. Its answer makes no difference to the error that is stored.
 const NOTIFY_TIMEOUT: Duration = Duration::from_secs(2);
 
 const METHODS: [&str; 2] = ["GET", "POST"];
@@ -57,7 +57,7 @@ async fn report<C: worlds::ErrorReporter>(
     let stored = call.capabilities().put(COLLECTION.to_owned(), vec![entry]);
     match stored.await.pop() {
         Some(Ok(Outcome::Stored(_))) => notify(call, &id, body).await,
-        // The topic delivers at least once; the backend was told the first time.
+        // The topic delivers at least once; the backend was notified the first time.
         Some(Ok(Outcome::Duplicate(_))) => {}
         Some(Ok(Outcome::Conflict)) => {
             let message = "this id belongs to another system error";
