@@ -2,7 +2,7 @@
 //! written against ([`Wit`]), and its two doors.
 //!
 //! A component is one line, [`export_function!`](crate::export_function) with the function's `handle`. Everything it imports
-//! but does not use is dropped when it is linked, so that its import list says what it really touches.
+//! but does not use is dropped when it is linked, so that its import list shows what it really uses.
 
 pub mod bindings;
 mod convert;
@@ -16,7 +16,7 @@ pub use wit::Wit;
 #[doc(hidden)]
 pub use wasip3;
 
-/// Opens both doors of a component: `twin:multicloud/function` for hosts that know it, `wasi:http/handler` for all others.
+/// Exports both doors of a component: `twin:multicloud/function` for hosts that support it, `wasi:http/handler` for all others.
 #[macro_export]
 macro_rules! export_function {
     ($handle:path) => {

@@ -143,7 +143,7 @@ pub trait DeadLetters: Send + Sync + 'static {
     async fn get(&self, letter_id: String) -> Result<Option<StoredLetter>, Failure>;
 
     /// Returns what [`Self::take`] would lease, in its order: at most `limit` letters after a place in the queue. Changes
-    /// nothing.
+    /// count.
     ///
     /// # Errors
     /// The store's failure.

@@ -58,7 +58,7 @@ impl fmt::Display for FunctionName {
 
 /// An unknown function.
 #[derive(Debug, thiserror::Error)]
-#[error("`{0}` is no function; known are connector, ingestion, writer, reader, error-reporter")]
+#[error("unknown function `{0}`, expected connector, ingestion, writer, reader or error-reporter")]
 pub struct UnknownFunction(pub String);
 
 impl FromStr for FunctionName {

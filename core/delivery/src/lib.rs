@@ -1,8 +1,8 @@
 //! Delivery policy, as plain logic: no I/O, no clock, no wasm.
 //!
-//! What a peer's answer means ([`Verdict`]), when to try again ([`RetryPolicy`]), when not to try at all ([`Breaker`]) and
+//! The meaning of a peer's answer ([`Verdict`]), when to try again ([`RetryPolicy`]), when not to try at all ([`Breaker`]) and
 //! how long it may all take ([`Deadline`]). The connector does what this crate decides; so does the reader, for a remote
-//! store. Specification section 4.
+//! store. See spec §4.
 //!
 //! What of this can be configured is in the table of settings ([`Setting`]), and nowhere else.
 

@@ -1,4 +1,4 @@
-//! What a peer's answer, or its silence, means (spec §3, "Response Contract").
+//! The meaning of a peer's answer, or of its absence (spec §3, "Response Contract").
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use twin_contract::{
 
 use crate::retry_after::wish;
 
-/// What an attempt tells the circuit breaker about the peer.
+/// What an attempt means for the circuit breaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
-    /// It is there and works.
+    /// The peer works.
     Success,
     /// 429, 5xx, unreachable or timed out.
     Failure,
@@ -24,37 +24,37 @@ pub enum Signal {
 /// What to do with the message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Somebody else has it now.
+    /// The peer has it now.
     Delivered {
-        /// Where it is.
+        /// Which custody it is in.
         custody: Custody,
         /// The id that the peer gave.
         id: String,
     },
     /// No such peer is bound: nothing was sent.
     Unbound,
-    /// 409 in the contract's words: its id belongs to another message. Its sender must know; a letter would fail for ever.
+    /// 409 in the contract's words: its id belongs to another message. The sender must be told; a letter would always fail.
     Conflict,
-    /// This side could not send, and the peer is not at fault. It may go well another time; a letter would not help, as long
+    /// This side could not send, and the peer is not at fault. Retryable; a letter would not help, as long
     /// as the caller can be told that the message is still its own.
     Exhausted {
-        /// In words, for the log.
+        /// Text for the log.
         cause: String,
     },
-    /// It may go well another time.
+    /// A failure that is retryable.
     Retryable {
         /// The peer's status, if it replied.
         status: Option<u16>,
-        /// In words, for the letter.
+        /// Text for the letter.
         cause: String,
-        /// How long the peer wishes to be left alone.
+        /// How long the peer asks to wait.
         retry_after: Option<Duration>,
     },
-    /// It will not go well without somebody's help.
+    /// A permanent failure: a retry cannot succeed without intervention.
     Permanent {
         /// The peer's status, if it replied.
         status: Option<u16>,
-        /// In words, for the letter.
+        /// Text for the letter.
         cause: String,
     },
 }
@@ -68,7 +68,7 @@ impl Verdict {
         }
     }
 
-    /// Whatever ends custody of a message counts in the contract's words only; anything else may come from a gateway.
+    /// A reply that ends custody of a message counts in the contract's words only; anything else may come from a gateway.
     fn of_reply(reply: &Reply, now: Timestamp) -> Self {
         let Reply {
             status,

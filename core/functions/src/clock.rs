@@ -12,7 +12,7 @@ impl<C: Clock> Call<'_, C> {
         self.capabilities().now()
     }
 
-    /// Now, by a clock that never jumps.
+    /// Now, by the monotonic clock.
     pub(crate) fn mono(&self) -> Mono {
         Mono::new(self.capabilities().monotonic())
     }

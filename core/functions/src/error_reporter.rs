@@ -65,7 +65,7 @@ async fn report<C: worlds::ErrorReporter>(
         }
         Some(Err(failure)) => return Err(store_failed(call, failure)),
         None => {
-            let failure = Failure::Other("the store gave no outcome".to_owned());
+            let failure = Failure::Other("the store returned no outcome".to_owned());
             return Err(store_failed(call, failure));
         }
     }

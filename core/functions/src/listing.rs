@@ -1,4 +1,4 @@
-//! Reading a collection page by page: the one way behind `GET /read` and `GET /errors`.
+//! Reading a collection page by page: shared by `GET /read` and `GET /errors`.
 
 use twin_capabilities::{
     Failure, Log, Records,
@@ -24,7 +24,7 @@ pub(crate) async fn list<C: Records + Log>(
     let mut page = Page::default();
     for entry in &found.entries {
         if page.push(&item(entry)).is_err() {
-            call.error("record is no JSON object", &[("id", &entry.id)]);
+            call.error("record is not a JSON object", &[("id", &entry.id)]);
         }
     }
     let last = found.entries.last().filter(|_| found.more);

@@ -54,10 +54,10 @@ async fn send<C: Peers>(
     mut request: Request,
     timeout: Duration,
 ) -> Result<Reply, SendFailure> {
-    // So that the receiver gives up before this side does.
+    // So that the receiver gives up before the sender does.
     let patience = ("x-twin-timeout-ms".to_owned(), millis(timeout).to_string());
     request.headers.push(patience);
-    // By which the peer's log lines are found.
+    // To find the log lines of the peer.
     if let Some(id) = call.request_id() {
         request.headers.push((REQUEST_ID.to_owned(), id.to_owned()));
     }

@@ -7,7 +7,7 @@ use std::{
 
 use twin_delivery::Mono;
 
-/// Between two events of one subject and code.
+/// The minimum time between two events of one subject and code.
 pub(crate) const INTERVAL: Duration = Duration::from_secs(10);
 
 /// What was seen of each key. There are few of them: a search from the front is short.
@@ -16,9 +16,9 @@ pub(crate) struct Windows(Mutex<Vec<(String, Window)>>);
 
 #[derive(Debug, Default)]
 struct Window {
-    /// When the last one was let through, if ever.
+    /// When the last one was published, if ever.
     last: Option<Mono>,
-    /// How many have come since.
+    /// How many have occurred since.
     count: u64,
 }
 

@@ -47,7 +47,7 @@ async fn write<C: worlds::Writer>(
         ))),
         Some(Err(failure)) => Err(failed(call, request, &id, failure).await),
         None => {
-            let failure = Failure::Other("the store gave no outcome".to_owned());
+            let failure = Failure::Other("the store returned no outcome".to_owned());
             Err(failed(call, request, &id, failure).await)
         }
     }

@@ -30,7 +30,7 @@ pub struct Capabilities {
     pub settings: Arc<dyn Settings>,
     /// Recognises callers.
     pub verifier: Arc<dyn Verifier>,
-    /// The way to the other functions.
+    /// Sends to the other functions.
     pub peers: Arc<dyn Peers>,
     /// Where data is stored. Nothing here limits how long a store may take.
     pub stores: Stores,

@@ -14,7 +14,7 @@ use crate::{Capabilities, capabilities::Granted, detached::DetachOnDrop, functio
 pub struct NativeSettings {
     /// Instances of each function, which take turns: each reads the settings and the circuits for itself.
     pub instances: usize,
-    /// Calls of one function at once, all instances together; more are told to come again.
+    /// Calls of one function at once, all instances together; more are refused as retryable.
     pub concurrent_calls: usize,
     /// How long a call may take. The function is told less and answers in time; this is for one that does not.
     pub deadline: Duration,
@@ -65,7 +65,7 @@ impl Native {
         self.draining.send_replace(true);
     }
 
-    /// Takes no more calls, and waits until those under way have ended, or for `limit`. Returns whether all ended.
+    /// Accepts no more calls, and waits until those in progress have ended, or for `limit`. Returns whether all ended.
     pub async fn stop(&self, limit: Duration) -> bool {
         self.begin_drain();
         let all = join_all(self.functions.values().map(Function::end));

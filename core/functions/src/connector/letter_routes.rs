@@ -164,7 +164,7 @@ fn leased() -> Refused {
     Refused(reply::error(
         409,
         "LETTER_LEASED",
-        "a replay or another discard holds this letter: look again in a moment",
+        "a replay or another discard holds this letter: try again soon",
     ))
 }
 

@@ -54,7 +54,7 @@ pub(super) async fn keep<C: worlds::Connector>(
                 component: message.component(),
                 code: "DEAD_LETTER_NOT_STORED",
                 message: &format!(
-                    "neither delivered to {peer} ({cause}) nor stored ({why}): the sender was told so"
+                    "neither delivered to {peer} ({cause}) nor stored ({why}): its sender got a 503"
                 ),
                 payload: Some(&message.envelope),
             };

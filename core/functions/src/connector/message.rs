@@ -8,7 +8,7 @@ use crate::Call;
 /// A message with everything that each attempt needs.
 #[derive(Debug)]
 pub(super) struct Message {
-    /// The layer it goes to.
+    /// The layer that it is for.
     pub(super) layer: Layer,
     /// Its identity.
     pub(super) id: MessageId,
@@ -19,7 +19,7 @@ pub(super) struct Message {
 }
 
 impl Message {
-    /// Who gets it.
+    /// The peer that gets it.
     pub(super) const fn peer(&self) -> Peer {
         peer_of(self.layer)
     }
@@ -45,7 +45,7 @@ impl Message {
     }
 }
 
-/// The name in system errors of the connector that sends to a layer: it stands in the layer before it.
+/// The name in system errors of the connector that sends to a layer: the connector is in the layer before it.
 pub(super) const fn component_before(layer: Layer) -> &'static str {
     match layer {
         Layer::L2 => "L1-Connector",
@@ -53,7 +53,7 @@ pub(super) const fn component_before(layer: Layer) -> &'static str {
     }
 }
 
-/// The peer that receives what is meant for a layer.
+/// The peer that receives messages for a layer.
 pub(super) const fn peer_of(layer: Layer) -> Peer {
     match layer {
         Layer::L2 => Peer::Ingestion,

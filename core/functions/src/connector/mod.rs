@@ -1,4 +1,4 @@
-//! The connector: sends envelopes to the next layer, and keeps what it could not deliver.
+//! The connector: sends envelopes to the next layer, and keeps undeliverable ones as dead letters.
 //!
 //! `POST /telemetry`, `GET /dead-letters`, `GET` and `DELETE /dead-letters/{id}`, `POST /dead-letters/replay`.
 

@@ -1,7 +1,7 @@
-//! `POST /dead-letters/replay`: sends letters again, with their own id and trace, and removes what arrived.
+//! `POST /dead-letters/replay`: sends letters again, with their own id and trace, and removes those that were delivered.
 //!
 //! It happens only on command, so it does not ask the circuit: the command says that the peer is back, and a success
-//! closes the circuit. If the peer is not back after all, what is under way fails and the rest stays where it is.
+//! closes the circuit. If the peer is not back after all, attempts in progress fail and the other letters stay where they are.
 //! Two replays at once share the work: each letter is leased to one of them.
 
 use std::{
@@ -30,19 +30,19 @@ use crate::{
     worlds,
 };
 
-/// Letters under way at once.
+/// Letters sent at once.
 const AT_ONCE: usize = 16;
 /// Letters leased at once.
 const BATCH: u32 = 64;
-/// What a lease lasts beyond the function's own deadline.
+/// How much longer a lease lasts than the function's own deadline.
 const LEASE_MARGIN: Duration = Duration::from_secs(5);
 
-/// What came of one letter.
+/// The outcome for one letter.
 enum Replayed {
     Arrived,
     Failed(String),
     Postponed,
-    /// The time was up before its turn came.
+    /// There was no time left for it.
     NotReached,
 }
 
@@ -63,7 +63,7 @@ struct Replay<'a, C> {
     down: Mutex<Vec<Layer>>,
 }
 
-/// Replays letters until none is left of the round, the limit is reached, or the time is up; or says which it would.
+/// Replays letters until none is left of the round, the limit is reached, or the time is up; a dry run only lists them.
 pub(super) async fn replay<C: worlds::Connector>(
     call: &Call<'_, C>,
     request: &Request,
@@ -144,7 +144,7 @@ impl<C: worlds::Connector> Replay<'_, C> {
                 Err(failure) if report.reached() == 0 => {
                     return Err(store_failed(self.call, failure));
                 }
-                // What was done until now is worth a report. What is left is not known.
+                // What was done until now is reported. What is left is unknown.
                 Err(_) => {
                     more = true;
                     break;
@@ -164,10 +164,10 @@ impl<C: worlds::Connector> Replay<'_, C> {
                 staying.extend(note(&mut report, held, replayed));
             }
         }
-        // The time may be up: not one by one, so that a store that commits many at once can do so.
+        // The time may be up, so not one by one: a store that commits many at once can do so.
         stream::iter(staying)
             .for_each_concurrent(BATCH as usize, |held| async move {
-                // If this fails, the lease ends by itself.
+                // If this fails, the lease simply expires.
                 let _ =
                     DeadLetters::release(letters, held.letter_id, held.receipt, held.turn).await;
             })
@@ -206,7 +206,7 @@ impl<C: worlds::Connector> Replay<'_, C> {
             Verdict::Delivered { .. } => self.settle(held).await,
             Verdict::Unbound => Replayed::Failed("no such peer is bound".to_owned()),
             Verdict::Conflict => Replayed::Failed("HTTP 409".to_owned()),
-            // Nothing was sent, and the next letter would fare no better.
+            // Nothing was sent, and the next letter could not be sent either.
             Verdict::Exhausted { .. } => {
                 self.down().push(layer);
                 Replayed::Postponed
@@ -224,7 +224,7 @@ impl<C: worlds::Connector> Replay<'_, C> {
         let (letter_id, receipt) = (held.letter_id.clone(), held.receipt.clone());
         match DeadLetters::settle(letters, letter_id, receipt).await {
             Ok(true) => Replayed::Arrived,
-            // It arrived, but another replay has the letter now, and will find it received.
+            // It was delivered, but another replay has the letter now, and will get the reply for a repetition.
             Ok(false) => Replayed::Postponed,
             Err(failure) => Replayed::Failed(format!("arrived, but not removed: {failure}")),
         }

@@ -40,18 +40,15 @@ pub(super) async fn accept<C: worlds::Connector>(
         ),
         Fate::Unbound => reply::try_again(
             "PEER_UNBOUND",
-            &format!(
-                "this connector knows no {}: its configuration lacks one",
-                message.peer()
-            ),
+            &format!("no {} is configured for this connector", message.peer()),
         ),
         Fate::Exhausted => reply::try_again(
             "RESOURCES_EXHAUSTED",
-            "this side lacks what it takes to send: the message is still yours",
+            "this side lacks a resource for sending: the message was not accepted, send it again",
         ),
         Fate::NotStored => reply::try_again(
             "DELIVERY_FAILED",
-            "the message was neither delivered nor stored: it is still yours",
+            "the message was neither delivered nor stored: send it again",
         ),
     })
 }
