@@ -115,6 +115,7 @@ impl Forwarder {
                     wait = BACKOFF.0;
                     tokio::select! {
                         () = self.published.notified() => {}
+                        () = self.outbox.published() => {}
                         () = sleep(LOOK_AGAIN) => {}
                     }
                 }

@@ -53,4 +53,10 @@ pub trait Outbox: Send + Sync + 'static {
     /// # Errors
     /// The store's failure.
     async fn release(&self, event_id: String) -> Result<(), Failure>;
+
+    /// Resolves when another process may have published something since this was asked last. Never, in a store that cannot tell:
+    /// whoever forwards looks again from time to time.
+    async fn published(&self) {
+        std::future::pending().await
+    }
 }

@@ -1,0 +1,300 @@
+//! A connection to the server, and what a piece of work sees of it.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    future::poll_fn,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{task::AbortHandle, time::timeout};
+use tokio_postgres::{
+    AsyncMessage, Client, Config, Connection, Row, Socket, Statement, tls::TlsStream, types::ToSql,
+};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use crate::{PostgresError, PostgresSettings, clock::Hands, error::Trouble, listen::Bell, tls};
+
+/// How long one host may take from the first packet to a session that is set up.
+const HOST_TIMEOUT: Duration = Duration::from_millis(2_500);
+
+/// Settings of each session. A commit is on the disk, and with the synchronous standby if there is one, before it is
+/// acknowledged; `remote_apply` waits for even more and is left. The timeouts end on the server what nobody waits for any more:
+/// the first is a little shorter than the time that a piece of work has. A warning must arrive: see [`drive`].
+const SET_UP: &str = "
+    SELECT set_config('search_path', 'pg_catalog', false),
+        set_config('synchronous_commit', CASE current_setting('synchronous_commit')
+            WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, false),
+        set_config('default_transaction_isolation', 'read committed', false),
+        set_config('statement_timeout', '4500', false),
+        set_config('idle_in_transaction_session_timeout', '10000', false),
+        set_config('client_min_messages', 'warning', false)";
+
+const SERVER: &str = "SELECT current_setting('fsync'), current_setting('server_encoding')";
+
+/// The function of the server that waits for a synchronous standby, as its messages name it.
+const STANDBY_WAIT: &str = "SyncRepWaitForLSN";
+
+/// What every connection of one store has in common.
+pub(crate) struct Place {
+    configs: Vec<Config>,
+    /// The host that accepted the last connection is tried first.
+    last: AtomicUsize,
+    tls: MakeRustlsConnect,
+    ephemeral: bool,
+    home: Arc<Home>,
+}
+
+/// Whose data it is, and by which clock.
+#[derive(Debug)]
+pub(crate) struct Home {
+    pub(crate) twin: String,
+    pub(crate) hands: Hands,
+    pub(crate) settings: PostgresSettings,
+}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Place").finish_non_exhaustive()
+    }
+}
+
+impl Place {
+    pub(crate) fn new(home: Arc<Home>) -> Result<Self, PostgresError> {
+        let settings = &home.settings;
+        let ca_files = settings.url.ca_file.iter().chain(&settings.extra_ca_file);
+        let ca_files: Vec<_> = ca_files.map(AsRef::as_ref).collect();
+        Ok(Self {
+            configs: settings.url.each_host(),
+            last: AtomicUsize::new(0),
+            tls: tls::connector(settings.url.protection, &ca_files)?,
+            ephemeral: settings.ephemeral,
+            home,
+        })
+    }
+
+    pub(crate) fn home(&self) -> &Arc<Home> {
+        &self.home
+    }
+
+    /// Connects to the first host that can write.
+    pub(crate) async fn connect(&self, bell: Option<Bell>) -> Result<Session, PostgresError> {
+        let count = self.configs.len();
+        let first = self.last.load(Ordering::Relaxed);
+        let mut failed = None;
+        for offset in 0..count {
+            let index = (first + offset) % count;
+            let Some(config) = self.configs.get(index) else {
+                continue;
+            };
+            let connected = timeout(HOST_TIMEOUT, self.connect_to(config, bell.clone())).await;
+            match connected.unwrap_or(Err(PostgresError::NoAnswer)) {
+                Ok(session) => {
+                    self.last.store(index, Ordering::Relaxed);
+                    return Ok(session);
+                }
+                Err(error) => {
+                    tracing::debug!(%error, hosts = ?config.get_hosts(), "no connection to this host");
+                    failed.get_or_insert(error);
+                }
+            }
+        }
+        Err(failed.unwrap_or(PostgresError::NoAnswer))
+    }
+
+    async fn connect_to(
+        &self,
+        config: &Config,
+        bell: Option<Bell>,
+    ) -> Result<Session, PostgresError> {
+        let connected = config.connect(self.tls.clone()).await;
+        let (client, connection) = connected.map_err(PostgresError::Unreachable)?;
+        let doubt = Arc::new(AtomicBool::new(false));
+        let driver = tokio::spawn(drive(connection, Arc::clone(&doubt), bell)).abort_handle();
+        let session = Session {
+            client,
+            statements: Mutex::default(),
+            doubt,
+            in_transaction: AtomicBool::new(false),
+            driver: Driver(driver),
+            home: Arc::clone(&self.home),
+        };
+        session
+            .client
+            .batch_execute(SET_UP)
+            .await
+            .map_err(PostgresError::Refused)?;
+        let server = session.client.query_one(SERVER, &[]).await;
+        let server = server.map_err(PostgresError::Refused)?;
+        let text = |column| {
+            server
+                .try_get::<_, String>(column)
+                .map_err(PostgresError::Refused)
+        };
+        if text(0)? == "off" && !self.ephemeral {
+            return Err(PostgresError::FsyncOff);
+        }
+        match text(1)? {
+            encoding if encoding == "UTF8" => Ok(session),
+            encoding => Err(PostgresError::EncodingUnusable(encoding)),
+        }
+    }
+}
+
+/// Moves bytes between a session and the server, until one of them ends.
+///
+/// When the wait for a synchronous standby is cancelled, the server says so in a warning, and acknowledges the commit all the
+/// same. The warning arrives before the acknowledgement, so that the flag is up before the work sees that.
+async fn drive<S>(mut connection: Connection<Socket, S>, doubt: Arc<AtomicBool>, bell: Option<Bell>)
+where
+    S: TlsStream + Unpin,
+{
+    loop {
+        match poll_fn(|context| connection.poll_message(context)).await {
+            Some(Ok(AsyncMessage::Notice(notice))) => {
+                if notice.routine() == Some(STANDBY_WAIT) {
+                    doubt.store(true, Ordering::SeqCst);
+                }
+                tracing::debug!(message = notice.message(), "a notice of the database");
+            }
+            Some(Ok(AsyncMessage::Notification(notification))) => {
+                if let Some(bell) = &bell {
+                    bell.ring(notification.payload());
+                }
+            }
+            Some(Ok(_)) => {}
+            Some(Err(error)) => {
+                tracing::debug!(%error, "the connection to the database was lost");
+                return;
+            }
+            None => return,
+        }
+    }
+}
+
+/// Ends with its session, whatever the server does.
+struct Driver(AbortHandle);
+
+/// A connection that is set up.
+pub(crate) struct Session {
+    client: Client,
+    /// By the address of their text: each is prepared once a connection.
+    statements: Mutex<HashMap<&'static str, Statement>>,
+    doubt: Arc<AtomicBool>,
+    in_transaction: AtomicBool,
+    driver: Driver,
+    pub(crate) home: Arc<Home>,
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Session").finish_non_exhaustive()
+    }
+}
+
+/// Parameters of a statement.
+pub(crate) type Parameters<'a> = &'a [&'a (dyn ToSql + Sync)];
+
+impl Session {
+    /// The twin's name, part of every key.
+    pub(crate) fn twin(&self) -> &str {
+        &self.home.twin
+    }
+
+    /// What the clock of a test shows; `None` for the server's own.
+    pub(crate) fn now(&self) -> Option<i64> {
+        self.home.hands.shown()
+    }
+
+    /// Whether the connection is of no use any more.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.client.is_closed() || self.in_transaction.load(Ordering::SeqCst)
+    }
+
+    /// Whether the server committed something without waiting for its standby since this was asked last.
+    pub(crate) fn take_doubt(&self) -> bool {
+        self.doubt.swap(false, Ordering::SeqCst)
+    }
+
+    /// Ends the connection at once. Dropped, it would wait for the server.
+    pub(crate) fn cut(self) {
+        self.driver.0.abort();
+    }
+
+    /// The rows of a statement.
+    pub(crate) async fn rows(
+        &self,
+        sql: &'static str,
+        parameters: Parameters<'_>,
+    ) -> Result<Vec<Row>, Trouble> {
+        let statement = self.prepared(sql).await?;
+        Ok(self.client.query(&statement, parameters).await?)
+    }
+
+    /// The row of a statement, if there is one.
+    pub(crate) async fn find(
+        &self,
+        sql: &'static str,
+        parameters: Parameters<'_>,
+    ) -> Result<Option<Row>, Trouble> {
+        let statement = self.prepared(sql).await?;
+        Ok(self.client.query_opt(&statement, parameters).await?)
+    }
+
+    /// The one row of a statement.
+    pub(crate) async fn row(
+        &self,
+        sql: &'static str,
+        parameters: Parameters<'_>,
+    ) -> Result<Row, Trouble> {
+        let statement = self.prepared(sql).await?;
+        Ok(self.client.query_one(&statement, parameters).await?)
+    }
+
+    /// How many rows a statement changed.
+    pub(crate) async fn execute(
+        &self,
+        sql: &'static str,
+        parameters: Parameters<'_>,
+    ) -> Result<u64, Trouble> {
+        let statement = self.prepared(sql).await?;
+        Ok(self.client.execute(&statement, parameters).await?)
+    }
+
+    /// Runs statements without parameters.
+    pub(crate) async fn batch(&self, sql: &str) -> Result<(), Trouble> {
+        Ok(self.client.batch_execute(sql).await?)
+    }
+
+    /// Begins a transaction. A session whose transaction is not committed is spent: the server rolls back.
+    pub(crate) async fn begin(&self) -> Result<(), Trouble> {
+        self.in_transaction.store(true, Ordering::SeqCst);
+        self.batch("BEGIN").await
+    }
+
+    /// Commits the transaction.
+    pub(crate) async fn commit(&self) -> Result<(), Trouble> {
+        self.batch("COMMIT").await?;
+        self.in_transaction.store(false, Ordering::SeqCst);
+        Ok(())
+    }
+
+    async fn prepared(&self, sql: &'static str) -> Result<Statement, Trouble> {
+        if let Some(statement) = self.statements().get(sql) {
+            return Ok(statement.clone());
+        }
+        let statement = self.client.prepare(sql).await?;
+        self.statements().insert(sql, statement.clone());
+        Ok(statement)
+    }
+
+    fn statements(&self) -> std::sync::MutexGuard<'_, HashMap<&'static str, Statement>> {
+        self.statements
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}

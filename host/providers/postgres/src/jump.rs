@@ -1,0 +1,90 @@
+//! Whether the clock runs as it should: one that jumps ahead would make everything look old.
+
+use std::time::Duration;
+
+use twin_capabilities::Instant;
+
+use crate::clock::{age, micros};
+
+/// How far the clock may run ahead of the time that has passed.
+const TOLERANCE: Duration = Duration::from_secs(3600);
+
+/// A clock that has stayed ahead for so long is taken to be right: it was wrong before, or the machine slept.
+const ACCEPTED_AFTER: Duration = Duration::from_secs(86_400);
+
+/// What two clocks show at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Reading {
+    /// The store's clock, which may be set.
+    pub(crate) clock: Instant,
+    /// How long the process has been running, by a clock that nobody sets.
+    pub(crate) running: Duration,
+}
+
+/// What the difference of two readings says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Judgement {
+    /// The clock ran as it should, or was set back.
+    Steady,
+    /// The clock is so far ahead.
+    Ahead(Duration),
+}
+
+/// Judges the clock by the last reading that was found steady.
+pub(crate) fn judge(trusted: Reading, now: Reading) -> Judgement {
+    let passed = now.running.saturating_sub(trusted.running);
+    let expected = trusted.clock.saturating_add(micros(passed));
+    let ahead = age(now.clock, Some(expected));
+    if ahead <= TOLERANCE || passed >= ACCEPTED_AFTER {
+        Judgement::Steady
+    } else {
+        Judgement::Ahead(ahead)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAUSE: Duration = Duration::from_secs(600);
+    const HOUR: Duration = Duration::from_secs(3600);
+    const YEAR: Duration = Duration::from_secs(31_536_000);
+    const START: Reading = Reading {
+        clock: 1_767_225_600_000_000,
+        running: Duration::from_secs(5),
+    };
+
+    /// The clock has moved by `clock` while `passed` went by.
+    fn after(passed: Duration, clock: Duration) -> Judgement {
+        let now = Reading {
+            clock: START.clock + micros(clock),
+            running: START.running + passed,
+        };
+        judge(START, now)
+    }
+
+    #[test]
+    fn a_clock_that_runs_as_it_should_is_steady() {
+        for clock in [Duration::ZERO, PAUSE / 2, PAUSE, PAUSE + HOUR] {
+            assert_eq!(after(PAUSE, clock), Judgement::Steady, "{clock:?}");
+        }
+        let set_back = Reading {
+            clock: 0,
+            running: START.running + PAUSE,
+        };
+        assert_eq!(judge(START, set_back), Judgement::Steady);
+    }
+
+    #[test]
+    fn a_clock_that_jumped_is_ahead_until_it_was_so_for_a_day() {
+        let second = Duration::from_secs(1);
+        assert_eq!(
+            after(PAUSE, PAUSE + HOUR + second),
+            Judgement::Ahead(HOUR + second)
+        );
+        for passed in [PAUSE, 2 * PAUSE, 23 * HOUR] {
+            assert_eq!(after(passed, passed + YEAR), Judgement::Ahead(YEAR));
+        }
+        assert_eq!(after(24 * HOUR, 24 * HOUR + YEAR), Judgement::Steady);
+    }
+}
