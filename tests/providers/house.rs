@@ -9,12 +9,15 @@ use std::{
 };
 
 use tempfile::TempDir;
+use tokio::{runtime::Handle, task::block_in_place};
 use twin_contract::Cloud;
 use twin_host::providers::{
     Clock, Stores,
     local::{Local, LocalSettings},
     memory::Memory,
 };
+
+use twin_postgres_server::{Server, shared};
 
 /// When every house is built: 2026-01-01T00:00:00Z, in microseconds.
 const BUILT: i64 = 1_767_225_600_000_000;
@@ -31,15 +34,29 @@ pub(crate) struct House {
 enum Place {
     Folder(TempDir),
     Memory(Mutex<HashMap<String, Memory>>),
+    Database(Arc<Server>, String),
 }
 
 impl House {
-    pub(crate) fn local() -> Self {
-        Self::at(Place::Folder(tempfile::tempdir().unwrap()))
+    pub(crate) fn local() -> Option<Self> {
+        Some(Self::at(Place::Folder(tempfile::tempdir().unwrap())))
     }
 
-    pub(crate) fn memory() -> Self {
-        Self::at(Place::Memory(Mutex::default()))
+    pub(crate) fn memory() -> Option<Self> {
+        Some(Self::at(Place::Memory(Mutex::default())))
+    }
+
+    /// A database of its own; none where PostgreSQL is not installed.
+    pub(crate) fn postgres() -> Option<Self> {
+        let server = match shared() {
+            Ok(server) => server,
+            Err(reason) => {
+                println!("skipped: provider postgres: {reason}");
+                return None;
+            }
+        };
+        let database = now(server.new_store());
+        Some(Self::at(Place::Database(server, database)))
     }
 
     fn at(place: Place) -> Self {
@@ -71,6 +88,12 @@ impl House {
                 .entry(twin.to_owned())
                 .or_insert_with(|| Memory::new(self.clock()))
                 .stores(),
+            Place::Database(server, database) => {
+                let mut settings = server.settings(database);
+                settings.cloud = Some(Cloud::Aws);
+                let opened = twin_postgres::open_at(settings, twin, self.clock());
+                now(opened).unwrap().stores()
+            }
         }
     }
 
@@ -88,4 +111,9 @@ impl House {
         let time = Arc::clone(&self.time);
         Arc::new(move || time.load(Ordering::SeqCst))
     }
+}
+
+/// Waits for something where the caller cannot.
+fn now<T>(future: impl Future<Output = T>) -> T {
+    block_in_place(|| Handle::current().block_on(future))
 }

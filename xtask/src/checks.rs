@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::{components, deny, guard, layout::Layout, process, steps::Steps, wasmtime};
+use crate::{components, deny, guard, layout::Layout, postgres, process, steps::Steps, wasmtime};
 
 /// Lints unless only some tests are wanted, then tests.
 pub(crate) fn run(layout: &Layout, steps: &mut Steps, only: Option<&str>) -> anyhow::Result<()> {
@@ -10,6 +10,7 @@ pub(crate) fn run(layout: &Layout, steps: &mut Steps, only: Option<&str>) -> any
         lint(layout, steps)?;
     }
     steps.check("wasmtime for the tests", || wasmtime::install(layout))?;
+    steps.check("PostgreSQL for the tests", postgres::install)?;
     let nextest = process::read(layout.cargo().args(["nextest", "--version"])).is_ok();
     let runner: &[&str] = if nextest {
         &["nextest", "run"]

@@ -9,6 +9,7 @@ mod demo;
 mod deny;
 mod guard;
 mod layout;
+mod postgres;
 mod process;
 #[cfg(test)]
 mod rules;

@@ -1,0 +1,42 @@
+//! Gets Debian's PostgreSQL for the tests, which start servers of their own from it.
+
+use std::{env, fs, process::Command};
+
+use crate::{process, steps::Check};
+
+const PACKAGE: &str = "postgresql";
+
+/// Installs it where continuous integration runs as root. A developer's machine is left alone: there the tests on it are skipped
+/// by name until it is installed.
+pub(crate) fn install() -> anyhow::Result<Check> {
+    if is_there() {
+        return Ok(Check::Done);
+    }
+    let missing = format!("PostgreSQL is not installed (Debian: apt-get install {PACKAGE})");
+    if env::var_os("CI").is_none() {
+        return Ok(Check::Skipped(missing));
+    }
+    let mut apt = Command::new("apt-get");
+    apt.env("DEBIAN_FRONTEND", "noninteractive").args([
+        "install",
+        "--yes",
+        "--no-install-recommends",
+        PACKAGE,
+    ]);
+    match process::read(&mut apt) {
+        Ok(_) if is_there() => Ok(Check::Done),
+        Ok(_) => Ok(Check::Skipped(missing)),
+        Err(error) => Ok(Check::Skipped(format!("{missing}: {error:#}"))),
+    }
+}
+
+/// Where the tests look for it.
+fn is_there() -> bool {
+    let debian = fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten();
+    let mut folders = debian.map(|version| version.path().join("bin"));
+    folders.any(|folder| folder.join("initdb").exists())
+        || process::read(Command::new("pg_config").arg("--bindir")).is_ok()
+}
