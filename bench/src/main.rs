@@ -11,7 +11,11 @@ mod report;
 mod serve;
 mod stock;
 
+use std::time::Duration;
+
 use clap::{Parser, Subcommand};
+
+use crate::measure::store::Durable;
 
 /// The allocator of `twin`, for everything that is measured here.
 #[global_allocator]
@@ -40,6 +44,12 @@ enum Task {
         #[arg(default_value_t = 10_000)]
         deliveries: u64,
     },
+    /// Measure durable records straight into each provider.
+    Stores {
+        /// How often.
+        #[arg(default_value_t = 5)]
+        rounds: usize,
+    },
     /// Be a server under test.
     Serve(serve::Serve),
 }
@@ -49,8 +59,16 @@ fn main() -> anyhow::Result<()> {
         Task::Run { quick } => run(quick),
         Task::One(one) => measure::one::run(&one),
         Task::Waiting { deliveries } => measure::memory::waiting(&[deliveries]).map(drop),
+        Task::Stores { rounds } => {
+            stores(rounds, Duration::from_secs(2)).map(|durable| println!("{durable}"))
+        }
         Task::Serve(serve) => serve::run(&serve),
     }
+}
+
+fn stores(rounds: usize, time: Duration) -> anyhow::Result<Durable> {
+    let folder = tempfile::tempdir_in(places::Places::find()?.target())?;
+    Durable::measure(folder.path(), rounds, time, plan::MAIN.0)
 }
 
 fn run(quick: bool) -> anyhow::Result<()> {
@@ -66,6 +84,7 @@ fn run(quick: bool) -> anyhow::Result<()> {
         Err(missing) => missing,
     };
     results.fsync_us = measure::raw::fsync_us(tempfile::tempdir_in(places.target())?.path())?;
+    results.durable = Some(stores(plan.main.0, plan.main.1)?);
     results.starts = Some(measure::start::starts(&plan)?);
     results.calls = Some(measure::calls::calls(&plan)?);
     results.waiting = measure::memory::waiting(plan.waiting)?;

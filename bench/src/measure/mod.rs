@@ -6,6 +6,7 @@ pub(crate) mod memory;
 pub(crate) mod one;
 pub(crate) mod raw;
 pub(crate) mod start;
+pub(crate) mod store;
 
 /// The middle value, the least and the greatest.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

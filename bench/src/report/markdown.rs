@@ -19,6 +19,7 @@ pub(super) fn page(results: &Results) -> String {
     out.push_str(&self::targets(results));
     closed(&mut out, results);
     split(&mut out, results);
+    stores(&mut out, results);
     arrivals(&mut out, results);
     starts(&mut out, results);
     calls(&mut out, results);
@@ -94,6 +95,17 @@ fn split(out: &mut String, results: &Results) {
             );
         }
     }
+}
+
+fn stores(out: &mut String, results: &Results) {
+    let Some(durable) = &results.durable else {
+        return;
+    };
+    let _ = writeln!(
+        out,
+        "\n### Durable records, without HTTP and functions\n\n\
+         0.3 KiB, 64 producers that each wait for their record to be durable. PostgreSQL runs on the same machine.\n\n{durable}"
+    );
 }
 
 fn arrivals(out: &mut String, results: &Results) {

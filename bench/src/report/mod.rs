@@ -14,6 +14,7 @@ use crate::measure::{
     matrix::{Arrivals, Cell},
     memory::Waiting,
     start::Starts,
+    store::Durable,
 };
 
 const BEGIN: &str = "<!-- bench: begin -->";
@@ -27,6 +28,7 @@ pub(crate) struct Results {
     took_s: f64,
     pub(crate) fsync_us: Spread,
     pub(crate) starts: Option<Starts>,
+    pub(crate) durable: Option<Durable>,
     pub(crate) calls: Option<Calls>,
     pub(crate) cells: Vec<Cell>,
     pub(crate) arrivals: Vec<Arrivals>,
@@ -44,6 +46,7 @@ impl Results {
             took_s: 0.0,
             fsync_us: Spread::default(),
             starts: None,
+            durable: None,
             calls: None,
             cells: Vec::new(),
             arrivals: Vec::new(),
