@@ -1,4 +1,4 @@
-//! The project's own tooling: `cargo xtask build|demo|test|bench|guard`.
+//! The project's own tooling: `cargo xtask build|demo|test|generate|bench|guard`.
 
 mod bench;
 mod checks;
@@ -7,6 +7,7 @@ mod compose;
 mod debian;
 mod demo;
 mod deny;
+mod generate;
 mod guard;
 mod layout;
 mod postgres;
@@ -68,6 +69,9 @@ enum Task {
         #[arg(long)]
         quick: bool,
     },
+    /// Write what is generated from the tables in the code: docs/api.md, docs/openapi.json, docs/configuration.md and the
+    /// variables in the manifests for Spin.
+    Generate,
     /// Count the instructions of the hot path and compare them with the committed baseline.
     Guard {
         /// Write a new baseline.
@@ -118,6 +122,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             steps.check("wasmtime to compare with", || wasmtime::install(&layout))?;
             bench::run(&layout, quick)
         }
+        Task::Generate => generate::run(&layout),
         Task::Guard { write } => steps.check("instructions of the hot path", || {
             guard::run(&layout, write)
         }),

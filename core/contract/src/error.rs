@@ -1,6 +1,6 @@
 //! What can be wrong with input: every variant is a 4xx that names the cause.
 
-use crate::{MAX_BODY, MAX_DEPTH};
+use crate::{ErrorCode, MAX_BODY, MAX_DEPTH};
 
 /// Invalid input.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -73,31 +73,29 @@ pub enum ContractError {
 impl ContractError {
     /// The HTTP status: 413 for a body that is too large, 415 for an unsupported coding, else 400.
     pub const fn status(&self) -> u16 {
-        match self {
-            Self::BodyTooLarge => 413,
-            Self::CodingUnsupported(_) => 415,
-            _ => 400,
-        }
+        self.code().status()
     }
 
     /// The `error_code` of the reply.
-    pub const fn code(&self) -> &'static str {
+    pub const fn code(&self) -> ErrorCode {
         match self {
-            Self::BodyTooLarge => "BODY_TOO_LARGE",
-            Self::CodingUnsupported(_) => "CODING_UNSUPPORTED",
-            Self::BodyNotUtf8 => "BODY_NOT_UTF8",
-            Self::BodyNotJson { .. } => "BODY_NOT_JSON",
-            Self::BodyNotAnObject => "BODY_NOT_AN_OBJECT",
-            Self::BodyTooDeep => "BODY_TOO_DEEP",
-            Self::FieldMissing(_) => "FIELD_MISSING",
-            Self::FieldInvalid { .. } => "FIELD_INVALID",
-            Self::FieldRepeated(_) => "FIELD_REPEATED",
-            Self::FieldUnknown(_) => "FIELD_UNKNOWN",
-            Self::IdInvalid => "ID_INVALID",
-            Self::HeaderRepeated(_) => "HEADER_REPEATED",
-            Self::ParameterInvalid { .. } | Self::ParameterUnreadable(_) => "PARAMETER_INVALID",
-            Self::ParameterMissing(_) => "PARAMETER_MISSING",
-            Self::ParameterUnknown(_) => "PARAMETER_UNKNOWN",
+            Self::BodyTooLarge => ErrorCode::BodyTooLarge,
+            Self::CodingUnsupported(_) => ErrorCode::CodingUnsupported,
+            Self::BodyNotUtf8 => ErrorCode::BodyNotUtf8,
+            Self::BodyNotJson { .. } => ErrorCode::BodyNotJson,
+            Self::BodyNotAnObject => ErrorCode::BodyNotAnObject,
+            Self::BodyTooDeep => ErrorCode::BodyTooDeep,
+            Self::FieldMissing(_) => ErrorCode::FieldMissing,
+            Self::FieldInvalid { .. } => ErrorCode::FieldInvalid,
+            Self::FieldRepeated(_) => ErrorCode::FieldRepeated,
+            Self::FieldUnknown(_) => ErrorCode::FieldUnknown,
+            Self::IdInvalid => ErrorCode::IdInvalid,
+            Self::HeaderRepeated(_) => ErrorCode::HeaderRepeated,
+            Self::ParameterInvalid { .. } | Self::ParameterUnreadable(_) => {
+                ErrorCode::ParameterInvalid
+            }
+            Self::ParameterMissing(_) => ErrorCode::ParameterMissing,
+            Self::ParameterUnknown(_) => ErrorCode::ParameterUnknown,
         }
     }
 }

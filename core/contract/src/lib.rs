@@ -22,6 +22,7 @@ mod parameters;
 mod peer;
 mod query;
 mod query_key;
+pub mod registry;
 mod replay_command;
 pub mod reply;
 mod request_id;
@@ -48,6 +49,7 @@ pub use peer::{
 };
 pub use query::{Order, Position, Query};
 pub use query_key::QueryKey;
+pub use registry::{ErrorCode, EventCode};
 pub use replay_command::{
     LetterSummary, ReplayCommand, ReplayFailure, ReplayMode, ReplayPreview, ReplayReport,
 };

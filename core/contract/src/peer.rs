@@ -3,7 +3,7 @@
 
 use std::{fmt, str::FromStr};
 
-use crate::{Cloud, HeaderForm};
+use crate::{Cloud, FunctionName, HeaderForm};
 
 /// A name that a component can send to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -53,6 +53,18 @@ impl Peer {
             Self::Connector => "connector",
             Self::ErrorReporter => "error-reporter",
             Self::Management => "management",
+        }
+    }
+
+    /// The function that stands in for a peer without a URL, where it runs in the same process. A reader asks no other
+    /// reader unless it is configured to, and the management application is not a function.
+    pub const fn function(self) -> Option<FunctionName> {
+        match self {
+            Self::Ingestion => Some(FunctionName::Ingestion),
+            Self::Writer => Some(FunctionName::Writer),
+            Self::Connector => Some(FunctionName::Connector),
+            Self::ErrorReporter => Some(FunctionName::ErrorReporter),
+            Self::Reader | Self::Management => None,
         }
     }
 

@@ -140,7 +140,7 @@ pub fn is_refused_for_good(status: u16, body: &[u8]) -> bool {
 impl ContractError {
     /// The body of the reply to input that does not keep the contract.
     pub fn body(&self) -> Vec<u8> {
-        error_body(self.code(), &self.to_string())
+        error_body(self.code().as_str(), &self.to_string())
     }
 }
 

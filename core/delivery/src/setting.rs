@@ -4,7 +4,11 @@
 
 use std::{ops::RangeInclusive, time::Duration};
 
-use twin_contract::{Cloud, is_twin_name};
+use twin_contract::{
+    Cloud,
+    FunctionName::{self, Connector, Ingestion, Reader},
+    is_twin_name,
+};
 
 use crate::DeliverySettings;
 
@@ -21,6 +25,8 @@ pub struct Setting {
     pub unit: &'static str,
     /// What it is for, in one line.
     pub help: &'static str,
+    /// The functions that act by it.
+    pub read_by: &'static [FunctionName],
     kind: Kind,
 }
 
@@ -49,6 +55,7 @@ pub const TWIN_NAME: Setting = Setting {
     values: "1 to 64 characters of A-Z a-z 0-9 . _ -",
     unit: "",
     help: "name of the twin; part of the key of everything that is stored",
+    read_by: &FunctionName::ALL,
     kind: Kind::Twin,
 };
 
@@ -59,13 +66,14 @@ pub const TWIN_CLOUD: Setting = Setting {
     values: "aws, azure or gcp",
     unit: "",
     help: "the cloud that this is, or stands for",
+    read_by: &FunctionName::ALL,
     kind: Kind::Cloud,
 };
 
 macro_rules! setting {
     (
         $name:literal = $default:literal, $kind:ident($written:ty) $what:literal from $min:literal to $max:literal,
-        unit $unit:literal, $($field:ident).+, $help:literal
+        unit $unit:literal, $($field:ident).+, $help:literal, $readers:expr
     ) => {
         Setting {
             name: $name,
@@ -73,6 +81,7 @@ macro_rules! setting {
             values: concat!($what, " from ", $min, " to ", $max),
             unit: $unit,
             help: $help,
+            read_by: $readers,
             kind: Kind::$kind(Number {
                 default: $default as $written,
                 range: $min as $written..=$max as $written,
@@ -82,24 +91,27 @@ macro_rules! setting {
     };
 }
 
+/// The functions that send again what failed.
+const RETRYING: &[FunctionName] = &[Connector, Reader];
+
 /// The settings of delivery (spec §4).
 pub static DELIVERY: [Setting; 8] = [
     setting!("RETRY_INITIAL_MS" = 1_000, Millis(u64) "an integer" from 1 to 60_000, unit "ms", retry.initial,
-        "wait before the first retry"),
+        "wait before the first retry", RETRYING),
     setting!("RETRY_MULTIPLIER" = 2, Factor(f64) "a number" from 1 to 10, unit "", retry.multiplier,
-        "factor by which each wait is longer than the one before"),
+        "factor by which each wait is longer than the one before", RETRYING),
     setting!("RETRY_MAX" = 3, Count(u32) "an integer" from 0 to 10, unit "", retry.max_retries,
-        "retries after the first attempt, at most"),
+        "retries after the first attempt, at most", RETRYING),
     setting!("RETRY_JITTER_PERCENT" = 10, Count(u32) "an integer" from 0 to 100, unit "%", retry.jitter_percent,
-        "random addition to each wait, at most; 0 switches it off"),
+        "random addition to each wait, at most; 0 switches it off", RETRYING),
     setting!("CIRCUIT_FAILING_SECONDS" = 60, Seconds(f64) "a number" from 0.1 to 3_600, unit "s", circuit_failing,
-        "how long a peer must fail before its circuit opens"),
+        "how long a peer must fail before its circuit opens", &[Connector]),
     setting!("CIRCUIT_OPEN_SECONDS" = 300, Seconds(f64) "a number" from 0.1 to 86_400, unit "s", circuit_open,
-        "how long an open circuit lets nothing through"),
+        "how long an open circuit lets nothing through", &[Connector]),
     setting!("ATTEMPT_TIMEOUT_MS" = 10_000, Millis(u64) "an integer" from 10 to 900_000, unit "ms", attempt_timeout,
-        "how long one attempt waits for a peer"),
+        "how long one attempt waits for a peer", RETRYING),
     setting!("FUNCTION_DEADLINE_MS" = 25_000, Millis(u64) "an integer" from 100 to 900_000, unit "ms", function_deadline,
-        "how long one call of a function may take"),
+        "how long one call of a function may take", &[Connector, Ingestion, Reader]),
 ];
 
 /// Whether a function may ask for this setting: it is in the table.
@@ -124,6 +136,11 @@ impl Setting {
             Kind::Millis(slot) => slot.set(settings, number.parse().ok(), from_millis),
             Kind::Seconds(slot) => slot.set(settings, number.parse().ok(), from_seconds),
         }
+    }
+
+    /// Whether a function acts by it.
+    pub fn is_read_by(&self, function: FunctionName) -> bool {
+        self.read_by.contains(&function)
     }
 
     /// Whether a value is one of [`Self::values`].

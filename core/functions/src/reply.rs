@@ -3,7 +3,7 @@
 use serde::Serialize;
 use twin_capabilities::Failure;
 use twin_contract::{
-    ContractError,
+    ContractError, ErrorCode,
     reply::{Custody, JSON, error_body},
 };
 
@@ -37,6 +37,13 @@ pub(crate) fn error(status: u16, code: &str, message: &str) -> Response {
 /// 503 with `retry-after`: nothing was stored, and the request may be repeated in a moment.
 pub(crate) fn try_again(code: &str, message: &str) -> Response {
     with_header(error(503, code, message), "retry-after", "1")
+}
+
+/// 409: the id belongs to a message with another payload.
+pub fn id_reused() -> Response {
+    let code = ErrorCode::IdReused;
+    let message = "this id belongs to a message with another payload";
+    error(code.status(), code.as_str(), message)
 }
 
 /// 4xx: input that does not keep the contract.

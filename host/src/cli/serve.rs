@@ -33,13 +33,18 @@ pub(super) fn environment() -> String {
         // Writing to a string cannot fail.
         let _ = write!(text, "\n  {}\n", group.title);
         for variable in &group.variables {
-            let default = match variable.default {
-                Unset::Refused => " (required)".to_owned(),
-                Unset::Value(value) => format!(" (default: {value})"),
-                Unset::Otherwise(words) => format!(" (default: {words})"),
-                Unset::Nothing => String::new(),
+            let unit = match variable.unit {
+                "" => String::new(),
+                unit => format!(" {unit}"),
             };
-            let _ = writeln!(text, "    {:<28} {}{default}", variable.name, variable.help);
+            let default = match variable.default {
+                Unset::Refused => "required".to_owned(),
+                Unset::Value(value) => format!("default: {value}{unit}"),
+                Unset::Otherwise(words) => format!("default: {words}"),
+                Unset::Nothing => "default: none".to_owned(),
+            };
+            let (name, help, values) = (variable.name, variable.help, variable.values());
+            let _ = writeln!(text, "    {name:<28} {help} ({values}{unit}; {default})");
         }
     }
     text

@@ -20,6 +20,12 @@ pub(super) type Expected = String;
 
 type Parsed<T> = Result<T, Expected>;
 
+/// What a kind of variable accepts, in the words that it refuses all else with.
+pub(super) fn accepted<T>(parse: fn(&str) -> Parsed<T>) -> Expected {
+    // No kind accepts a NUL, which no environment can hold.
+    parse("\0").err().unwrap_or_default()
+}
+
 pub(super) fn number<T>(text: &str, range: RangeInclusive<T>) -> Parsed<T>
 where
     T: FromStr + PartialOrd + Display,
@@ -47,7 +53,8 @@ pub(super) fn switch(text: &str) -> Parsed<bool> {
 }
 
 pub(super) fn path(text: &str) -> Parsed<PathBuf> {
-    Ok(text.into())
+    let fits = !text.contains('\0');
+    fits.then(|| text.into()).ok_or_else(|| "a path".into())
 }
 
 pub(super) fn address(text: &str) -> Parsed<IpAddr> {
@@ -83,12 +90,12 @@ pub(super) fn functions(text: &str) -> Parsed<Vec<FunctionName>> {
     for name in text.split(',') {
         match name.trim().parse() {
             Ok(function) if !functions.contains(&function) => functions.push(function),
-            Ok(function) => {
+            _ => {
+                let known = FunctionName::ALL.map(FunctionName::as_str).join(", ");
                 return Err(format!(
-                    "a list without repetitions ({function} appears twice)"
+                    "a comma-separated list, without repetitions, of {known}"
                 ));
             }
-            Err(unknown) => return Err(format!("a comma-separated list of functions ({unknown})")),
         }
     }
     Ok(functions)

@@ -15,18 +15,6 @@ use crate::{
     secrets::{PrivateUrl, Secret},
 };
 
-/// The function of this host that stands in for a peer without a URL. A reader asks nobody unless it is told to, and the
-/// management application is no function.
-const fn stand_in(peer: Peer) -> Option<FunctionName> {
-    match peer {
-        Peer::Ingestion => Some(FunctionName::Ingestion),
-        Peer::Writer => Some(FunctionName::Writer),
-        Peer::Connector => Some(FunctionName::Connector),
-        Peer::ErrorReporter => Some(FunctionName::ErrorReporter),
-        Peer::Reader | Peer::Management => None,
-    }
-}
-
 /// What the environment says of peers.
 #[derive(Clone, Debug, Default)]
 pub struct PeerSettings {
@@ -78,7 +66,8 @@ impl Config {
     /// the caller itself. None if the peer is not bound.
     pub fn binding(&self, caller: impl Into<Caller>, peer: Peer) -> Option<Binding<'_>> {
         let caller = caller.into();
-        let here = stand_in(peer)
+        let here = peer
+            .function()
             .filter(|function| {
                 Caller::Function(*function) != caller && self.functions.contains(function)
             })

@@ -8,11 +8,11 @@ use twin_delivery::{DELIVERY, TWIN_CLOUD, TWIN_NAME};
 use super::{
     Peer,
     parse::{
-        address, cloud, days, functions, log_filter, log_format, millis, name, number, path, proxy,
-        route_prefix, secret, secrets, switch, url,
+        accepted, address, cloud, days, functions, log_filter, log_format, millis, name, number,
+        path, proxy, route_prefix, secret, secrets, switch, url,
     },
     variable::{
-        Group,
+        Group, Reads,
         Unset::{Nothing, Otherwise, Refused, Value},
         Variable,
     },
@@ -48,37 +48,45 @@ static GROUPS: LazyLock<Vec<Group>> = LazyLock::new(|| {
     ]
 });
 
-/// `set!(a.b = parse(…))` parses the text and puts the value into that field.
-macro_rules! set {
+/// `reads!(a.b = parse(…))` parses the text and puts the value into that field of the configuration;
+/// `reads!(parse(…), |config, value| …)` does with the value what the closure says.
+macro_rules! reads {
     ($($field:ident).+ = $parse:ident($($argument:expr),*)) => {
-        |config, text| {
-            config.$($field).+ = $parse(text $(, $argument)*)?.into();
-            Ok(())
+        reads!($parse($($argument),*), |config, value| config.$($field).+ = value.into())
+    };
+    ($parse:ident($($argument:expr),*), |$config:ident, $value:ident| $set:expr) => {
+        Reads::Field {
+            set: |$config, text| {
+                let $value = $parse(text $(, $argument)*)?;
+                $set;
+                Ok(())
+            },
+            values: || accepted(|text| $parse(text $(, $argument)*)),
         }
     };
 }
 
 const IDENTITY: &[Variable] = &[
-    Variable::of(&TWIN_NAME, set!(twin = name())),
-    Variable::of(&TWIN_CLOUD, set!(cloud = cloud())),
+    Variable::of(&TWIN_NAME, reads!(twin = name())),
+    Variable::of(&TWIN_CLOUD, reads!(cloud = cloud())),
     Variable::new(
         "TWIN_FUNCTIONS",
         Refused,
-        set!(functions = functions()),
-        "what runs here, comma-separated: connector, ingestion, writer, reader, error-reporter",
+        reads!(functions = functions()),
+        "the functions that run here",
     ),
     Variable::new(
         "INTER_CLOUD_TOKEN",
         Refused,
-        set!(keys = secrets()),
-        "keys accepted from callers, comma-separated; the first is sent where REMOTE_AUTH_TOKEN is not set",
+        reads!(keys = secrets()),
+        "keys accepted from callers; the first is sent where REMOTE_AUTH_TOKEN is not set",
     )
     .secret(),
     Variable::new(
         "TWIN_OPERATOR_TOKEN",
-        Otherwise("INTER_CLOUD_TOKEN opens these, too"),
-        set!(operator_keys = secrets()),
-        "keys that alone open /dead-letters, GET /errors and /metrics, and nothing else; comma-separated",
+        Otherwise("the keys of INTER_CLOUD_TOKEN, which then open these routes too"),
+        reads!(operator_keys = secrets()),
+        "keys of operators: where set, they alone open /dead-letters, GET /errors and /metrics, and they open nothing else",
     )
     .secret(),
 ];
@@ -87,51 +95,55 @@ const HTTP: &[Variable] = &[
     Variable::new(
         "PORT",
         Value("8080"),
-        set!(listen.port = number(0..=u16::MAX)),
+        reads!(listen.port = number(0..=u16::MAX)),
         "TCP port; 0 takes a free one",
     ),
     Variable::new(
         "TWIN_BIND",
         Value("0.0.0.0"),
-        set!(listen.address = address()),
-        "IP address to listen on; 127.0.0.1 for this machine only",
+        reads!(listen.address = address()),
+        "address to listen on; 127.0.0.1 for this machine only",
     ),
     Variable::new(
         "ROUTE_PREFIX",
         Nothing,
-        set!(listen.route_prefix = route_prefix()),
-        "stripped from the front of paths, as /api",
+        reads!(listen.route_prefix = route_prefix()),
+        "prefix that is removed from paths",
     ),
     Variable::new(
         "BODY_TIMEOUT_MS",
         Value("10000"),
-        set!(listen.body_timeout = millis(10..=600_000)),
+        reads!(listen.body_timeout = millis(10..=600_000)),
         "how long a request's body may take to arrive",
-    ),
+    )
+    .unit("ms"),
     Variable::new(
         "WRITE_TIMEOUT_MS",
         Value("10000"),
-        set!(listen.write_timeout = millis(10..=600_000)),
+        reads!(listen.write_timeout = millis(10..=600_000)),
         "how long a reply may wait for its client to read",
-    ),
+    )
+    .unit("ms"),
     Variable::new(
         "MAX_CONNECTIONS",
-        Otherwise("the descriptor limit - 256, at most 16384"),
-        set!(listen.max_connections = number(1..=1_000_000_usize)),
-        "connections open at once; above nine tenths the longest idle are closed",
+        Otherwise("the limit of file descriptors less 256, at most 16384"),
+        reads!(listen.max_connections = number(1..=1_000_000_usize)),
+        "connections open at once; above nine tenths of it, those idle for longest are closed",
     ),
     Variable::new(
         "BODY_MEMORY_BYTES",
-        Otherwise("a twelfth of the control group's memory, at most 268435456"),
-        set!(listen.body_memory = number(4_194_304..=u32::MAX)),
-        "memory for bodies that are being answered, and as much for replies not read yet; beyond it 503",
-    ),
+        Otherwise("a twelfth of the memory of the control group, at most 268435456"),
+        reads!(listen.body_memory = number(4_194_304..=u32::MAX)),
+        "memory for bodies of requests under way, and as much again for replies not yet read; beyond it callers get 503",
+    )
+    .unit("bytes"),
     Variable::new(
         "DRAIN_TIMEOUT_MS",
         Value("10000"),
-        set!(listen.drain_timeout = millis(0..=600_000)),
-        "how long calls may take to finish when the host is told to stop",
-    ),
+        reads!(listen.drain_timeout = millis(0..=600_000)),
+        "how long calls may take to finish when the host is stopped",
+    )
+    .unit("ms"),
 ];
 
 const FILES: &[Variable] = &[
@@ -139,48 +151,50 @@ const FILES: &[Variable] = &[
     Variable::new(
         "TWIN_DATA_DIR",
         Value("./twin-data"),
-        |config, text| {
-            config.storage.data_dir = text.into();
-            config.code.cache_dir = config.storage.data_dir.join("code-cache");
-            Ok(())
-        },
-        "folder of the local store, on a real local disk",
+        reads!(path(), |config, folder| {
+            config.code.cache_dir = folder.join("code-cache");
+            config.storage.data_dir = folder;
+        }),
+        "folder of the local store; it must be on a local disk",
     ),
     Variable::new(
         "TWIN_DATA_MAX_BYTES",
         Otherwise("no limit"),
-        set!(storage.max_bytes = number(33_554_432..=u64::MAX)),
-        "bytes of data in the local store, its log of up to 16 MiB included; beyond them writes get 503 STORE_FULL",
-    ),
+        reads!(storage.max_bytes = number(33_554_432..=u64::MAX)),
+        "size of the local store, including its log of up to 16 MiB; beyond it writes get 503 STORE_FULL",
+    )
+    .unit("bytes"),
     Variable::new(
         "RECORD_DAYS",
-        Otherwise("for ever"),
-        set!(storage.record_age = days(1..=36_500)),
-        "how many days the local store keeps records; their ids are known for as long",
-    ),
+        Otherwise("no limit"),
+        reads!(storage.record_age = days(1..=36_500)),
+        "how long the local store keeps records; a repeated message is recognised for as long",
+    )
+    .unit("days"),
     Variable::new(
         "LETTER_DAYS",
-        Otherwise("for ever"),
-        set!(storage.letter_age = days(1..=36_500)),
-        "how many days the local store keeps dead letters; each that is removed is a system error LETTER_EXPIRED",
-    ),
+        Otherwise("no limit"),
+        reads!(storage.letter_age = days(1..=36_500)),
+        "how long the local store keeps dead letters; each removal is reported as the system error LETTER_EXPIRED",
+    )
+    .unit("days"),
     Variable::new(
         "TWIN_CACHE_DIR",
-        Otherwise("code-cache in TWIN_DATA_DIR"),
-        set!(code.cache_dir = path()),
-        "folder of compiled components, private to the host",
+        Otherwise("`code-cache` in TWIN_DATA_DIR"),
+        reads!(code.cache_dir = path()),
+        "folder for compiled components, private to the host",
     ),
     Variable::new(
         "TWIN_COMPONENTS_DIR",
-        Otherwise("components beside the executable or its folder"),
-        set!(code.components_dir = path()),
-        "folder of the .wasm files",
+        Otherwise("`components` beside the executable or beside its folder"),
+        reads!(code.components_dir = path()),
+        "folder that holds the .wasm files",
     ),
     Variable::new(
         "TWIN_EPHEMERAL",
         Value("false"),
-        set!(storage.ephemeral = switch()),
-        "accepts a local store whose disk does not last",
+        reads!(storage.ephemeral = switch()),
+        "permits a local store on a disk that does not last",
     ),
 ];
 
@@ -188,22 +202,22 @@ const PEERS: &[Variable] = &[
     Variable::new(
         "REMOTE_AUTH_TOKEN",
         Otherwise("the first of INTER_CLOUD_TOKEN"),
-        set!(peers.token = secret()),
+        reads!(peers.token = secret()),
         "key sent to peers; never accepted from callers",
     )
     .secret(),
     Variable::new(
         "TWIN_HTTP_PROXY",
         Nothing,
-        set!(peers.proxy = proxy()),
-        "URL of a proxy to peers; HTTP_PROXY and the like are ignored",
+        reads!(peers.proxy = proxy()),
+        "URL of a proxy for requests to peers; HTTP_PROXY and the like are ignored",
     )
     .secret(),
     Variable::new(
         "TWIN_EXTRA_CA_FILE",
         Nothing,
-        set!(peers.extra_ca_file = path()),
-        "PEM file of certificate authorities trusted beside the system's",
+        reads!(peers.extra_ca_file = path()),
+        "PEM file of certificate authorities trusted in addition to the system's",
     ),
 ];
 
@@ -214,31 +228,28 @@ macro_rules! next_hop {
             Variable::new(
                 $url,
                 Nothing,
-                |config, text| {
-                    config.peers.remote(Peer::$peer).url = Some(url(text)?);
-                    Ok(())
-                },
+                reads!(url(), |config, value| {
+                    config.peers.remote(Peer::$peer).url = Some(value);
+                }),
                 concat!("URL of ", $what, ", used verbatim"),
             )
             .secret(),
             Variable::new(
                 $token,
                 Otherwise("REMOTE_AUTH_TOKEN"),
-                |config, text| {
-                    config.peers.remote(Peer::$peer).token = Some(secret(text)?);
-                    Ok(())
-                },
+                reads!(secret(), |config, value| {
+                    config.peers.remote(Peer::$peer).token = Some(value);
+                }),
                 concat!("key sent to ", $url),
             )
             .secret(),
             Variable::new(
                 $cloud,
-                Otherwise("told by the URL's host name"),
-                |config, text| {
-                    config.peers.remote(Peer::$peer).cloud = Some(cloud(text)?);
-                    Ok(())
-                },
-                concat!("aws, azure or gcp, whose header carries the key to ", $url),
+                Otherwise("derived from the host name in the URL"),
+                reads!(cloud(), |config, value| {
+                    config.peers.remote(Peer::$peer).cloud = Some(value);
+                }),
+                concat!("the cloud of ", $url, ", whose header carries the key"),
             ),
         ]
     };
@@ -264,14 +275,14 @@ const NEXT_HOPS: &[[Variable; 3]] = &[
         "REMOTE_READER_URL",
         "REMOTE_READER_TOKEN",
         "REMOTE_READER_CLOUD",
-        "another cloud's reader, asked in place of the own store"
+        "another cloud's reader, asked instead of this host's own store"
     ),
     next_hop!(
         Connector,
         "REMOTE_CONNECTOR_URL",
         "REMOTE_CONNECTOR_TOKEN",
         "REMOTE_CONNECTOR_CLOUD",
-        "another host's connector, which ingestion hands on to"
+        "another host's connector, to which ingestion hands on"
     ),
     next_hop!(
         ErrorReporter,
@@ -285,7 +296,7 @@ const NEXT_HOPS: &[[Variable; 3]] = &[
         "MANAGEMENT_URL",
         "REMOTE_MANAGEMENT_TOKEN",
         "REMOTE_MANAGEMENT_CLOUD",
-        "the management application, notified of system errors"
+        "the management application, which is notified of system errors"
     ),
 ];
 
@@ -293,26 +304,26 @@ const LIMITS: &[Variable] = &[
     Variable::new(
         "MAX_CONCURRENT_CALLS",
         Value("10240"),
-        set!(concurrent_calls = number(1..=1_000_000_usize)),
-        "calls of one function at once; more get 503",
+        reads!(concurrent_calls = number(1..=1_000_000_usize)),
+        "calls of one function at once; further ones get 503",
     ),
     Variable::new(
         "DEBUG_MODE",
         Value("false"),
-        set!(log.debug = switch()),
-        "logs debug lines, too",
+        reads!(log.debug = switch()),
+        "writes debug lines as well; ignored where RUST_LOG is set",
     ),
     Variable::new(
         "LOG_FORMAT",
         Value("json"),
-        set!(log.format = log_format()),
-        "json or text; logs go to stderr",
+        reads!(log.format = log_format()),
+        "format of log lines, which go to stderr",
     ),
     Variable::new(
         "RUST_LOG",
         Otherwise("info, or debug with DEBUG_MODE"),
-        set!(log.filter = log_filter()),
-        "which log lines are written, as `twin_host=debug,info`",
+        reads!(log.filter = log_filter()),
+        "which log lines are written",
     ),
 ];
 
@@ -322,11 +333,14 @@ macro_rules! platform {
         Variable::new(
             $name,
             Nothing,
-            |config, _| {
-                config.storage.platform = Some($name);
-                Ok(())
+            Reads::Field {
+                set: |config, _| {
+                    config.storage.platform = Some($name);
+                    Ok(())
+                },
+                values: || "whatever the platform sets".to_owned(),
             },
-            "tells that the disk does not last: local storage then wants TWIN_EPHEMERAL=1",
+            "set by the platform; its disk does not last, so local storage needs TWIN_EPHEMERAL=1",
         )
     };
 }

@@ -13,22 +13,26 @@ pub struct Variable {
     pub default: Unset,
     /// What it is for, in one line.
     pub help: &'static str,
+    /// The unit of its number; empty where there is none.
+    pub unit: &'static str,
     /// Whether its value must not be shown.
     pub secret: bool,
-    set: Set,
+    reads: Reads,
 }
 
-/// Where the value of a variable goes.
+/// How the value of a variable is read, and where it goes.
 #[derive(Clone, Copy, Debug)]
-enum Set {
+pub(super) enum Reads {
     /// Into a field of the configuration.
-    Field(SetField),
+    Field {
+        /// Parses the text and puts the value into its field.
+        set: fn(&mut Config, &str) -> Result<(), Expected>,
+        /// Which values it takes.
+        values: fn() -> Expected,
+    },
     /// Into the settings of delivery.
     Delivery(&'static Setting),
 }
-
-/// Parses the text and puts the value into its field.
-pub(super) type SetField = fn(&mut Config, &str) -> Result<(), Expected>;
 
 /// What holds where a variable is not set. An empty value counts as not set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,33 +60,31 @@ impl Variable {
     pub(super) const fn new(
         name: &'static str,
         default: Unset,
-        set: SetField,
+        reads: Reads,
         help: &'static str,
     ) -> Self {
         Self {
             name,
             default,
             help,
+            unit: "",
             secret: false,
-            set: Set::Field(set),
+            reads,
         }
     }
 
     /// A variable that functions read as well.
-    pub(super) const fn of(setting: &Setting, set: SetField) -> Self {
+    pub(super) const fn of(setting: &Setting, reads: Reads) -> Self {
         let default = match setting.default {
             Some(value) => Unset::Value(value),
             None => Unset::Refused,
         };
-        Self::new(setting.name, default, set, setting.help)
+        Self::new(setting.name, default, reads, setting.help).unit(setting.unit)
     }
 
     /// A variable that is a setting of delivery.
     pub(super) const fn delivery(setting: &'static Setting) -> Self {
-        Self {
-            set: Set::Delivery(setting),
-            ..Self::of(setting, |_, _| Ok(()))
-        }
+        Self::of(setting, Reads::Delivery(setting))
     }
 
     pub(super) const fn secret(mut self) -> Self {
@@ -90,12 +92,25 @@ impl Variable {
         self
     }
 
+    pub(super) const fn unit(mut self, unit: &'static str) -> Self {
+        self.unit = unit;
+        self
+    }
+
     /// Takes a value.
     pub(super) fn set(&self, config: &mut Config, text: &str) -> Result<(), Expected> {
-        match self.set {
-            Set::Field(set) => set(config, text),
-            Set::Delivery(setting) if setting.set(&mut config.delivery, text) => Ok(()),
-            Set::Delivery(setting) => Err(setting.values.to_owned()),
+        match self.reads {
+            Reads::Field { set, .. } => set(config, text),
+            Reads::Delivery(setting) if setting.set(&mut config.delivery, text) => Ok(()),
+            Reads::Delivery(setting) => Err(setting.values.to_owned()),
+        }
+    }
+
+    /// Which values it takes. It completes "X must be …".
+    pub fn values(&self) -> String {
+        match self.reads {
+            Reads::Field { values, .. } => values(),
+            Reads::Delivery(setting) => setting.values.to_owned(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The host's own answers: the one place that gives them status, code and words. All others are the components'.
 
 use twin_contract::{
-    Access,
+    Access, ErrorCode,
     reply::{JSON, error_body},
 };
 
@@ -62,7 +62,8 @@ impl Refusal {
 
     /// The answer: the error body of the reply contract (spec §3). Whatever is 503 passes soon.
     pub(crate) fn response(&self) -> Response {
-        let (status, code) = self.status_and_code();
+        let code = self.code();
+        let status = code.status();
         let mut headers = vec![("content-type".to_owned(), JSON.to_owned())];
         match status {
             503 => headers.push(("retry-after".to_owned(), "1".to_owned())),
@@ -72,25 +73,25 @@ impl Refusal {
         Response {
             status,
             headers,
-            body: error_body(code, &self.to_string()),
+            body: error_body(code.as_str(), &self.to_string()),
         }
     }
 
-    const fn status_and_code(&self) -> (u16, &'static str) {
+    const fn code(&self) -> ErrorCode {
         match self {
-            Self::NotFound | Self::Call(CallError::NotMounted(_)) => (404, "NOT_FOUND"),
-            Self::MethodNotAllowed => (405, "METHOD_NOT_ALLOWED"),
-            Self::CredentialMissing => (401, "UNAUTHORIZED"),
-            Self::CredentialWrong | Self::CredentialForOther(_) => (403, "FORBIDDEN"),
-            Self::BodyTimeout => (408, "BODY_TIMEOUT"),
-            Self::BodyUnreadable => (400, "BODY_UNREADABLE"),
-            Self::BodyNotGzip => (400, "BODY_NOT_GZIP"),
-            Self::HostNotGiven => (400, "HOST_INVALID"),
-            Self::Overloaded | Self::Call(CallError::Overloaded(_)) => (503, "OVERLOADED"),
-            Self::NotReady(_) => (503, "NOT_READY"),
-            Self::ResponseInvalid => (500, "RESPONSE_INVALID"),
-            Self::Call(CallError::InstanceLost(_)) => (503, "INSTANCE_LOST"),
-            Self::Call(CallError::DeadlineExceeded { .. }) => (504, "DEADLINE_EXCEEDED"),
+            Self::NotFound | Self::Call(CallError::NotMounted(_)) => ErrorCode::NotFound,
+            Self::MethodNotAllowed => ErrorCode::MethodNotAllowed,
+            Self::CredentialMissing => ErrorCode::Unauthorized,
+            Self::CredentialWrong | Self::CredentialForOther(_) => ErrorCode::Forbidden,
+            Self::BodyTimeout => ErrorCode::BodyTimeout,
+            Self::BodyUnreadable => ErrorCode::BodyUnreadable,
+            Self::BodyNotGzip => ErrorCode::BodyNotGzip,
+            Self::HostNotGiven => ErrorCode::HostInvalid,
+            Self::Overloaded | Self::Call(CallError::Overloaded(_)) => ErrorCode::Overloaded,
+            Self::NotReady(_) => ErrorCode::NotReady,
+            Self::ResponseInvalid => ErrorCode::ResponseInvalid,
+            Self::Call(CallError::InstanceLost(_)) => ErrorCode::InstanceLost,
+            Self::Call(CallError::DeadlineExceeded { .. }) => ErrorCode::DeadlineExceeded,
         }
     }
 }

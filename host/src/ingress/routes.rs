@@ -1,5 +1,7 @@
 //! Which path leads where.
 
+use twin_contract::registry::{HEALTH, METRICS, READINESS};
+
 use crate::function::FunctionName;
 
 /// Where a path leads.
@@ -33,9 +35,9 @@ impl Routes {
     pub(super) fn find<'a>(&self, path: &'a str) -> Option<Route<'a>> {
         let path = self.strip(path);
         match path {
-            "/healthz" => return Some(Route::Health),
-            "/readyz" => return Some(Route::Ready),
-            "/metrics" => return Some(Route::Metrics),
+            HEALTH => return Some(Route::Health),
+            READINESS => return Some(Route::Ready),
+            METRICS => return Some(Route::Metrics),
             _ => {}
         }
         if let ("/", [only]) = (path, self.mounted.as_slice()) {

@@ -1,7 +1,7 @@
 //! Rows that are not as they were stored: each is reported once, as a system error, and served never.
 
 use rusqlite::named_params;
-use twin_contract::Timestamp;
+use twin_contract::{EventCode, Timestamp};
 
 use super::{
     Store, dead_letters, error_topic, records, seal::Checked, session::Session, writer::Need,
@@ -179,18 +179,19 @@ fn report(session: &Session<'_>, kind: Kind, item: i64) -> rusqlite::Result<()> 
         return Ok(());
     };
     let (name, subject) = (&left.name, &left.subject);
-    let (component, error_code, message) = match kind {
+    let (component, code, message) = match kind {
         Kind::Record => (
             "L3-Reader",
-            "RECORD_DAMAGED",
+            EventCode::RecordDamaged,
             format!("the record {name:?} of the device {subject:?} is not as it was stored"),
         ),
         Kind::Letter => (
             connector_before(&left.peer),
-            "LETTER_DAMAGED",
+            EventCode::LetterDamaged,
             format!("the dead letter {name:?} of the message {subject:?} is not as it was stored"),
         ),
     };
+    let error_code = code.as_str();
     tracing::error!(error_code, item, message, "found a damaged row");
     let error = SystemError {
         twin_id: twin.to_owned(),

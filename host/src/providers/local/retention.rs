@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use rusqlite::{Row, named_params};
 use serde_json::json;
 use tokio::time::{Instant as Monotonic, sleep};
-use twin_contract::Timestamp;
+use twin_contract::{EventCode, Timestamp};
 
 use super::{
     Local, Store,
@@ -263,7 +263,7 @@ fn expired(
         cloud_provider: cloud.map_or("", |cloud| cloud.as_str()).to_owned(),
         severity: Severity::Critical,
         component: connector_before(peer).to_owned(),
-        error_code: "LETTER_EXPIRED".to_owned(),
+        error_code: EventCode::LetterExpired.as_str().to_owned(),
         message: format!(
             "{count} dead letters for {peer} were older than {days} days and were removed: raw_data names them"
         ),

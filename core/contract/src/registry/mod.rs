@@ -1,0 +1,11 @@
+//! The registry: every name that more than one place must know, once. Functions with their routes, peers and collections;
+//! the codes of error replies and of system errors.
+
+pub mod collection;
+mod error_code;
+mod event_code;
+mod operation;
+
+pub use error_code::ErrorCode;
+pub use event_code::EventCode;
+pub use operation::{HEALTH, METRICS, Operation, READINESS};

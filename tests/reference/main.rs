@@ -1,0 +1,86 @@
+//! What is generated is what is committed, and what the API's description says is what functions answer.
+//!
+//! With `TWIN_GENERATE` set, as `cargo xtask generate` sets it, the files are written instead of compared.
+
+mod cases;
+mod schema;
+
+use std::{env, fs, path::PathBuf};
+
+use twin_host::config::{Unset, groups};
+use twin_reference::{
+    api,
+    configuration::{self, Group, Variable},
+    openapi, spin,
+};
+
+/// A file of the repository.
+fn file(path: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("..")
+        .join(path)
+}
+
+/// Compares a file with what it should hold, or writes it.
+fn hold(path: &str, expected: &str) {
+    let file = file(path);
+    if env::var_os("TWIN_GENERATE").is_some() {
+        return fs::write(file, expected).expect("the file can be written");
+    }
+    let committed = fs::read_to_string(file).unwrap_or_default();
+    assert!(
+        committed == expected,
+        "{path} is not what the tables say: run `cargo xtask generate` and commit it"
+    );
+}
+
+#[test]
+fn the_page_of_the_api_is_what_the_registry_says() {
+    hold("docs/api.md", &api::markdown());
+}
+
+#[test]
+fn the_openapi_document_is_what_the_registry_says() {
+    hold("docs/openapi.json", &openapi::text());
+}
+
+#[test]
+fn the_variables_in_the_manifests_for_spin_are_those_of_the_tables() {
+    for path in [
+        "spin.toml",
+        "deploy/spin/l1.toml",
+        "deploy/spin/l2.toml",
+        "deploy/spin/l3.toml",
+    ] {
+        let manifest = fs::read_to_string(file(path)).expect("the manifest is there");
+        hold(path, &spin::manifest(&manifest));
+    }
+}
+
+#[test]
+fn the_page_of_the_configuration_is_what_the_host_goes_by() {
+    let groups: Vec<_> = groups()
+        .iter()
+        .map(|group| Group {
+            title: group.title.to_owned(),
+            variables: group.variables.iter().map(shown).collect(),
+        })
+        .collect();
+    hold("docs/configuration.md", &configuration::markdown(&groups));
+}
+
+fn shown(variable: &twin_host::config::Variable) -> Variable {
+    Variable {
+        name: variable.name.to_owned(),
+        default: match variable.default {
+            Unset::Refused => "required".to_owned(),
+            Unset::Value(value) => format!("`{value}`"),
+            Unset::Otherwise(words) => words.to_owned(),
+            Unset::Nothing => "none".to_owned(),
+        },
+        values: variable.values(),
+        unit: variable.unit.to_owned(),
+        secret: variable.secret,
+        help: variable.help.to_owned(),
+    }
+}
