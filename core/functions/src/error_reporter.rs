@@ -10,10 +10,7 @@ use twin_capabilities::{
     peers::Peer,
     records::{Entry, Outcome},
 };
-use twin_contract::{
-    Access, MessageId, Query, SystemError,
-    reply::{Custody, ID_REUSED},
-};
+use twin_contract::{Access, MessageId, Query, SystemError, registry::collection, reply::Custody};
 
 use crate::{
     Call, Context, Request, Response, gate, listing, peer,
@@ -21,7 +18,6 @@ use crate::{
     reply, settings, worlds,
 };
 
-const COLLECTION: &str = "system-errors";
 /// How long the management backend may take. Its answer makes no difference to the error that is stored.
 const NOTIFY_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -54,14 +50,15 @@ async fn report<C: worlds::ErrorReporter>(
         digest: C::sha256(&body),
         body: body.clone(),
     };
-    let stored = call.capabilities().put(COLLECTION.to_owned(), vec![entry]);
+    let stored = call
+        .capabilities()
+        .put(collection::SYSTEM_ERRORS.to_owned(), vec![entry]);
     match stored.await.pop() {
         Some(Ok(Outcome::Stored(_))) => notify(call, &id, body).await,
         // The topic delivers at least once; the backend was notified the first time.
         Some(Ok(Outcome::Duplicate(_))) => {}
         Some(Ok(Outcome::Conflict)) => {
-            let message = "this id belongs to another system error";
-            return Err(reply::error(409, ID_REUSED, message).into());
+            return Err(reply::id_reused().into());
         }
         Some(Err(failure)) => return Err(store_failed(call, failure)),
         None => {
@@ -93,7 +90,7 @@ async fn list<C: worlds::ErrorReporter>(
     gate::admit(call, request, &METHODS, Access::Operation).await?;
     let query = Query::of_all(&request.query)?;
     let twin = settings::for_request(call).await?.twin.clone();
-    listing::list(call, COLLECTION, twin, query)
+    listing::list(call, collection::SYSTEM_ERRORS, twin, query)
         .await
         .map_err(|failure| store_failed(call, failure))
 }

@@ -1,7 +1,7 @@
 //! System errors on the error topic (spec §4), at most one per subject and code in ten seconds.
 
 use twin_capabilities::{ErrorTopic, Failure};
-pub(crate) use twin_contract::Severity;
+pub(crate) use twin_contract::EventCode;
 use twin_contract::SystemError;
 use twin_delivery::Deadline;
 
@@ -10,12 +10,10 @@ use crate::{Call, settings, worlds::Portable};
 /// What happened.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Incident<'a> {
-    /// How bad it is.
-    pub(crate) severity: Severity,
     /// `L1-Connector`, `L3-Writer`, …
     pub(crate) component: &'a str,
-    /// Upper case with underscores.
-    pub(crate) code: &'a str,
+    /// What kind of thing it is, which says how bad it is.
+    pub(crate) code: EventCode,
     /// For a human.
     pub(crate) message: &'a str,
     /// The payload that caused it.
@@ -28,7 +26,7 @@ pub(crate) async fn publish_seldom<C: Portable + ErrorTopic>(
     incident: Incident<'_>,
 ) {
     let windows = &call.context().windows;
-    if let Some(count) = windows.due(incident.code, call.mono()) {
+    if let Some(count) = windows.due(incident.code.as_str(), call.mono()) {
         let message = with_count(incident.message, count);
         let incident = Incident {
             message: &message,
@@ -48,9 +46,8 @@ pub(crate) async fn report_shortage<C: Portable + ErrorTopic>(
 ) {
     if let Some(shortage) = deadline.shortage() {
         let incident = Incident {
-            severity: Severity::Warning,
             component,
-            code: "TIME_TOO_SHORT",
+            code: EventCode::TimeTooShort,
             message: &format!("too little time for an attempt: {shortage}"),
             payload,
         };
@@ -84,7 +81,7 @@ pub(crate) async fn try_publish<C: Portable + ErrorTopic>(
         call.error(
             "system error not published",
             &[
-                ("error_code", incident.code),
+                ("error_code", incident.code.as_str()),
                 ("message", incident.message),
                 ("cause", &failure.to_string()),
             ],
@@ -103,9 +100,9 @@ async fn publish_now<C: Portable + ErrorTopic>(
     let error = SystemError {
         twin_id: settings.twin.clone(),
         cloud_provider: settings.cloud.as_str().to_owned(),
-        severity: incident.severity,
+        severity: incident.code.severity(),
         component: incident.component.to_owned(),
-        error_code: incident.code.to_owned(),
+        error_code: incident.code.as_str().to_owned(),
         message: incident.message.to_owned(),
         timestamp: call.now().to_string(),
         raw_data: incident.payload.and_then(SystemError::raw_data),

@@ -6,7 +6,7 @@ use twin_capabilities::{
     credentials::{Caller, Denied, Presented},
     function::Request,
 };
-use twin_contract::{Access, ContractError, MAX_BODY, MessageId, refuse_codings};
+use twin_contract::{Access, ContractError, ErrorCode, MAX_BODY, MessageId, refuse_codings};
 use twin_delivery::{Deadline, DeliverySettings, Mono};
 
 use crate::{Call, refused::Refused, reply, worlds::Portable};
@@ -42,7 +42,7 @@ pub(crate) async fn admit<C: Portable>(
     }
     let caller = verify(call, request).await?;
     if !caller.role.opens(access) {
-        return Err(reply::error(403, "FORBIDDEN", access.refusal()).into());
+        return Err(reply::error(ErrorCode::Forbidden, access.refusal()).into());
     }
     let announced = header(request, "content-length").and_then(|text| text.parse::<u64>().ok());
     if request.body.len() > MAX_BODY || announced.is_some_and(|length| length > MAX_BODY as u64) {
@@ -121,15 +121,14 @@ async fn verify<C: Portable>(call: &Call<'_, C>, request: &Request) -> Result<Ca
     };
     Err(Refused(match denied {
         Denied::Missing => reply::error(
-            401,
-            "UNAUTHORIZED",
+            ErrorCode::Unauthorized,
             "no credential in the form that this cloud takes",
         ),
-        Denied::Wrong => reply::error(403, "FORBIDDEN", "the credential is not valid"),
+        Denied::Wrong => reply::error(ErrorCode::Forbidden, "the credential is not valid"),
         Denied::Unavailable(cause) | Denied::Other(cause) => {
             call.error("credentials cannot be checked", &[("cause", &cause)]);
             reply::try_again(
-                "CREDENTIALS_UNAVAILABLE",
+                ErrorCode::CredentialsUnavailable,
                 "credentials cannot be checked now",
             )
         }

@@ -5,15 +5,12 @@
 use std::{sync::atomic::Ordering, time::Duration};
 
 use twin_capabilities::peers::{Peer, Reply, SendFailure};
-use twin_contract::{
-    Access, Envelope, Layer, MessageId,
-    reply::{ID_REUSED, is_in_our_words},
-};
+use twin_contract::{Access, Envelope, ErrorCode, Layer, MessageId, reply::is_in_our_words};
 use twin_delivery::{Deadline, Verdict, millis};
 
 use crate::{
     Call, Context, Request, Response,
-    events::{self, Incident, Severity},
+    events::{self, EventCode, Incident},
     gate, peer,
     refused::{self, Refused},
     reply, settings, worlds,
@@ -105,9 +102,10 @@ fn answer_for<C: worlds::Ingestion>(
     sent: Result<Reply, SendFailure>,
 ) -> Response {
     match (Verdict::of(&sent, call.now()), sent) {
-        (Verdict::Unbound, _) => {
-            reply::try_again("PEER_UNBOUND", "neither connector nor writer is bound here")
-        }
+        (Verdict::Unbound, _) => reply::try_again(
+            ErrorCode::PeerUnbound,
+            "neither connector nor writer is bound here",
+        ),
         (Verdict::Delivered { custody, id }, _) => reply::custody(custody, &id),
         (Verdict::Permanent { .. } | Verdict::Conflict | Verdict::Retryable { .. }, Ok(reply))
             if is_passed_on(&reply) =>
@@ -123,9 +121,9 @@ fn answer_for<C: worlds::Ingestion>(
         (Verdict::Exhausted { cause }, _) => unavailable(call, &cause, None),
         (Verdict::Permanent { cause, .. }, _) => {
             call.warn("next hop refused", &[("cause", &cause)]);
-            reply::error(502, "NEXT_HOP_REFUSED", &format!("the next hop: {cause}"))
+            reply::error(ErrorCode::NextHopRefused, &format!("the next hop: {cause}"))
         }
-        (Verdict::Conflict, _) => reply::error(409, ID_REUSED, "this id was used before"),
+        (Verdict::Conflict, _) => reply::id_reused(),
     }
 }
 
@@ -139,7 +137,7 @@ fn unavailable<C: worlds::Ingestion>(
     let seconds = seconds.max(1);
     call.warn("next hop not reached", &[("cause", cause)]);
     let message = format!("the next hop: {cause}");
-    let response = reply::error(503, "NEXT_HOP_UNAVAILABLE", &message);
+    let response = reply::error(ErrorCode::NextHopUnavailable, &message);
     reply::with_header(response, "retry-after", &seconds.to_string())
 }
 
@@ -162,9 +160,8 @@ fn unchanged(reply: Reply) -> Response {
 
 async fn report<C: worlds::Ingestion>(call: &Call<'_, C>, response: &Response, envelope: &[u8]) {
     let incident = Incident {
-        severity: Severity::Warning,
         component: COMPONENT,
-        code: "HAND_ON_FAILED",
+        code: EventCode::HandOnFailed,
         message: &format!(
             "an envelope could not be handed on: HTTP {} to its sender, which keeps it",
             response.status

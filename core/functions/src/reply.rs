@@ -29,21 +29,22 @@ pub(crate) fn custody(custody: Custody, id: &str) -> Response {
     json(custody.status(), custody.body(id))
 }
 
-/// An error. `code` is upper case with underscores.
-pub(crate) fn error(status: u16, code: &str, message: &str) -> Response {
-    json(status, error_body(code, message))
+/// An error, with the status of its code.
+pub(crate) fn error(code: ErrorCode, message: &str) -> Response {
+    json(code.status(), error_body(code.as_str(), message))
 }
 
 /// 503 with `retry-after`: nothing was stored, and the request may be repeated in a moment.
-pub(crate) fn try_again(code: &str, message: &str) -> Response {
-    with_header(error(503, code, message), "retry-after", "1")
+pub(crate) fn try_again(code: ErrorCode, message: &str) -> Response {
+    with_header(error(code, message), "retry-after", "1")
 }
 
 /// 409: the id belongs to a message with another payload.
-pub fn id_reused() -> Response {
-    let code = ErrorCode::IdReused;
-    let message = "this id belongs to a message with another payload";
-    error(code.status(), code.as_str(), message)
+pub(crate) fn id_reused() -> Response {
+    error(
+        ErrorCode::IdReused,
+        "this id belongs to a message with another payload",
+    )
 }
 
 /// 4xx: input that does not keep the contract.
@@ -54,28 +55,28 @@ pub(crate) fn refused(error: &ContractError) -> Response {
 /// 405 with `allow`.
 pub(crate) fn method_not_allowed(allow: &str) -> Response {
     let message = format!("this route allows {allow}");
-    with_header(error(405, "METHOD_NOT_ALLOWED", &message), "allow", allow)
+    with_header(error(ErrorCode::MethodNotAllowed, &message), "allow", allow)
 }
 
 /// 404: the function has no such route.
 pub(crate) fn not_found() -> Response {
-    error(404, "NOT_FOUND", "there is no such route")
+    error(ErrorCode::NotFound, "there is no such route")
 }
 
 /// What a store's failure is to a caller.
 pub(crate) fn store_failed(failure: &Failure) -> Response {
     match failure {
-        Failure::Unavailable(_) => {
-            try_again("STORE_UNAVAILABLE", "the store cannot be reached now")
-        }
-        Failure::Full => try_again("STORE_FULL", "the store has no room for more"),
+        Failure::Unavailable(_) => try_again(
+            ErrorCode::StoreUnavailable,
+            "the store cannot be reached now",
+        ),
+        Failure::Full => try_again(ErrorCode::StoreFull, "the store has no room for more"),
         Failure::TooLarge => refused(&ContractError::BodyTooLarge),
         Failure::NotPermitted => error(
-            500,
-            "STORE_NOT_PERMITTED",
+            ErrorCode::StoreNotPermitted,
             "the store refuses this function",
         ),
-        Failure::Other(_) => error(500, "STORE_FAILED", "the store failed"),
+        Failure::Other(_) => error(ErrorCode::StoreFailed, "the store failed"),
     }
 }
 

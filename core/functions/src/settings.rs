@@ -1,7 +1,7 @@
 //! The function's settings, read once in an instance's life: they do not change while it lives.
 
 use twin_capabilities::Settings as Capability;
-use twin_contract::Cloud;
+use twin_contract::{Cloud, ErrorCode};
 use twin_delivery::{DELIVERY, DeliverySettings, Setting, TWIN_CLOUD, TWIN_NAME};
 
 use crate::{Call, refused::Refused, reply, worlds::Portable};
@@ -66,7 +66,7 @@ pub(crate) async fn for_request<'a, C: Portable>(
     load(call).await.map_err(|error| {
         call.error("settings not usable", &[("cause", &error.to_string())]);
         Refused(reply::try_again(
-            "SETTINGS_UNAVAILABLE",
+            ErrorCode::SettingsUnavailable,
             "the settings of this function cannot be read now",
         ))
     })

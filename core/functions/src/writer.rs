@@ -5,21 +5,16 @@ use twin_capabilities::{
     records::{Entry, Outcome},
 };
 use twin_contract::{
-    Access, Envelope, Layer, MessageId,
-    reply::{Custody, ID_REUSED},
-    without_bom,
+    Access, Envelope, Layer, MessageId, registry::collection, reply::Custody, without_bom,
 };
 
 use crate::{
     Call, Context, Request, Response,
-    events::{self, Incident, Severity},
+    events::{self, EventCode, Incident},
     gate,
     refused::{self, Refused},
     reply, worlds,
 };
-
-/// The collection that `GET /read` reads.
-const COLLECTION: &str = "messages";
 
 /// Answers a request.
 pub async fn handle<C: worlds::Writer>(context: &Context<C>, request: Request) -> Response {
@@ -34,17 +29,15 @@ async fn write<C: worlds::Writer>(
     gate::admit(call, request, &["POST"], Access::Data).await?;
     let given = gate::given_id(request)?;
     let (id, entry) = read::<C>(request, given)?;
-    let stored = call.capabilities().put(COLLECTION.to_owned(), vec![entry]);
+    let stored = call
+        .capabilities()
+        .put(collection::MESSAGES.to_owned(), vec![entry]);
     match stored.await.pop() {
         // A repetition is answered like the first.
         Some(Ok(Outcome::Stored(_) | Outcome::Duplicate(_))) => {
             Ok(reply::custody(Custody::Received, id.as_str()))
         }
-        Some(Ok(Outcome::Conflict)) => Err(Refused(reply::error(
-            409,
-            ID_REUSED,
-            "this id belongs to a message with another payload",
-        ))),
+        Some(Ok(Outcome::Conflict)) => Err(Refused(reply::id_reused())),
         Some(Err(failure)) => Err(failed(call, request, &id, failure).await),
         None => {
             let failure = Failure::Other("the store returned no outcome".to_owned());
@@ -83,9 +76,8 @@ async fn failed<C: worlds::Writer>(
     let fields = [("id", id.as_str()), ("cause", &cause)];
     call.error("record not stored", &fields);
     let incident = Incident {
-        severity: Severity::Critical,
         component: "L3-Writer",
-        code: "RECORD_WRITE_FAILED",
+        code: EventCode::RecordWriteFailed,
         message: &format!("a record could not be stored: {cause}"),
         payload: Some(&request.body),
     };

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     Call,
-    events::{self, Incident, Severity},
+    events::{self, EventCode, Incident},
     worlds,
 };
 
@@ -165,23 +165,20 @@ async fn swap<C: worlds::Connector>(call: &Call<'_, C>, layer: Layer, next: Circ
 
 async fn report<C: worlds::Connector>(call: &Call<'_, C>, layer: Layer, transition: Transition) {
     let peer = peer_of(layer).as_str();
-    let (severity, code, text) = match transition {
+    let (code, text) = match transition {
         Transition::Opened => (
-            Severity::Warning,
-            "CIRCUIT_OPENED",
+            EventCode::CircuitOpened,
             format!(
                 "{peer} fails consistently: messages go to the dead letters without an attempt"
             ),
         ),
-        Transition::Closed => (
-            Severity::Info,
-            "CIRCUIT_CLOSED",
-            format!("{peer} answers again"),
-        ),
+        Transition::Closed => (EventCode::CircuitClosed, format!("{peer} answers again")),
     };
-    call.warn("circuit changed", &[("peer", peer), ("error_code", code)]);
+    call.warn(
+        "circuit changed",
+        &[("peer", peer), ("error_code", code.as_str())],
+    );
     let incident = Incident {
-        severity,
         component: component_before(layer),
         code,
         message: &text,

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     Call,
     attempts::Attempts,
-    events::{self, Incident, Severity},
+    events::{self, EventCode, Incident},
     peer, worlds,
 };
 
@@ -129,9 +129,8 @@ async fn not_sent<C: worlds::Connector>(
     let cause = last.map_or("", |attempt| attempt.cause.as_str());
     message.log(call, "message not sent", cause);
     let incident = Incident {
-        severity: Severity::Warning,
         component: message.component(),
-        code: "RESOURCES_EXHAUSTED",
+        code: EventCode::ResourcesExhausted,
         message: &format!(
             "a message for {} was left with its sender: {cause}",
             message.peer()

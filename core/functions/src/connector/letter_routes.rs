@@ -6,14 +6,14 @@ use twin_capabilities::{
     dead_letters::{Lease, Selection, StoredLetter},
 };
 use twin_contract::{
-    Access, Attempt, DeadLetter, DiscardReason, LetterQuery, Page, Timestamp, no_parameters,
-    reply::discarded_body,
+    Access, Attempt, DeadLetter, DiscardReason, ErrorCode, LetterQuery, Page, Timestamp,
+    no_parameters, reply::discarded_body,
 };
 
 use super::message::{component_before, layer_of};
 use crate::{
     Call, Request, Response,
-    events::{self, Incident, Severity},
+    events::{self, EventCode, Incident},
     gate,
     refused::Refused,
     reply, worlds,
@@ -89,7 +89,7 @@ async fn discard<C: worlds::Connector>(
         )
         .await;
         return Err(Refused(reply::try_again(
-            "DISCARD_NOT_REPORTED",
+            ErrorCode::DiscardNotReported,
             "the discard could not be reported as a system error: the letter stays",
         )));
     }
@@ -138,9 +138,8 @@ async fn report<C: worlds::Connector>(
         reason.as_str(),
     );
     let incident = Incident {
-        severity: Severity::Info,
         component: layer_of(&letter.peer).map_or("Connector", component_before),
-        code: "LETTER_DISCARDED",
+        code: EventCode::LetterDiscarded,
         message: &message,
         payload: None,
     };
@@ -157,13 +156,12 @@ async fn find<C: worlds::Connector>(
 }
 
 fn not_found() -> Refused {
-    reply::error(404, "LETTER_NOT_FOUND", "there is no such dead letter").into()
+    reply::error(ErrorCode::LetterNotFound, "there is no such dead letter").into()
 }
 
 fn leased() -> Refused {
     Refused(reply::error(
-        409,
-        "LETTER_LEASED",
+        ErrorCode::LetterLeased,
         "a replay or another discard holds this letter: try again soon",
     ))
 }

@@ -13,7 +13,7 @@ use twin_delivery::StoreTime;
 use super::message::Message;
 use crate::{
     Call,
-    events::{self, Incident, Severity},
+    events::{self, EventCode, Incident},
     windows::INTERVAL,
     worlds,
 };
@@ -50,9 +50,8 @@ pub(super) async fn keep<C: worlds::Connector>(
             let why = failure.to_string();
             call.error("dead letter not stored", &message.fields(&why));
             let incident = Incident {
-                severity: Severity::Critical,
                 component: message.component(),
-                code: "DEAD_LETTER_NOT_STORED",
+                code: EventCode::DeadLetterNotStored,
                 message: &format!(
                     "neither delivered to {peer} ({cause}) nor stored ({why}): its sender got a 503"
                 ),
@@ -67,9 +66,9 @@ pub(super) async fn keep<C: worlds::Connector>(
 /// At most one event per peer in ten seconds, counted over all instances as far as one can: each counts its own, and the
 /// circuits' store decides whose turn it is.
 async fn publish<C: worlds::Connector>(call: &Call<'_, C>, message: &Message, cause: &str) {
-    const CODE: &str = "DELIVERY_DEAD_LETTERED";
+    let code = EventCode::DeliveryDeadLettered;
     let peer = message.peer();
-    let key = format!("event/{peer}/{CODE}");
+    let key = format!("event/{peer}/{}", code.as_str());
     let windows = &call.context().windows;
     let Some(count) = windows.due(&key, call.mono()) else {
         return;
@@ -85,9 +84,8 @@ async fn publish<C: worlds::Connector>(call: &Call<'_, C>, message: &Message, ca
         ),
     };
     let incident = Incident {
-        severity: Severity::Warning,
         component: message.component(),
-        code: CODE,
+        code,
         message: &text,
         payload: Some(&message.envelope),
     };

@@ -1,9 +1,8 @@
 //! `POST /telemetry`: a device's message or an envelope comes in; the reply says who has it in the end.
 
 use twin_contract::{
-    Access, Layer, MessageId, Post, Wrapped,
-    reply::{Custody, ID_REUSED},
-    trace_id_from_traceparent, without_bom,
+    Access, ErrorCode, Layer, MessageId, Post, Wrapped, reply::Custody, trace_id_from_traceparent,
+    without_bom,
 };
 
 use super::{
@@ -33,21 +32,17 @@ pub(super) async fn accept<C: worlds::Connector>(
     Ok(match fate {
         Fate::Delivered { custody, id } => reply::custody(custody, &id),
         Fate::DeadLettered => reply::custody(Custody::DeadLettered, message.id.as_str()),
-        Fate::Conflict => reply::error(
-            409,
-            ID_REUSED,
-            "this id belongs to a message with another payload",
-        ),
+        Fate::Conflict => reply::id_reused(),
         Fate::Unbound => reply::try_again(
-            "PEER_UNBOUND",
+            ErrorCode::PeerUnbound,
             &format!("no {} is configured for this connector", message.peer()),
         ),
         Fate::Exhausted => reply::try_again(
-            "RESOURCES_EXHAUSTED",
+            ErrorCode::ResourcesExhausted,
             "this side lacks a resource for sending: the message was not accepted, send it again",
         ),
         Fate::NotStored => reply::try_again(
-            "DELIVERY_FAILED",
+            ErrorCode::DeliveryFailed,
             "the message was neither delivered nor stored: send it again",
         ),
     })

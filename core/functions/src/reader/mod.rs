@@ -3,18 +3,15 @@
 mod remote;
 
 use twin_capabilities::Failure;
-use twin_contract::{Access, Query};
+use twin_contract::{Access, Query, registry::collection};
 
 use crate::{
     Call, Context, Request, Response,
-    events::{self, Incident, Severity},
+    events::{self, EventCode, Incident},
     gate, listing,
     refused::{self, Refused},
     worlds,
 };
-
-/// The collection that `POST /write` fills.
-const COLLECTION: &str = "messages";
 
 /// The function's name in system errors.
 const COMPONENT: &str = "L3-Reader";
@@ -35,7 +32,7 @@ async fn read<C: worlds::Reader>(
         return Ok(response);
     }
     let device_id = query.device_id.clone().unwrap_or_default();
-    match listing::list(call, COLLECTION, device_id, query).await {
+    match listing::list(call, collection::MESSAGES, device_id, query).await {
         Ok(response) => Ok(response),
         Err(failure) => {
             report(call, &failure).await;
@@ -48,9 +45,8 @@ async fn report<C: worlds::Reader>(call: &Call<'_, C>, failure: &Failure) {
     let cause = failure.to_string();
     call.error("records not read", &[("cause", &cause)]);
     let incident = Incident {
-        severity: Severity::Warning,
         component: COMPONENT,
-        code: "RECORD_READ_FAILED",
+        code: EventCode::RecordReadFailed,
         message: &format!("records could not be read: {cause}"),
         payload: None,
     };

@@ -1,7 +1,7 @@
 //! Asking a remote reader, with the connector's retries: a query is safe to repeat.
 
 use twin_capabilities::peers::{Peer, Reply, SendFailure};
-use twin_contract::{is_page, reply::error_code};
+use twin_contract::{ErrorCode, is_page, reply::error_code};
 use twin_delivery::{Next, Verdict};
 
 use super::COMPONENT;
@@ -66,9 +66,9 @@ fn pass_on<C: worlds::Reader>(
             let message = format!("the remote reader: {cause}");
             match verdict {
                 Verdict::Retryable { .. } | Verdict::Exhausted { .. } => {
-                    reply::try_again("REMOTE_READER_UNAVAILABLE", &message)
+                    reply::try_again(ErrorCode::RemoteReaderUnavailable, &message)
                 }
-                _ => reply::error(502, "REMOTE_READER_REFUSED", &message),
+                _ => reply::error(ErrorCode::RemoteReaderRefused, &message),
             }
         }
     }
