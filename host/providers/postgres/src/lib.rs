@@ -11,7 +11,7 @@
 //!
 //! [`open`] makes two pools of connections, one that reads and one that writes, so that slow queries do not keep data from
 //! being stored. Records, letters and events are gathered (`batch`): what arrives while one batch commits is the next. Each operation
-//! is a [`pool::Work`] and runs in a task of its own, so that it completes if its caller goes away.
+//! is a `pool::Work` and runs in a task of its own, so that it completes if its caller goes away.
 //!
 //! The store's clock is the server's. The tables are made by [`init`] and changed by [`upgrade`]; the role of a host needs no
 //! right to do either.
