@@ -55,7 +55,7 @@ pub trait Outbox: Send + Sync + 'static {
     async fn release(&self, event_id: String) -> Result<(), Failure>;
 
     /// Resolves when another process may have published something since this was asked last. Never, in a store that cannot tell:
-    /// whoever forwards looks again from time to time.
+    /// the forwarder also looks again from time to time.
     async fn published(&self) {
         std::future::pending().await
     }

@@ -29,6 +29,8 @@ pub mod health;
 pub mod lifecycle;
 pub mod log;
 pub mod peers;
+#[cfg(feature = "provider")]
+pub mod provider;
 pub mod records;
 pub mod settings;
 mod stores;

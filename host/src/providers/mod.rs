@@ -7,15 +7,12 @@
 pub mod local;
 pub mod memory;
 
-mod clock;
-mod paging;
-mod receipt;
 mod timely;
 
-pub use clock::{Clock, system_clock};
 pub use timely::within;
 pub use twin_capabilities::{
     Circuits, DeadLetters, ErrorTopic, Health, Outbox, Records, Statistics, Stores,
     error_topic::Event,
     health::{COUNTED, Numbers},
+    provider::{Clock, system_clock},
 };

@@ -4,16 +4,10 @@ use async_trait::async_trait;
 use twin_capabilities::{
     Circuits, Failure,
     circuits::{Circuit, SwapFailure},
+    provider::millis,
 };
 
-use crate::{
-    Store,
-    clock::{millis, now},
-    connection::Session,
-    error::Trouble,
-    pool::Work,
-    text::Text,
-};
+use crate::{Store, clock::now, connection::Session, error::Trouble, pool::Work, text::Text};
 
 /// One row in any case: it has the time, too.
 const LOAD: &str = concat!(

@@ -8,13 +8,14 @@ use tokio_postgres::Row;
 use twin_capabilities::{
     ErrorTopic, Failure, Outbox,
     error_topic::{Event, PUBLISH_LIMIT, SystemError},
+    provider::micros,
 };
 use uuid::Uuid;
 
 use crate::{
     Store,
     batch::Batched,
-    clock::{is_free, micros, now},
+    clock::{is_free, now},
     columns::{read_severity, severity},
     connection::Session,
     error::Trouble,

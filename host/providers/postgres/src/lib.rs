@@ -26,7 +26,6 @@ mod dead_letters;
 mod error;
 mod error_topic;
 mod health;
-mod jump;
 mod listen;
 mod pool;
 mod push;
@@ -47,11 +46,11 @@ use std::{fmt, sync::Arc};
 
 use twin_capabilities::Stores;
 
-pub use clock::Clock;
 pub use error::PostgresError;
 pub use retention::Expired;
 pub use schema::{NEWEST, Prepared, init, upgrade};
 pub use settings::{DEFAULT_CONNECTIONS, MIN_CONNECTIONS, PostgresSettings};
+pub use twin_capabilities::provider::Clock;
 pub use url::PostgresUrl;
 
 use crate::{

@@ -1,6 +1,6 @@
 //! Storing dead letters: what is new is inserted, what is there is left as it is, unless it is damaged.
 
-use twin_capabilities::dead_letters::Letter;
+use twin_capabilities::{dead_letters::Letter, provider::seal};
 
 use crate::{
     batch::Batched,
@@ -10,7 +10,7 @@ use crate::{
     damage::{self, Kind},
     dead_letters::{check_row, parts, text},
     error::Trouble,
-    seal::{Checked, seal},
+    seal::Checked,
     text::Text,
 };
 

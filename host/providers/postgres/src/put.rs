@@ -5,6 +5,7 @@ use std::collections::{HashMap, hash_map::Entry as Slot};
 use tokio_postgres::Row;
 use twin_capabilities::{
     Instant,
+    provider::seal,
     records::{Entry, Outcome},
 };
 
@@ -15,7 +16,7 @@ use crate::{
     damage::{self, Kind},
     error::Trouble,
     records::{check_row, parts},
-    seal::{Checked, seal},
+    seal::Checked,
     text::Text,
 };
 

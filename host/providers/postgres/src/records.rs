@@ -6,9 +6,9 @@ use async_trait::async_trait;
 use tokio_postgres::Row;
 use twin_capabilities::{
     Failure, Records,
+    provider::{Fill, MAX_RECORDS, Span, span},
     records::{Entry, Order, Outcome, Page, Selection, StoredEntry},
 };
-use twin_contract::{Fill, Position, Query, Span, Timestamp};
 
 use crate::{
     Store,
@@ -75,20 +75,6 @@ impl Records for Store {
     }
 }
 
-/// What a selection spans; `None` if it is empty.
-fn span(selection: &Selection) -> Option<Span> {
-    let after = selection.after.as_ref().map(|after| Position {
-        time: Timestamp::from_micros(after.time),
-        id: after.id.clone(),
-    });
-    Span::of(
-        selection.start,
-        selection.end,
-        selection.order,
-        after.as_ref(),
-    )
-}
-
 /// What a record's seal is of: what it is found and served by.
 pub(crate) const fn parts<'a>(time: &'a [u8], id: &'a str, body: &'a [u8]) -> [&'a [u8]; 3] {
     [time, id.as_bytes(), body]
@@ -127,7 +113,7 @@ impl Work for Ask {
     type Output = (Page, Vec<String>);
 
     async fn run(&self, session: &Session) -> Result<Self::Output, Trouble> {
-        let limit = self.selection.limit.clamp(1, Query::MAX_LIMIT);
+        let limit = self.selection.limit.clamp(1, MAX_RECORDS);
         let mut page = Fill::new(limit);
         let mut damaged = Vec::new();
         let mut span = Cow::Borrowed(&self.span);

@@ -7,17 +7,17 @@ use tokio::time::{Instant as Monotonic, sleep, timeout};
 use twin_capabilities::{
     Failure, Instant,
     error_topic::{Severity, SystemError},
+    provider::{Judgement, Reading, judge, micros},
 };
 use twin_contract::Timestamp;
 
 use crate::{
     Postgres,
-    clock::{is_free, micros, now},
+    clock::{is_free, now},
     connection::Session,
     damage::{connector_before, forget_removed_records, lossy},
     error::Trouble,
     error_topic,
-    jump::{Judgement, Reading, judge},
     text::Text,
 };
 

@@ -1,20 +1,10 @@
 //! Seals: by them a row is known to be as it was stored. PostgreSQL checks its pages only if the cluster was made with
 //! checksums, and never what a person or a program has changed in a row.
 
-use sha2::{Digest, Sha256};
 use tokio_postgres::Row;
+use twin_capabilities::provider::seal;
 
 use crate::error::Trouble;
-
-/// The SHA-256 of several values, each with its length before it.
-pub(crate) fn seal<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
-    let mut hash = Sha256::new();
-    for part in parts {
-        hash.update((part.len() as u64).to_le_bytes());
-        hash.update(part);
-    }
-    hash.finalize().to_vec()
-}
 
 /// A row as it was stored, or what it is found by, if it is not as it was stored.
 pub(crate) enum Checked<T> {

@@ -4,16 +4,10 @@ use async_trait::async_trait;
 use twin_capabilities::{
     Failure, Statistics,
     health::{COUNTED, Numbers},
+    provider::age,
 };
 
-use crate::{
-    Store,
-    clock::{age, now},
-    connection::Session,
-    error::Trouble,
-    pool::Work,
-    text::Text,
-};
+use crate::{Store, clock::now, connection::Session, error::Trouble, pool::Work, text::Text};
 
 const COUNT: &str = concat!(
     "SELECT

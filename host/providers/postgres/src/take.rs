@@ -1,8 +1,9 @@
 //! Taking letters out of the queue: they are locked, leased and put behind all others, in one transaction.
 
-use twin_capabilities::dead_letters::{Lease, Selection, Taken};
-use twin_contract::Fill;
-use uuid::{NoContext, Timestamp, Uuid};
+use twin_capabilities::{
+    dead_letters::{Lease, Selection, Taken},
+    provider::{Fill, receipt},
+};
 
 use crate::{
     clock::{is_free, now},
@@ -78,13 +79,6 @@ const LOCK_ONE: &str = concat!(
     is_free!(),
     " FOR UPDATE"
 );
-
-/// A new receipt, never given before and not to be guessed: 74 of its bits are random.
-///
-/// Not [`Uuid::now_v7`], which counts: receipts given within one millisecond would tell of each other.
-fn receipt() -> String {
-    Uuid::new_v7(Timestamp::now(NoContext)).to_string()
-}
 
 pub(crate) struct Take {
     pub(crate) selection: Selection,

@@ -4,7 +4,8 @@ use async_trait::async_trait;
 use rusqlite::{Row, named_params};
 
 use super::{Store, session::Session};
-use crate::providers::{Circuits, clock::millis};
+use crate::providers::Circuits;
+use twin_capabilities::provider::millis;
 use twin_capabilities::{
     circuits::{Circuit, SwapFailure},
     types::Failure,

@@ -10,11 +10,12 @@ use super::{
     columns::Attempts,
     damage::{self, Kind},
     retention::{REMOVE_LETTER, remove},
-    seal::{Checked, check, holds, seal, whole},
+    seal::{Checked, check, holds, whole},
     session::Session,
     writer::Need,
 };
-use crate::providers::{DeadLetters, clock::later, paging::fill, receipt::receipt};
+use crate::providers::DeadLetters;
+use twin_capabilities::provider::{fill, later, receipt, seal};
 use twin_capabilities::{
     dead_letters::{
         Lease, Letter, Page, Place, PreviewPage, Selection, StoredLetter, Summary, Taken,

@@ -8,7 +8,8 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::{Store, columns::SpelledSeverity, session::Session, writer::Need};
-use crate::providers::{ErrorTopic, Event, Outbox, clock::later};
+use crate::providers::{ErrorTopic, Event, Outbox};
+use twin_capabilities::provider::later;
 use twin_capabilities::{
     error_topic::{PUBLISH_LIMIT, SystemError},
     types::Failure,

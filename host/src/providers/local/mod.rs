@@ -15,7 +15,6 @@ mod files;
 #[cfg(test)]
 mod files_tests;
 mod health;
-mod jump;
 pub mod maintenance;
 mod queue;
 mod readers;

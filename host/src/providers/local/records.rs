@@ -6,14 +6,12 @@ use rusqlite::{Row, named_params};
 use super::{
     Store,
     damage::{self, Kind},
-    seal::{Checked, check, holds, seal, whole},
+    seal::{Checked, check, holds, whole},
     session::Session,
     writer::Need,
 };
-use crate::providers::{
-    Records,
-    paging::{MAX_RECORDS, Span, fill, span},
-};
+use crate::providers::Records;
+use twin_capabilities::provider::{MAX_RECORDS, Span, fill, seal, span};
 use twin_capabilities::{
     records::{Entry, Order, Outcome, Page, Selection, StoredEntry},
     types::Failure,

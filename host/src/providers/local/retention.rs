@@ -11,10 +11,9 @@ use super::{
     Local, Store,
     damage::{self, Kind, connector_before},
     error_topic,
-    jump::{Judgement, Reading, judge},
     session::Session,
 };
-use crate::providers::clock::earlier;
+use twin_capabilities::provider::{Judgement, Reading, earlier, judge};
 use twin_capabilities::{
     error_topic::{Severity, SystemError},
     types::{Failure, Instant},

@@ -1,17 +1,7 @@
 //! Seals: by them a row is known to be as it was stored. SQLite checks the structure of its pages, not their content.
 
 use rusqlite::Row;
-use sha2::{Digest, Sha256};
-
-/// The SHA-256 of several values, each with its length before it.
-pub(super) fn seal<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
-    let mut hash = Sha256::new();
-    for part in parts {
-        hash.update((part.len() as u64).to_le_bytes());
-        hash.update(part);
-    }
-    hash.finalize().to_vec()
-}
+use twin_capabilities::provider::seal;
 
 /// Whether a row's seal is the one of its values. Rows of schema 1 have none.
 pub(super) fn holds<'a>(

@@ -4,7 +4,8 @@ use async_trait::async_trait;
 use rusqlite::named_params;
 
 use super::{Store, session::Session, space::disk_free};
-use crate::providers::{COUNTED, Numbers, Statistics, clock::age};
+use crate::providers::{COUNTED, Numbers, Statistics};
+use twin_capabilities::provider::age;
 use twin_capabilities::types::{Failure, Instant};
 
 const LETTERS: &str = "

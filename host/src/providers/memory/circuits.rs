@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use async_trait::async_trait;
 
 use super::Store;
-use crate::providers::{Circuits, clock::millis};
+use crate::providers::Circuits;
+use twin_capabilities::provider::millis;
 use twin_capabilities::{
     circuits::{Circuit, SwapFailure},
     types::Failure,

@@ -8,7 +8,8 @@ use std::{
 use async_trait::async_trait;
 
 use super::Store;
-use crate::providers::{DeadLetters, clock::later, paging::fill, receipt::receipt};
+use crate::providers::DeadLetters;
+use twin_capabilities::provider::{fill, later, receipt};
 use twin_capabilities::{
     dead_letters::{
         Lease, Letter, Page, Place, PreviewPage, Selection, StoredLetter, Summary, Taken,

@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use super::Store;
-use crate::providers::{ErrorTopic, Event, Outbox, clock::later};
+use crate::providers::{ErrorTopic, Event, Outbox};
+use twin_capabilities::provider::later;
 use twin_capabilities::{
     error_topic::SystemError,
     types::{Failure, Instant},

@@ -5,10 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use async_trait::async_trait;
 
 use super::Store;
-use crate::providers::{
-    Records,
-    paging::{MAX_RECORDS, Place, Span, fill, span},
-};
+use crate::providers::Records;
+use twin_capabilities::provider::{MAX_RECORDS, Place, Span, fill, span};
 use twin_capabilities::{
     records::{Entry, Order, Outcome, Page, Selection, StoredEntry},
     types::{Failure, Instant},

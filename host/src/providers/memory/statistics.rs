@@ -3,7 +3,8 @@
 use async_trait::async_trait;
 
 use super::Store;
-use crate::providers::{COUNTED, Numbers, Statistics, clock::age};
+use crate::providers::{COUNTED, Numbers, Statistics};
+use twin_capabilities::provider::age;
 use twin_capabilities::types::Failure;
 
 #[async_trait]

@@ -1,15 +1,14 @@
 //! Pages: the contract's rules for them, given a selection.
 
-use twin_capabilities::records::Selection;
-use twin_contract::{Position, Query, Timestamp};
+use twin_contract::{Position, Query, Span, Timestamp};
 
-pub(super) use twin_contract::{Place, Span, fill};
+use crate::records::Selection;
 
 /// The most records a query returns.
-pub(super) const MAX_RECORDS: u32 = Query::MAX_LIMIT;
+pub const MAX_RECORDS: u32 = Query::MAX_LIMIT;
 
-/// What a selection spans; none if it is empty.
-pub(super) fn span(selection: &Selection) -> Option<Span> {
+/// What a selection spans; `None` if it is empty.
+pub fn span(selection: &Selection) -> Option<Span> {
     let after = selection.after.as_ref().map(|after| Position {
         time: Timestamp::from_micros(after.time),
         id: after.id.clone(),

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use twin_capabilities::Instant;
-
-use crate::clock::{age, micros};
+use super::clock::{age, later};
+use crate::Instant;
 
 /// How far the clock may run ahead of the time that has passed.
 const TOLERANCE: Duration = Duration::from_secs(3600);
@@ -14,16 +13,16 @@ const ACCEPTED_AFTER: Duration = Duration::from_secs(86_400);
 
 /// What two clocks show at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Reading {
+pub struct Reading {
     /// The store's clock, which may be set.
-    pub(crate) clock: Instant,
+    pub clock: Instant,
     /// How long the process has been running, by a clock that nobody sets.
-    pub(crate) running: Duration,
+    pub running: Duration,
 }
 
 /// What the difference of two readings says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Judgement {
+pub enum Judgement {
     /// The clock ran as it should, or was set back.
     Steady,
     /// The clock is so far ahead.
@@ -31,10 +30,9 @@ pub(crate) enum Judgement {
 }
 
 /// Judges the clock by the last reading that was found steady.
-pub(crate) fn judge(trusted: Reading, now: Reading) -> Judgement {
+pub fn judge(trusted: Reading, now: Reading) -> Judgement {
     let passed = now.running.saturating_sub(trusted.running);
-    let expected = trusted.clock.saturating_add(micros(passed));
-    let ahead = age(now.clock, Some(expected));
+    let ahead = age(now.clock, Some(later(trusted.clock, passed)));
     if ahead <= TOLERANCE || passed >= ACCEPTED_AFTER {
         Judgement::Steady
     } else {
@@ -57,7 +55,7 @@ mod tests {
     /// The clock has moved by `clock` while `passed` went by.
     fn after(passed: Duration, clock: Duration) -> Judgement {
         let now = Reading {
-            clock: START.clock + micros(clock),
+            clock: later(START.clock, clock),
             running: START.running + passed,
         };
         judge(START, now)
