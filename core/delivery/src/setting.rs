@@ -21,7 +21,7 @@ pub struct Setting {
     pub default: Option<&'static str>,
     /// Which values it takes. It completes "X must be …".
     pub values: &'static str,
-    /// The unit of its number; empty where there is none.
+    /// The unit of its number; empty if it has no unit.
     pub unit: &'static str,
     /// What it is for, in one line.
     pub help: &'static str,

@@ -42,7 +42,7 @@ async fn ingest<C: worlds::Ingestion>(
     Ok(hand_on(call, &id, forwarded.as_bytes(), deadline).await)
 }
 
-/// To the connector beside this function, which retries and keeps dead letters; where there is none, once to the writer.
+/// To the connector beside this function, which retries and keeps dead letters; without one, a single attempt to the writer.
 async fn hand_on<C: worlds::Ingestion>(
     call: &Call<'_, C>,
     id: &MessageId,

@@ -59,7 +59,7 @@ impl Windows {
         result
     }
 
-    /// What one call leaves is whole, whatever becomes of the call.
+    /// A call that panics leaves the list consistent, so that a poisoned lock can still be used.
     fn lock(&self) -> MutexGuard<'_, Vec<(String, Window)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

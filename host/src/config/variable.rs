@@ -13,7 +13,7 @@ pub struct Variable {
     pub default: Unset,
     /// What it is for, in one line.
     pub help: &'static str,
-    /// The unit of its number; empty where there is none.
+    /// The unit of its number; empty if it has no unit.
     pub unit: &'static str,
     /// Whether its value must not be shown.
     pub secret: bool,

@@ -22,7 +22,7 @@ pub struct Variable {
     pub default: String,
     /// Which values it takes.
     pub values: String,
-    /// The unit of its number; empty where there is none.
+    /// The unit of its number; empty if it has no unit.
     pub unit: String,
     /// Whether it is never shown.
     pub secret: bool,

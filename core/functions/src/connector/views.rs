@@ -49,7 +49,7 @@ impl Views {
         found.map(|(_, view)| act(view))
     }
 
-    /// What one call leaves is whole, whatever becomes of the call.
+    /// A call that panics leaves the list consistent, so that a poisoned lock can still be used.
     fn lock(&self) -> MutexGuard<'_, Vec<(Layer, View)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
