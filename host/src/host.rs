@@ -22,7 +22,7 @@ use crate::{
     providers::{
         Health, Stores,
         local::{Local, LocalError, LocalSettings},
-        system_clock,
+        system_clock, within,
     },
     runtime::{Runtime, RuntimeError, RuntimeSettings, Sandbox, Time},
     telemetry::metrics,
@@ -206,6 +206,7 @@ async fn start_runtime(
         ..RuntimeSettings::new(config.code.components_dir.clone())
     };
     let verifier: Arc<dyn Verifier> = Arc::new(Credentials::of(config));
+    let stores = within(stores.clone(), settings.deadline);
     let capabilities = |function| Capabilities {
         function,
         settings: Arc::clone(config) as Arc<dyn Settings>,

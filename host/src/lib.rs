@@ -3,22 +3,23 @@
 //! `runtime` runs the components, `imports` answers what they ask for, `providers` store data, `ingress` receives
 //! requests. ARCHITECTURE.md describes the path of a reading through these modules.
 
-pub mod bindings;
 pub mod config;
 pub mod credentials;
-mod enduring;
 pub mod function;
 mod headers;
 pub mod host;
-pub mod imports;
 pub mod ingress;
 mod observed;
 pub mod outbox;
 pub mod peers;
 pub mod providers;
 pub mod resources;
-pub mod runtime;
 #[cfg(test)]
 mod scripted;
 pub mod secrets;
-pub mod telemetry;
+mod timely;
+
+pub use twin_runtime as runtime;
+pub use twin_runtime::imports;
+pub use twin_telemetry as telemetry;
+pub(crate) use twin_telemetry::enduring;

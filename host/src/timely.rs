@@ -12,8 +12,8 @@ use std::{
 use async_trait::async_trait;
 use tokio::time::timeout;
 
-use super::{Circuits, DeadLetters, ErrorTopic, Records, Stores};
 use twin_capabilities::{
+    Circuits, DeadLetters, ErrorTopic, Records, Stores,
     circuits::{Circuit, SwapFailure},
     dead_letters::{self, Lease, Letter, Place, PreviewPage, StoredLetter, Taken},
     error_topic::{PUBLISH_LIMIT, SystemError},

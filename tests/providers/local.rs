@@ -178,7 +178,7 @@ fn a_newer_schema_is_refused() {
 }
 
 /// The first version, as it was released.
-const SCHEMA_1: &str = include_str!("../../host/src/providers/local/schema_1.sql");
+const SCHEMA_1: &str = include_str!("../../host/providers/local/src/schema_1.sql");
 
 #[tokio::test]
 async fn a_folder_of_the_first_version_keeps_its_letters_and_their_order() {

@@ -252,7 +252,7 @@ async fn a_folder_of_schema_1_is_upgraded_with_what_is_in_it() {
     let folder = tempdir().unwrap();
     {
         let database = Connection::open(folder.path().join("twin.db")).unwrap();
-        let schema_1 = include_str!("../../host/src/providers/local/schema_1.sql");
+        let schema_1 = include_str!("../../host/providers/local/src/schema_1.sql");
         database.execute_batch(schema_1).unwrap();
         database.execute_batch("
             PRAGMA user_version = 1;

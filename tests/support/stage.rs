@@ -222,12 +222,11 @@ impl StageBuilder {
             deadline,
         };
         let time = twin_native::Time::simulated(Duration::from_secs(EPOCH_SECONDS), 1);
-        let stores = within(capabilities.stores.clone(), deadline);
         Native::new(functions, &settings, |_| twin_native::Capabilities {
             settings: capabilities.settings.clone(),
             verifier: capabilities.verifier.clone(),
             peers: capabilities.peers.clone(),
-            stores: stores.clone(),
+            stores: capabilities.stores.clone(),
             time: time.clone(),
         })
     }
@@ -250,7 +249,7 @@ impl StageBuilder {
             settings: Arc::new(self.settings.clone()),
             verifier: Arc::new(Credentials::new(self.cloud, &keys).with_operators(&self.operators)),
             peers: Arc::new(peers.clone()),
-            stores: watch(stores.stores()),
+            stores: within(watch(stores.stores()), self.runtime.deadline),
             draining: watch::channel(false).1,
         };
         let functions = [vec![self.function], self.beside.clone()].concat();

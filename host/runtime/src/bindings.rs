@@ -5,7 +5,7 @@
 #![allow(missing_docs, unreachable_pub, reason = "documented in wit/")]
 
 wasmtime::component::bindgen!({
-    path: "../wit",
+    path: "../../wit",
     world: "functions",
     require_store_data_send: true,
     with: {

@@ -5,7 +5,7 @@ use std::{thread, time::Duration};
 use wasmtime::{Config, Engine, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use super::RuntimeError;
-use crate::enduring;
+use twin_telemetry::enduring;
 
 /// How often a component that computes is looked at.
 pub(super) const TICK: Duration = Duration::from_millis(10);

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::function::FunctionName;
+use twin_capabilities::function::FunctionName;
 
 /// Why a component does not run.
 #[derive(Debug, thiserror::Error)]

@@ -13,7 +13,7 @@ use super::{
     cache::Cache,
     worlds::{Imports, Worlds},
 };
-use crate::function::FunctionName;
+use twin_capabilities::function::FunctionName;
 
 /// A component that may run.
 pub struct Image {

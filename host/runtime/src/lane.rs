@@ -13,7 +13,7 @@ use futures_util::{
 };
 use tokio::sync::mpsc;
 
-use crate::enduring;
+use twin_telemetry::enduring;
 
 tokio::task_local! {
     /// The lane that is running.

@@ -3,12 +3,14 @@
 //! A [`Runtime`] has as many lanes as cores, and in each lane a worker of each mounted function: a store with one instance in
 //! it, which takes calls from a queue of its own. What a component imports is answered by [`crate::imports`].
 
+pub mod bindings;
 mod cache;
 mod clock;
 mod door;
 mod engine;
 mod error;
 mod image;
+pub mod imports;
 mod lane;
 mod pool;
 mod pulse;
@@ -29,13 +31,10 @@ pub use error::{RuntimeError, Unanswering};
 pub use image::{Image, read_component};
 pub(crate) use state::State;
 
-use crate::{
-    function::{CallError, FunctionName, Functions, Request, Response},
-    imports::Capabilities,
-    providers::within,
-};
+use imports::Capabilities;
 use lane::Lane;
 use pool::Pool;
+use twin_capabilities::function::{CallError, FunctionName, Functions, Request, Response};
 
 /// What the runtime is told.
 #[derive(Clone, Debug)]
@@ -99,7 +98,6 @@ impl Runtime {
             let capabilities = capabilities(function);
             let capabilities = Arc::new(Capabilities {
                 draining: drained.clone(),
-                stores: within(capabilities.stores, settings.deadline),
                 ..capabilities
             });
             let pool =

@@ -22,13 +22,9 @@ use super::{
     state::State,
     worker::{Ended, Worker},
 };
-use crate::{
-    bindings::FunctionsPre,
-    enduring,
-    function::{CallError, FunctionName, Request, Response},
-    imports::Capabilities,
-    telemetry::metrics,
-};
+use crate::{bindings::FunctionsPre, imports::Capabilities};
+use twin_capabilities::function::{CallError, FunctionName, Request, Response};
+use twin_telemetry::{enduring, metrics};
 
 /// What the host waits beyond a call's deadline: the component is to answer, the host only to notice if it does not.
 pub(super) const GRACE: Duration = Duration::from_secs(1);
@@ -150,7 +146,7 @@ impl Pool {
         &self.digest
     }
 
-    /// See [`crate::function::Functions::call`].
+    /// See [`twin_capabilities::function::Functions::call`].
     pub(super) async fn call(&self, request: Request) -> Result<Response, CallError> {
         let function = self.function;
         let permit = Arc::clone(&self.permits)

@@ -3,7 +3,7 @@
 use wit_parser::{Resolve, SourceMap, WorldItem, WorldKey};
 
 use super::RuntimeError;
-use crate::function::FunctionName;
+use twin_capabilities::function::FunctionName;
 
 macro_rules! wit {
     ($($file:literal),+ $(,)?) => {

@@ -28,11 +28,12 @@ use async_trait::async_trait;
 use twin_capabilities::{Failure, Settings};
 use twin_contract::Cloud;
 use twin_delivery::{DeliverySettings, TWIN_CLOUD, TWIN_NAME};
+pub use twin_telemetry::{LogFormat, LogSettings};
 
 pub use self::{
     error::ConfigError,
     peers::{Binding, Peer, PeerSettings, RemoteSettings, UnknownPeer},
-    settings::{Code, Listen, LogFormat, LogSettings, Storage},
+    settings::{Code, Listen, Storage},
     table::{groups, variables},
     variable::{Group, Unset, Variable},
 };

@@ -48,23 +48,3 @@ pub struct Code {
     /// What they were compiled to.
     pub cache_dir: PathBuf,
 }
-
-/// What is logged.
-#[derive(Clone, Debug)]
-pub struct LogSettings {
-    /// `DEBUG_MODE`.
-    pub debug: bool,
-    /// `LOG_FORMAT`.
-    pub format: LogFormat,
-    /// `RUST_LOG`: wins over `debug`.
-    pub filter: Option<String>,
-}
-
-/// How log lines look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogFormat {
-    /// One JSON object a line.
-    Json,
-    /// For people.
-    Text,
-}

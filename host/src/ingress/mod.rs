@@ -20,6 +20,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use twin_contract::Cloud;
+pub use twin_telemetry::Exposition;
 
 use crate::{config::Config, credentials::Credentials, resources, telemetry::metrics};
 
@@ -31,13 +32,6 @@ pub trait Readiness: Send + Sync + 'static {
     /// # Errors
     /// What is missing, in words for the one who asked.
     async fn ready(&self) -> Result<(), String>;
-}
-
-/// The numbers at `/metrics`.
-#[async_trait]
-pub trait Exposition: Send + Sync + 'static {
-    /// All of them in Prometheus' text format, after a bounded time: a store that does not answer must not hide the others.
-    async fn render(&self) -> String;
 }
 
 /// What an ingress goes by.

@@ -14,14 +14,14 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// Runs some work of a thread until it returns: after a panic it is called again. The panic itself is logged where it happens.
 ///
 /// What the work holds across calls must be whole after a panic: each caller says why it is.
-pub(crate) fn until_done(mut work: impl FnMut()) {
+pub fn until_done(mut work: impl FnMut()) {
     while catch_unwind(AssertUnwindSafe(&mut work)).is_err() {
         thread::sleep(PAUSE);
     }
 }
 
 /// The output of a future; none if it panicked.
-pub(crate) async fn unless_panic<T>(future: impl Future<Output = T>) -> Option<T> {
+pub async fn unless_panic<T>(future: impl Future<Output = T>) -> Option<T> {
     AssertUnwindSafe(future).catch_unwind().await.ok()
 }
 

@@ -2,6 +2,7 @@
 //!
 //! No log call blocks, no matter what stderr is connected to: see `sink`.
 
+pub mod enduring;
 mod limiter;
 mod line;
 mod logger;
@@ -10,9 +11,35 @@ mod sink;
 
 use std::time::Duration;
 
+use async_trait::async_trait;
 use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitExt};
 
-use crate::config::LogSettings;
+/// Which lines are written, and how.
+#[derive(Clone, Debug)]
+pub struct LogSettings {
+    /// `DEBUG_MODE`.
+    pub debug: bool,
+    /// `LOG_FORMAT`.
+    pub format: LogFormat,
+    /// `RUST_LOG`: wins over `debug`.
+    pub filter: Option<String>,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Text,
+}
+
+/// The numbers at `/metrics`.
+#[async_trait]
+pub trait Exposition: Send + Sync + 'static {
+    /// All of them in Prometheus' text format, after a bounded time: a store that does not answer must not hide the others.
+    async fn render(&self) -> String;
+}
 
 /// How long a process that ends waits for its last lines to be written.
 const LAST_LINES: Duration = Duration::from_millis(500);
@@ -53,7 +80,7 @@ pub fn finish() {
 fn filter(settings: &LogSettings) -> EnvFilter {
     match (&settings.filter, settings.debug) {
         (Some(filter), _) => EnvFilter::new(filter),
-        (None, true) => EnvFilter::new("info,twin=debug,twin_host=debug"),
+        (None, true) => EnvFilter::new("info,twin=debug"),
         (None, false) => EnvFilter::new("info"),
     }
 }
@@ -61,7 +88,6 @@ fn filter(settings: &LogSettings) -> EnvFilter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::LogFormat;
 
     #[test]
     fn starting_twice_does_no_harm() {

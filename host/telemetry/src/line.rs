@@ -10,7 +10,7 @@ use tracing::{
     field::{Field, Visit},
 };
 
-use crate::config::LogFormat;
+use crate::LogFormat;
 
 /// The event field in which `imports::log` hands over a component's fields, as a JSON object: their names are not known when
 /// the host is compiled.

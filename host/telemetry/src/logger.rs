@@ -26,7 +26,7 @@ use tracing_subscriber::{
 };
 
 use super::{limiter::Limiter, line::Line, sink::Sink};
-use crate::config::LogFormat;
+use crate::LogFormat;
 
 /// Panics in this process since it started.
 static PANICS: AtomicU64 = AtomicU64::new(0);

@@ -5,13 +5,12 @@ use std::{sync::OnceLock, thread, time::Duration};
 use async_trait::async_trait;
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use twin_contract::Cloud;
+use twin_capabilities::health::Numbers;
+use twin_contract::{Cloud, FunctionName, Peer};
 use twin_delivery::Circuit;
 
 use super::{logger, sink};
-use crate::{
-    config::Peer, enduring, function::FunctionName, ingress::Exposition, providers::Numbers,
-};
+use crate::{Exposition, enduring};
 use twin_capabilities::peers::{Reply, SendFailure};
 
 const REQUESTS: &str = "twin_requests_total";
@@ -258,7 +257,7 @@ impl Exposition for Process {
 }
 
 /// All that was measured so far, in Prometheus' text format.
-pub(crate) fn render() -> String {
+pub fn render() -> String {
     let recorder = recorder();
     counter!(LOG_LINES_DROPPED).absolute(sink::lost());
     counter!(PANICS).absolute(logger::panics());
@@ -283,12 +282,13 @@ fn keep_up(handle: PrometheusHandle) {
 }
 
 /// Counts a request as being answered while it exists.
-pub(crate) struct InFlight {
+pub struct InFlight {
     gauge: metrics::Gauge,
 }
 
 impl InFlight {
-    pub(crate) fn new(cloud: Cloud, function: FunctionName) -> Self {
+    /// Counts a request of a function until it is dropped.
+    pub fn new(cloud: Cloud, function: FunctionName) -> Self {
         let gauge = gauge!(IN_FLIGHT, "cloud" => cloud.as_str(), "function" => function.as_str());
         gauge.increment(1.0);
         Self { gauge }
@@ -302,7 +302,7 @@ impl Drop for InFlight {
 }
 
 /// Counts a request that was answered; `function` is none if no function was asked.
-pub(crate) fn request(cloud: Cloud, function: Option<FunctionName>, status: u16, took: Duration) {
+pub fn request(cloud: Cloud, function: Option<FunctionName>, status: u16, took: Duration) {
     let function = function.map_or("none", FunctionName::as_str);
     let labels = [("cloud", cloud.as_str()), ("function", function)];
     counter!(REQUESTS, "cloud" => cloud.as_str(), "function" => function, "status" => status.to_string())
@@ -311,33 +311,33 @@ pub(crate) fn request(cloud: Cloud, function: Option<FunctionName>, status: u16,
 }
 
 /// Counts a request that was turned away.
-pub(crate) fn overload(cloud: Cloud, function: FunctionName) {
+pub fn overload(cloud: Cloud, function: FunctionName) {
     counter!(OVERLOADS, "cloud" => cloud.as_str(), "function" => function.as_str()).increment(1);
 }
 
 /// Registers the counter of a function's lost instances at 0, so that a rate sees the first loss.
-pub(crate) fn no_instance_lost(function: FunctionName) {
+pub fn no_instance_lost(function: FunctionName) {
     counter!(INSTANCES_LOST, "function" => function.as_str()).increment(0);
 }
 
 /// Counts an instance lost to a trap or a panic.
-pub(crate) fn instance_lost(function: FunctionName) {
+pub fn instance_lost(function: FunctionName) {
     counter!(INSTANCES_LOST, "function" => function.as_str()).increment(1);
 }
 
 /// Measures a commit of the local store.
-pub(crate) fn commit(took: Duration) {
+pub fn commit(took: Duration) {
     histogram!(COMMIT_SECONDS).record(took);
 }
 
 /// Shows how many calls of a function wait for an instance.
-pub(crate) fn queue_depth(cloud: Cloud, function: FunctionName, calls: usize) {
+pub fn queue_depth(cloud: Cloud, function: FunctionName, calls: usize) {
     let calls = u32::try_from(calls).unwrap_or(u32::MAX);
     gauge!(QUEUE_DEPTH, "cloud" => cloud.as_str(), "function" => function.as_str()).set(calls);
 }
 
 /// Shows the store's numbers; `None` shows NaN, since an old number may be wrong.
-pub(crate) fn store(cloud: Cloud, numbers: Option<&Numbers>) {
+pub fn store(cloud: Cloud, numbers: Option<&Numbers>) {
     let up = f64::from(u8::from(numbers.is_some()));
     gauge!(STORE_UP, "cloud" => cloud.as_str()).set(up);
     let show = |name, value: Option<f64>| {
@@ -361,7 +361,7 @@ pub(crate) fn store(cloud: Cloud, numbers: Option<&Numbers>) {
 }
 
 /// Shows the state of a peer's circuit, or that it is not known.
-pub(crate) fn circuit(cloud: Cloud, peer: Peer, circuit: Option<Circuit>) {
+pub fn circuit(cloud: Cloud, peer: Peer, circuit: Option<Circuit>) {
     let state = match circuit {
         Some(Circuit::Closed | Circuit::Failing { .. }) => 0.0,
         Some(Circuit::HalfOpen { .. }) => 1.0,
@@ -372,17 +372,17 @@ pub(crate) fn circuit(cloud: Cloud, peer: Peer, circuit: Option<Circuit>) {
 }
 
 /// Counts a request whose credential was `missing` or `wrong`.
-pub(crate) fn credential_refused(cloud: Cloud, reason: &'static str) {
+pub fn credential_refused(cloud: Cloud, reason: &'static str) {
     counter!(CREDENTIALS_REFUSED, "cloud" => cloud.as_str(), "reason" => reason).increment(1);
 }
 
 /// Counts a connection that the host closed: to make `room` for others, or with its reply `unread`.
-pub(crate) fn connection_closed(reason: &'static str) {
+pub fn connection_closed(reason: &'static str) {
     counter!(CONNECTIONS_CLOSED, "reason" => reason).increment(1);
 }
 
 /// Counts an attempt to send.
-pub(crate) fn send(cloud: Cloud, peer: Peer, outcome: &Result<Reply, SendFailure>, took: Duration) {
+pub fn send(cloud: Cloud, peer: Peer, outcome: &Result<Reply, SendFailure>, took: Duration) {
     let outcome = match outcome {
         Ok(reply) => match reply.status {
             200..=299 => "2xx",

@@ -2,14 +2,14 @@
 
 use async_trait::async_trait;
 use rusqlite::{Row, named_params};
-
-use super::{Store, session::Session};
-use crate::providers::Circuits;
-use twin_capabilities::provider::millis;
 use twin_capabilities::{
+    Circuits,
     circuits::{Circuit, SwapFailure},
+    provider::millis,
     types::Failure,
 };
+
+use super::{Store, session::Session};
 
 const LOAD: &str = "SELECT version, state FROM circuits WHERE twin = :twin AND name = :name";
 

@@ -5,7 +5,6 @@ use rusqlite::{
     types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef},
 };
 use serde::{Deserialize, Serialize};
-
 use twin_capabilities::{dead_letters::Attempt, error_topic::Severity, types::Instant};
 
 /// The tries to deliver a letter, in order, as a JSON array.

@@ -1,14 +1,14 @@
 //! Rows that are not as they were stored: each is reported once, as a system error, and served never.
 
 use rusqlite::named_params;
+use twin_capabilities::{
+    dead_letters::Letter,
+    error_topic::{Severity, SystemError},
+};
 use twin_contract::{EventCode, Timestamp};
 
 use super::{
     Store, dead_letters, error_topic, records, seal::Checked, session::Session, writer::Need,
-};
-use twin_capabilities::{
-    dead_letters::Letter,
-    error_topic::{Severity, SystemError},
 };
 
 /// What is damaged.

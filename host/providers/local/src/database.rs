@@ -17,6 +17,7 @@ use std::{
 use std::sync::atomic::AtomicI64;
 
 use rusqlite::{Connection, OpenFlags};
+use twin_capabilities::provider::StoreClock as Clock;
 
 use super::{
     LocalError, LocalSettings,
@@ -24,7 +25,6 @@ use super::{
     schema,
     session::{Slot, lock},
 };
-use crate::providers::Clock;
 
 /// How long to wait for another process that writes, and how often to look whether it is done. SQLite's own way to wait
 /// looks less and less often, and comes away empty-handed for seconds beside a process that writes without a break.

@@ -4,6 +4,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use rusqlite::{Params, Row, named_params};
+use twin_capabilities::{
+    DeadLetters,
+    dead_letters::{
+        Lease, Letter, Page, Place, PreviewPage, Selection, StoredLetter, Summary, Taken,
+    },
+    provider::{fill, later, receipt, seal},
+    types::{Failure, Instant},
+};
 
 use super::{
     Store,
@@ -13,14 +21,6 @@ use super::{
     seal::{Checked, check, holds, whole},
     session::Session,
     writer::Need,
-};
-use crate::providers::DeadLetters;
-use twin_capabilities::provider::{fill, later, receipt, seal};
-use twin_capabilities::{
-    dead_letters::{
-        Lease, Letter, Page, Place, PreviewPage, Selection, StoredLetter, Summary, Taken,
-    },
-    types::{Failure, Instant},
 };
 
 const PUSH: &str = "

@@ -5,15 +5,15 @@ use std::time::Duration;
 use async_trait::async_trait;
 use rusqlite::{Row, named_params};
 use tokio::time::timeout;
+use twin_capabilities::{
+    ErrorTopic, Outbox,
+    error_topic::{Event, PUBLISH_LIMIT, SystemError},
+    provider::later,
+    types::Failure,
+};
 use uuid::Uuid;
 
 use super::{Store, columns::SpelledSeverity, session::Session, writer::Need};
-use crate::providers::{ErrorTopic, Event, Outbox};
-use twin_capabilities::provider::later;
-use twin_capabilities::{
-    error_topic::{PUBLISH_LIMIT, SystemError},
-    types::Failure,
-};
 
 const PUBLISH: &str = "
     INSERT INTO error_events

@@ -7,6 +7,7 @@ use std::{
 };
 
 use tempfile::tempdir;
+use twin_capabilities::{provider::system_clock, types::Failure};
 
 use super::{
     LocalError, LocalSettings,
@@ -15,8 +16,6 @@ use super::{
     session::Session,
     writer::Writer,
 };
-use crate::providers::system_clock;
-use twin_capabilities::types::Failure;
 
 fn database(folder: &Path) -> Database {
     Database::new(folder, "twin", LocalSettings::default(), system_clock()).unwrap()

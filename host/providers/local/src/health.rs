@@ -4,10 +4,9 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use rusqlite::named_params;
+use twin_capabilities::{Health, types::Failure};
 
 use super::{Store, writer::Need};
-use crate::providers::Health;
-use twin_capabilities::types::Failure;
 
 const CHECK: &str = "
     INSERT INTO health (twin, checked_at_us, ballast) VALUES (:twin, :now, zeroblob(:ballast))

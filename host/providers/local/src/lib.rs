@@ -33,9 +33,12 @@ mod writer;
 
 use std::{fs::File, path::Path, sync::Arc, time::Duration};
 
+use twin_capabilities::{
+    Stores,
+    provider::{Clock, system_clock},
+};
 use twin_contract::Cloud;
 
-use super::{Clock, Stores, system_clock};
 use {
     database::{Access, Database},
     readers::Readers,

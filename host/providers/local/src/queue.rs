@@ -9,9 +9,10 @@ use std::{
     time::Duration,
 };
 
-use super::LocalError;
-use crate::enduring;
 use twin_capabilities::types::Failure;
+
+use super::LocalError;
+use twin_telemetry::enduring;
 
 /// The most jobs that wait. Whoever comes later is turned away at once, rather than kept waiting in vain.
 const WAITING: usize = 4096;

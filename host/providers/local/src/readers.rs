@@ -6,6 +6,7 @@ use std::{
 };
 
 use tokio::sync::oneshot;
+use twin_capabilities::types::Failure;
 
 use super::{
     LocalError,
@@ -14,7 +15,6 @@ use super::{
     queue::{Crew, Queue},
     session::{Link, Session},
 };
-use twin_capabilities::types::Failure;
 
 const READERS: usize = 2;
 

@@ -2,6 +2,12 @@
 
 use async_trait::async_trait;
 use rusqlite::{Row, named_params};
+use twin_capabilities::{
+    Records,
+    provider::{MAX_RECORDS, Span, fill, seal, span},
+    records::{Entry, Order, Outcome, Page, Selection, StoredEntry},
+    types::Failure,
+};
 
 use super::{
     Store,
@@ -9,12 +15,6 @@ use super::{
     seal::{Checked, check, holds, whole},
     session::Session,
     writer::Need,
-};
-use crate::providers::Records;
-use twin_capabilities::provider::{MAX_RECORDS, Span, fill, seal, span};
-use twin_capabilities::{
-    records::{Entry, Order, Outcome, Page, Selection, StoredEntry},
-    types::Failure,
 };
 
 const INSERT: &str = "

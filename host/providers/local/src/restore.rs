@@ -8,6 +8,7 @@ use std::{
 };
 
 use tempfile::NamedTempFile;
+use twin_capabilities::provider::system_clock;
 
 use super::{
     LocalSettings,
@@ -19,7 +20,6 @@ use super::{
     },
     schema,
 };
-use crate::providers::system_clock;
 
 /// What `restore` may do beyond what is safe in any case.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -5,6 +5,11 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use rusqlite::{Row, named_params};
 use serde_json::json;
 use tokio::time::{Instant as Monotonic, sleep};
+use twin_capabilities::{
+    error_topic::{Severity, SystemError},
+    provider::{Judgement, Reading, earlier, judge},
+    types::{Failure, Instant},
+};
 use twin_contract::{EventCode, Timestamp};
 
 use super::{
@@ -12,11 +17,6 @@ use super::{
     damage::{self, Kind, connector_before},
     error_topic,
     session::Session,
-};
-use twin_capabilities::provider::{Judgement, Reading, earlier, judge};
-use twin_capabilities::{
-    error_topic::{Severity, SystemError},
-    types::{Failure, Instant},
 };
 
 /// Between two looks at what is too old.

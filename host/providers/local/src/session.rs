@@ -6,12 +6,12 @@ use std::sync::{
 };
 
 use rusqlite::{Connection, OptionalExtension, Params, Row};
+use twin_capabilities::types::Instant;
 
 use super::{
     LocalError,
     database::{Access, Connected, Database},
 };
-use twin_capabilities::types::Instant;
 
 /// A connection that is opened anew after a failure: whatever broke it may be over by then.
 pub(super) struct Link {

@@ -2,11 +2,14 @@
 
 use async_trait::async_trait;
 use rusqlite::named_params;
+use twin_capabilities::{
+    Statistics,
+    health::{COUNTED, Numbers},
+    provider::age,
+    types::{Failure, Instant},
+};
 
 use super::{Store, session::Session, space::disk_free};
-use crate::providers::{COUNTED, Numbers, Statistics};
-use twin_capabilities::provider::age;
-use twin_capabilities::types::{Failure, Instant};
 
 const LETTERS: &str = "
     SELECT count(*) FROM (SELECT 1 FROM dead_letters WHERE twin = :twin LIMIT :most)";

@@ -11,6 +11,14 @@ use std::{
 
 use futures_util::{FutureExt, join};
 use tempfile::{TempDir, tempdir};
+use twin_capabilities::{
+    DeadLetters, ErrorTopic, Outbox,
+    dead_letters::Letter,
+    dead_letters::Selection,
+    error_topic::{Severity, SystemError},
+    provider::system_clock,
+    types::Failure,
+};
 use twin_contract::Cloud;
 
 use super::{
@@ -20,13 +28,6 @@ use super::{
     readers::Readers,
     session::Session,
     writer::{Need, Writer},
-};
-use crate::providers::{DeadLetters, ErrorTopic, Outbox, system_clock};
-use twin_capabilities::{
-    dead_letters::Letter,
-    dead_letters::Selection,
-    error_topic::{Severity, SystemError},
-    types::Failure,
 };
 
 struct Bench {

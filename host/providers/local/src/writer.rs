@@ -18,6 +18,7 @@ use std::{
 
 use rusqlite::{Transaction, TransactionBehavior};
 use tokio::sync::oneshot;
+use twin_capabilities::types::Failure;
 
 use super::{
     LocalError,
@@ -28,8 +29,7 @@ use super::{
     session::{Link, Session},
     space::{Reserve, SHORT_LOG, SMALL_BATCH},
 };
-use crate::telemetry::metrics;
-use twin_capabilities::types::Failure;
+use twin_telemetry::metrics;
 
 /// The most jobs in a batch.
 const BATCH: usize = 512;

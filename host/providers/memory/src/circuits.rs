@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
-
-use super::Store;
-use crate::providers::Circuits;
-use twin_capabilities::provider::millis;
 use twin_capabilities::{
+    Circuits,
     circuits::{Circuit, SwapFailure},
+    provider::millis,
     types::Failure,
 };
+
+use super::Store;
 
 /// Version and state by name.
 pub(super) type Values = HashMap<String, (u64, String)>;

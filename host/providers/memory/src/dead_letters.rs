@@ -6,16 +6,16 @@ use std::{
 };
 
 use async_trait::async_trait;
-
-use super::Store;
-use crate::providers::DeadLetters;
-use twin_capabilities::provider::{fill, later, receipt};
 use twin_capabilities::{
+    DeadLetters,
     dead_letters::{
         Lease, Letter, Page, Place, PreviewPage, Selection, StoredLetter, Summary, Taken,
     },
+    provider::{fill, later, receipt},
     types::{Failure, Instant},
 };
+
+use super::Store;
 
 /// Letters by their number, which counts them in the order they came.
 #[derive(Default)]

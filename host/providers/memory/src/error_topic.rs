@@ -3,15 +3,15 @@
 use std::{ops::Range, time::Duration};
 
 use async_trait::async_trait;
+use twin_capabilities::{
+    ErrorTopic, Outbox,
+    error_topic::{Event, SystemError},
+    provider::later,
+    types::{Failure, Instant},
+};
 use uuid::Uuid;
 
 use super::Store;
-use crate::providers::{ErrorTopic, Event, Outbox};
-use twin_capabilities::provider::later;
-use twin_capabilities::{
-    error_topic::SystemError,
-    types::{Failure, Instant},
-};
 
 /// Events in the order they were published.
 pub(super) type Events = Vec<Kept>;

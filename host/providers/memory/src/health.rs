@@ -1,10 +1,9 @@
 //! The health of memory is what a test says it is.
 
 use async_trait::async_trait;
+use twin_capabilities::{Health, types::Failure};
 
 use super::Store;
-use crate::providers::Health;
-use twin_capabilities::types::Failure;
 
 #[async_trait]
 impl Health for Store {

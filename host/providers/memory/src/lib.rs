@@ -14,8 +14,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use super::{Clock, Stores};
-use twin_capabilities::types::Failure;
+use twin_capabilities::{Stores, provider::Clock, types::Failure};
 
 /// One twin's stores in memory. Clones share them.
 #[derive(Clone)]

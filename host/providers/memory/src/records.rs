@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, HashMap};
 
 use async_trait::async_trait;
-
-use super::Store;
-use crate::providers::Records;
-use twin_capabilities::provider::{MAX_RECORDS, Place, Span, fill, span};
 use twin_capabilities::{
+    Records,
+    provider::{MAX_RECORDS, Place, Span, fill, span},
     records::{Entry, Order, Outcome, Page, Selection, StoredEntry},
     types::{Failure, Instant},
 };
+
+use super::Store;
 
 /// Devices by collection and device id.
 pub(super) type Collections = HashMap<String, HashMap<String, Device>>;

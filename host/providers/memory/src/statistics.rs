@@ -1,11 +1,14 @@
 //! How much there is in memory.
 
 use async_trait::async_trait;
+use twin_capabilities::{
+    Statistics,
+    health::{COUNTED, Numbers},
+    provider::age,
+    types::Failure,
+};
 
 use super::Store;
-use crate::providers::{COUNTED, Numbers, Statistics};
-use twin_capabilities::provider::age;
-use twin_capabilities::types::Failure;
 
 #[async_trait]
 impl Statistics for Store {

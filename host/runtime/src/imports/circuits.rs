@@ -4,8 +4,8 @@ use wasmtime::component::Accessor;
 
 use super::Imports;
 use crate::{
+    State,
     bindings::circuits::{Circuit, Failure, Host, HostWithStore, SwapFailure},
-    runtime::State,
 };
 
 impl Host for State {}

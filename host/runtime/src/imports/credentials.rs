@@ -4,8 +4,8 @@ use wasmtime::component::Accessor;
 
 use super::Imports;
 use crate::{
+    State,
     bindings::credentials::{Caller, Denied, Host, HostWithStore, Presented},
-    runtime::State,
 };
 
 impl Host for State {}

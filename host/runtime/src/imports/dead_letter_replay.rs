@@ -4,11 +4,11 @@ use wasmtime::component::Accessor;
 
 use super::Imports;
 use crate::{
+    State,
     bindings::dead_letter_replay::{
         Failure, Host, HostWithStore, Lease, Page, Place, PreviewPage, Selection, StoredLetter,
         Taken,
     },
-    runtime::State,
 };
 
 impl Host for State {}

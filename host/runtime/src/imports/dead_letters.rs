@@ -4,8 +4,8 @@ use wasmtime::component::Accessor;
 
 use super::Imports;
 use crate::{
+    State,
     bindings::dead_letters::{Failure, Host, HostWithStore, Letter},
-    runtime::State,
 };
 
 impl Host for State {}

@@ -1,6 +1,6 @@
 //! `digest`: by `twin-contract`, which uses the processor's instructions here.
 
-use crate::{bindings::digest::Host, runtime::State};
+use crate::{State, bindings::digest::Host};
 
 impl Host for State {
     fn sha256(&mut self, bytes: Vec<u8>) -> String {

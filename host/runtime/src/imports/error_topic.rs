@@ -4,8 +4,8 @@ use wasmtime::component::Accessor;
 
 use super::Imports;
 use crate::{
+    State,
     bindings::error_topic::{Failure, Host, HostWithStore, SystemError},
-    runtime::State,
 };
 
 impl Host for State {}

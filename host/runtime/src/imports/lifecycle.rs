@@ -4,8 +4,8 @@ use wasmtime::component::Accessor;
 
 use super::Imports;
 use crate::{
+    State,
     bindings::lifecycle::{Host, HostWithStore},
-    runtime::State,
 };
 
 impl Host for State {}

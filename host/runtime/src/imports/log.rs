@@ -1,8 +1,8 @@
 //! `log`: into the host's own log, where the component's fields stand beside the host's.
 
 use crate::{
+    State,
     bindings::log::{Host, Level},
-    runtime::State,
 };
 
 impl Host for State {

@@ -19,7 +19,9 @@ use tokio::sync::watch;
 use twin_capabilities::{Peers, Settings, Stores, Verifier};
 use wasmtime::component::{Accessor, HasData, Linker};
 
-use crate::{bindings, function::FunctionName, runtime::State};
+use twin_capabilities::function::FunctionName;
+
+use crate::{State, bindings};
 
 /// Everything that one function may be given. Its world decides what of it the component can reach.
 #[derive(Clone)]

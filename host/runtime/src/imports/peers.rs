@@ -4,8 +4,8 @@ use wasmtime::component::Accessor;
 
 use super::{Imports, convert};
 use crate::{
+    State,
     bindings::peers::{Failure, Host, HostWithStore, Reply, Request},
-    runtime::State,
 };
 
 impl Host for State {}

@@ -4,8 +4,8 @@ use wasmtime::component::Accessor;
 
 use super::{Imports, convert};
 use crate::{
+    State,
     bindings::records::{Entry, Failure, Host, HostWithStore, Outcome, Page, Selection},
-    runtime::State,
 };
 
 impl Host for State {}

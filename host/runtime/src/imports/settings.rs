@@ -4,8 +4,8 @@ use wasmtime::component::Accessor;
 
 use super::Imports;
 use crate::{
+    State,
     bindings::settings::{Failure, Host, HostWithStore},
-    runtime::State,
 };
 
 impl Host for State {}
