@@ -9,7 +9,7 @@ use twin_host::{
     function::{FunctionName, Functions, Request},
     imports::Capabilities,
     peers::PeerSender,
-    providers::{memory::Memory, system_clock},
+    providers::{memory::Memory, system_clock, within},
     runtime::{Runtime, RuntimeSettings, Sandbox, Time},
 };
 
@@ -121,7 +121,7 @@ async fn twin(calls_per_instance: u64) -> anyhow::Result<Arc<dyn Functions>> {
         settings: Arc::clone(&config) as Arc<dyn Settings>,
         verifier: Arc::new(Credentials::of(&config)),
         peers: peers.of(function),
-        stores: stores.clone(),
+        stores: within(stores.clone(), settings.deadline),
         draining: watch::channel(false).1,
     };
     let sandbox = Sandbox::new()?;

@@ -180,7 +180,7 @@ mod tests {
     use super::*;
 
     fn line() -> Line {
-        let mut line = Line::new(Level::WARN, "twin_host::imports::log");
+        let mut line = Line::new(Level::WARN, "twin_runtime::imports::log");
         line.at = "2026-01-02T03:04:05.678901234Z".parse().unwrap();
         line.message("record\nnot stored");
         line.field("function", "writer");
@@ -201,11 +201,11 @@ mod tests {
             rendered(&line, LogFormat::Json),
             "{\"timestamp\":\"2026-01-02T03:04:05.678901Z\",\"level\":\"WARN\",\"message\":\"record\\nnot stored\",\
              \"function\":\"writer\",\"status\":503,\"cause\":\"a \\\"disk\\\"\\nthat is full\",\"repeated\":7,\
-             \"target\":\"twin_host::imports::log\"}\n"
+             \"target\":\"twin_runtime::imports::log\"}\n"
         );
         assert_eq!(
             rendered(&line, LogFormat::Text),
-            "2026-01-02T03:04:05.678901Z  WARN twin_host::imports::log: record\\nnot stored function=\"writer\" \
+            "2026-01-02T03:04:05.678901Z  WARN twin_runtime::imports::log: record\\nnot stored function=\"writer\" \
              status=503 cause=\"a \\\"disk\\\"\\nthat is full\" repeated=7\n"
         );
     }
