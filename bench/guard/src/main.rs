@@ -14,6 +14,7 @@ use twin_contract::{
 use twin_delivery::{Breaker, Deadline, DeliverySettings, Mono, Signal, Verdict};
 
 const SAMPLES: usize = 100;
+const FIELDS: usize = 5_000;
 
 fn main() -> anyhow::Result<()> {
     let (what, rounds) = (env::args().nth(1), env::args().nth(2));
@@ -21,7 +22,8 @@ fn main() -> anyhow::Result<()> {
     let body = match what.as_deref() {
         Some("small") => message(0),
         Some("large") => message(SAMPLES),
-        _ => anyhow::bail!("known are small and large"),
+        Some("wide") => wide(),
+        _ => anyhow::bail!("known are small, large and wide"),
     };
     let settings = DeliverySettings::default();
     let mut breaker = Breaker::new(settings.breaker());
@@ -90,5 +92,16 @@ fn message(samples: usize) -> String {
         vec![r#"{"t":1767225600123,"v":21.75,"note":"as \"measured\""}"#; samples].join(",");
     format!(
         r#"{{"iotDeviceId":"sensor-001","time":"2026-01-01T00:00:00Z","unit":"°C","temperature":25.40,"samples":[{samples}]}}"#
+    )
+}
+
+/// A message of many fields: looking for a name that is there twice must not cost more than the rest.
+fn wide() -> String {
+    let fields: Vec<_> = (0..FIELDS)
+        .map(|n| format!("\"sensor_{n}\":25.40"))
+        .collect();
+    format!(
+        r#"{{"iotDeviceId":"sensor-001","time":"2026-01-01T00:00:00Z",{}}}"#,
+        fields.join(",")
     )
 }

@@ -134,7 +134,7 @@ fn write(response: Response, id: String) -> Result<types::Response, ErrorCode> {
         .map(|(name, value)| (name, value.into_bytes()))
         .collect();
     let headers = Fields::from_list(&headers)
-        .map_err(|error| ErrorCode::InternalError(Some(error.to_string())))?;
+        .map_err(|_| ErrorCode::InternalError(Some("invalid response header".to_owned())))?;
     let (mut body, contents) = wit_stream::new();
     let (no_trailers, trailers) = wit_future::new(|| Ok(None));
     let (written, _sent) = types::Response::new(headers, Some(contents), trailers);

@@ -149,7 +149,7 @@ impl<'a> Time<'a> {
                 Cow::Owned(instant.to_string())
             }
             None => {
-                let number: f64 = serde_json::from_str(value.get()).map_err(|_| invalid())?;
+                let number: f64 = value.get().parse().map_err(|_| invalid())?;
                 let instant = Timestamp::from_number(number).ok_or_else(invalid)?;
                 Cow::Owned(instant.to_string())
             }

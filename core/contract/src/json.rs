@@ -5,8 +5,10 @@ use std::borrow::Cow;
 use crate::{
     ContractError, MAX_BODY,
     coding::without_bom,
-    scan::{Document, Fields, Value, is_plain, scan},
+    scan::{Document, Fields, Value, scan},
 };
+
+pub(crate) use crate::text::push_text;
 
 /// The field whose own fields are found along with the object's: an envelope is looked into there, and nowhere else.
 const PAYLOAD: &str = "payload";
@@ -84,18 +86,6 @@ pub(crate) fn push_name(out: &mut String, name: &str) {
     }
     push_text(out, name);
     out.push(':');
-}
-
-/// Appends a string, quoted and escaped.
-pub(crate) fn push_text(out: &mut String, text: &str) {
-    if is_plain(text) {
-        out.push('"');
-        out.push_str(text);
-        out.push('"');
-        return;
-    }
-    // Serializing a string cannot fail; a document that lost one would be worse than an empty one.
-    out.push_str(&serde_json::to_string(text).unwrap_or_else(|_| "\"\"".to_owned()));
 }
 
 #[cfg(test)]

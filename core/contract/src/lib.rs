@@ -28,6 +28,7 @@ pub mod reply;
 mod request_id;
 mod scan;
 mod system_error;
+mod text;
 mod timestamp;
 
 pub use cloud::{Cloud, Layer, MessageType};

@@ -1,10 +1,10 @@
 //! The response contract (spec §3): what a receiver says, and what a sender reads from it.
 
-use std::borrow::Cow;
-
-use serde::{Deserialize, Serialize};
-
-use crate::ContractError;
+use crate::{
+    ContractError,
+    json::{push_name, push_text},
+    scan::{Fields, scan},
+};
 
 /// The content type of every body.
 pub const JSON: &str = "application/json";
@@ -16,30 +16,8 @@ pub const EVERY_REPLY: [(&str, &str); 2] = [
     ("x-content-type-options", "nosniff"),
 ];
 
-/// The body of the reply to a discard.
-#[derive(Debug, Serialize)]
-struct Discarded<'a> {
-    status: &'a str,
-    letter_id: &'a str,
-}
-
 /// The `error_code` of a 409: the id belongs to a message with another payload.
 pub const ID_REUSED: &str = "ID_REUSED";
-
-/// The body of a success.
-#[derive(Debug, Serialize, Deserialize)]
-struct Success<'a> {
-    status: &'a str,
-    id: Cow<'a, str>,
-}
-
-/// The body of an error.
-#[derive(Debug, Serialize)]
-struct Error<'a> {
-    status: &'a str,
-    error_code: &'a str,
-    message: &'a str,
-}
 
 /// Who has a message that a peer answered for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,52 +46,47 @@ impl Custody {
 
     /// The body of the reply.
     pub fn body(self, id: &str) -> Vec<u8> {
-        to_json(&Success {
-            status: self.word(),
-            id: id.into(),
-        })
+        object([("status", self.word()), ("id", id)])
     }
 
     /// Reads a peer's reply: its custody and the id it gave. None if it is no success in the words of the contract. A
     /// 200 of a login page is none: nobody has stored anything.
     pub fn of_reply(status: u16, body: &[u8]) -> Option<(Self, String)> {
-        let success: Success<'_> = serde_json::from_slice(body).ok()?;
+        let fields = said(body)?;
+        let (word, id) = (fields.text_once("status")?, fields.text_once("id")?);
         [Self::Received, Self::DeadLettered]
             .into_iter()
-            .find(|custody| custody.status() == status && custody.word() == success.status)
-            .map(|custody| (custody, success.id.into_owned()))
+            .find(|custody| custody.status() == status && custody.word() == word)
+            .map(|custody| (custody, id.into_owned()))
     }
 }
 
 /// The body of an error reply. `code` is upper case with underscores.
 pub fn error_body(code: &str, message: &str) -> Vec<u8> {
-    to_json(&Error {
-        status: "error",
-        error_code: code,
-        message,
-    })
+    object([
+        ("status", "error"),
+        ("error_code", code),
+        ("message", message),
+    ])
 }
 
 /// The body of the reply to a discard: the letter is gone, and was reported.
 pub fn discarded_body(letter_id: &str) -> Vec<u8> {
-    to_json(&Discarded {
-        status: "discarded",
-        letter_id,
-    })
+    object([("status", "discarded"), ("letter_id", letter_id)])
 }
 
 /// The `error_code` of a peer's error reply. None if the body is no error in the words of the contract: something between
 /// the two, such as a gateway, wrote it, and it says nothing about the message.
 pub fn error_code(body: &[u8]) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Said<'a> {
-        #[serde(borrow)]
-        status: Cow<'a, str>,
-        #[serde(borrow)]
-        error_code: Cow<'a, str>,
-    }
-    let said: Said<'_> = serde_json::from_slice(body).ok()?;
-    (said.status == "error" && !said.error_code.is_empty()).then(|| said.error_code.into_owned())
+    let fields = said(body)?;
+    let (status, code) = (fields.text_once("status")?, fields.text_once("error_code")?);
+    (status == "error" && !code.is_empty()).then(|| code.into_owned())
+}
+
+/// The fields of a reply; none if it is no JSON object.
+fn said(body: &[u8]) -> Option<Fields<'_>> {
+    let text = std::str::from_utf8(body).ok()?;
+    scan(text, "").ok()?.fields
 }
 
 /// Whether a reply is one that a function of this contract gives to a message: a success or an error in the contract's
@@ -144,9 +117,19 @@ impl ContractError {
     }
 }
 
-/// Structs of strings always serialize.
-fn to_json(value: &impl Serialize) -> Vec<u8> {
-    serde_json::to_vec(value).unwrap_or_default()
+/// An object of strings.
+fn object<const N: usize>(fields: [(&str, &str); N]) -> Vec<u8> {
+    let length = fields
+        .iter()
+        .map(|(name, text)| name.len() + text.len() + 6);
+    let mut out = String::with_capacity(2 + length.sum::<usize>());
+    out.push('{');
+    for (name, text) in fields {
+        push_name(&mut out, name);
+        push_text(&mut out, text);
+    }
+    out.push('}');
+    out.into_bytes()
 }
 
 #[cfg(test)]

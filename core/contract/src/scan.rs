@@ -3,25 +3,20 @@
 //! Nothing is turned into numbers, strings or trees: a value is the span of text that it is, so that it can be carried
 //! verbatim. Grammar: RFC 8259. Nesting is counted and not recursed into, so a hostile body costs no stack.
 
-use std::{borrow::Cow, collections::BTreeSet};
+use std::{borrow::Cow, collections::HashSet, mem};
 
-use crate::{ContractError, MAX_DEPTH};
+use crate::{
+    ContractError, MAX_DEPTH,
+    text::{special, unescape},
+};
 
 /// A value as it stands in its document: valid JSON without spaces around it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Value<'a>(&'a str);
 
-/// The fields of one object.
+/// The fields of one object, in order of appearance.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Fields<'a> {
-    /// In order of appearance.
-    list: Vec<(Cow<'a, str>, Value<'a>)>,
-    /// The names once more, as soon as there are many: an envelope has few, and looking through them is fastest, but a body
-    /// of 256 KiB has room for tens of thousands, and then looking through all for each would take seconds.
-    names: BTreeSet<Cow<'a, str>>,
-    /// The first name that was there before.
-    repeated: Option<Cow<'a, str>>,
-}
+pub(crate) struct Fields<'a>(Vec<(Cow<'a, str>, Value<'a>)>);
 
 /// What a document turned out to be.
 #[derive(Clone, Debug)]
@@ -39,16 +34,30 @@ pub(crate) struct Document<'a> {
 /// # Errors
 /// If it is no JSON, with the place, or nests deeper than [`MAX_DEPTH`].
 pub(crate) fn scan<'a>(text: &'a str, inner: &str) -> Result<Document<'a>, ContractError> {
-    let mut scanner = Scanner {
-        text,
-        rest: text.as_bytes(),
-        depth: 0,
-        deepest: 0,
-    };
+    let mut scanner = Scanner::new(text);
     scanner.document(inner).map_err(|flaw| match flaw {
         Flaw::TooDeep => ContractError::BodyTooDeep,
         Flaw::NotJson => scanner.not_json(),
     })
+}
+
+/// Scans an object that holds a list in one of its fields, and counts the elements. Each may nest as deep as a document. The
+/// count is none if there is no such field, or it is no array. None if it is no JSON object.
+pub(crate) fn scan_list<'a>(text: &'a str, list: &str) -> Option<(Fields<'a>, Option<usize>)> {
+    let mut scanner = Scanner::new(text);
+    let mut count = None;
+    scanner.space();
+    let fields = scanner.object(|scanner, name| {
+        if name == list && scanner.rest.first() == Some(&b'[') {
+            count = Some(scanner.elements()?);
+            Ok(())
+        } else {
+            scanner.value()
+        }
+    });
+    scanner.space();
+    let fields = fields.ok()?;
+    scanner.rest.is_empty().then_some((fields, count))
 }
 
 impl<'a> Value<'a> {
@@ -62,45 +71,58 @@ impl<'a> Value<'a> {
     pub(crate) fn as_text(self) -> Option<Cow<'a, str>> {
         let plain = self.0.strip_prefix('"')?.strip_suffix('"')?;
         if plain.contains('\\') {
-            unescape(self.0)
+            unescape(plain).map(Cow::Owned)
         } else {
             Some(Cow::Borrowed(plain))
         }
     }
 }
 
-/// The string that a quoted text with escapes stands for.
-fn unescape(quoted: &str) -> Option<Cow<'_, str>> {
-    serde_json::from_str(quoted).ok().map(Cow::Owned)
-}
-
 impl<'a> Fields<'a> {
+    /// Up to so many, comparing each name with all before it is the fastest way to find one that is repeated.
     const FEW: usize = 32;
-
-    fn push(&mut self, name: Cow<'a, str>, value: Value<'a>) {
-        let repeated = if self.list.len() < Self::FEW {
-            self.list.iter().any(|(known, _)| *known == name)
-        } else {
-            if self.names.is_empty() {
-                self.names = self.list.iter().map(|(name, _)| name.clone()).collect();
-            }
-            !self.names.insert(name.clone())
-        };
-        if repeated && self.repeated.is_none() {
-            self.repeated = Some(name.clone());
-        }
-        self.list.push((name, value));
-    }
 
     /// The fields, in order of appearance.
     ///
     /// # Errors
     /// [`ContractError::FieldRepeated`] if one is there twice.
     pub(crate) fn each_once(self) -> Result<Vec<(Cow<'a, str>, Value<'a>)>, ContractError> {
-        match self.repeated {
-            Some(name) => Err(ContractError::FieldRepeated(name.into_owned())),
-            None => Ok(self.list),
+        let repeated = if self.0.len() <= Self::FEW {
+            self.repeated_of_few()
+        } else {
+            self.repeated_of_many()
+        };
+        match repeated {
+            Some(name) => Err(ContractError::FieldRepeated(name.to_owned())),
+            None => Ok(self.0),
         }
+    }
+
+    /// The text of a field that is there once; none if it is something else.
+    pub(crate) fn text_once(&self, name: &str) -> Option<Cow<'a, str>> {
+        let mut named = self.0.iter().filter(|(field, _)| field == name);
+        let (_, value) = named.next()?;
+        if named.next().is_some() {
+            return None;
+        }
+        value.as_text()
+    }
+
+    /// The first name that was there before.
+    fn repeated_of_few(&self) -> Option<&str> {
+        let mut names = self.0.iter().map(|(name, _)| name.as_ref()).enumerate();
+        names.find_map(|(at, name)| {
+            let mut before = self.0.iter().take(at);
+            before.any(|(known, _)| known == name).then_some(name)
+        })
+    }
+
+    /// The same for a body of 256 KiB, which has room for tens of thousands of names. They come from outside, so the hash
+    /// must be one that nobody can aim at: std's, with its random keys.
+    fn repeated_of_many(&self) -> Option<&str> {
+        let mut names = self.0.iter().map(|(name, _)| name.as_ref());
+        let mut known = HashSet::with_capacity(self.0.len());
+        names.find(|name| !known.insert(*name))
     }
 }
 
@@ -121,6 +143,15 @@ struct Scanner<'a> {
 }
 
 impl<'a> Scanner<'a> {
+    const fn new(text: &'a str) -> Self {
+        Self {
+            text,
+            rest: text.as_bytes(),
+            depth: 0,
+            deepest: 0,
+        }
+    }
+
     fn document(&mut self, inner: &str) -> Result<Document<'a>, Flaw> {
         let mut document = Document {
             fields: None,
@@ -154,23 +185,50 @@ impl<'a> Scanner<'a> {
         &mut self,
         mut value: impl FnMut(&mut Self, &str) -> Result<(), Flaw>,
     ) -> Result<Fields<'a>, Flaw> {
-        let mut fields = Fields::default();
+        let mut fields = Vec::new();
         self.expect(b'{')?;
         self.enter()?;
         self.space();
         if self.take(b'}') {
             self.depth -= 1;
-            return Ok(fields);
+            return Ok(Fields(fields));
         }
         loop {
             let name = self.name()?;
             let start = self.at();
             value(self, &name)?;
-            fields.push(name, Value(self.since(start)));
+            fields.push((name, Value(self.since(start))));
             self.space();
             if self.take(b'}') {
                 self.depth -= 1;
-                return Ok(fields);
+                return Ok(Fields(fields));
+            }
+            self.expect(b',')?;
+            self.space();
+        }
+    }
+
+    /// An array, element by element: each a document of its own as far as nesting goes.
+    fn elements(&mut self) -> Result<usize, Flaw> {
+        let outside = mem::take(&mut self.depth);
+        let count = self.counted();
+        self.depth = outside;
+        count
+    }
+
+    fn counted(&mut self) -> Result<usize, Flaw> {
+        self.expect(b'[')?;
+        self.space();
+        if self.take(b']') {
+            return Ok(0);
+        }
+        let mut count = 0;
+        loop {
+            self.value()?;
+            count += 1;
+            self.space();
+            if self.take(b']') {
+                return Ok(count);
             }
             self.expect(b',')?;
             self.space();
@@ -182,14 +240,17 @@ impl<'a> Scanner<'a> {
         let before = self.rest;
         let start = self.at();
         self.expect(b'"')?;
-        let name = if self.string()? {
-            unescape(self.since(start)).ok_or_else(|| {
+        let escapes = self.string()?;
+        let quoted = self.since(start);
+        let plain = quoted.get(1..quoted.len() - 1).unwrap_or_default();
+        let name = if escapes {
+            let text = unescape(plain).ok_or_else(|| {
                 self.rest = before;
                 Flaw::NotJson
-            })?
+            })?;
+            Cow::Owned(text)
         } else {
-            let quoted = self.since(start);
-            Cow::Borrowed(quoted.get(1..quoted.len() - 1).unwrap_or_default())
+            Cow::Borrowed(plain)
         };
         self.colon()?;
         Ok(name)
@@ -422,31 +483,6 @@ impl<'a> Scanner<'a> {
             column: 1 + line.map_or(0, <[u8]>::len),
         }
     }
-}
-
-/// Whether a text can stand between quotes as it is.
-pub(crate) fn is_plain(text: &str) -> bool {
-    let (eights, rest) = text.as_bytes().as_chunks::<8>();
-    eights
-        .iter()
-        .all(|eight| special(u64::from_le_bytes(*eight)) == 0)
-        && !rest
-            .iter()
-            .any(|byte| matches!(byte, 0..b' ' | b'"' | b'\\'))
-}
-
-/// Marks the first of eight bytes, the lowest counted first, that is a quote, a backslash or a control character, by its
-/// highest bit; marks above it mean nothing. Zero if there is none.
-const fn special(eight: u64) -> u64 {
-    const ONES: u64 = u64::MAX / 255;
-    const HIGHS: u64 = ONES << 7;
-    // Subtracting borrows from the next byte only where this one is marked.
-    let below_space = eight.wrapping_sub(ONES * b' ' as u64) & !eight;
-    let quote = eight ^ (ONES * b'"' as u64);
-    let quote = quote.wrapping_sub(ONES) & !quote;
-    let backslash = eight ^ (ONES * b'\\' as u64);
-    let backslash = backslash.wrapping_sub(ONES) & !backslash;
-    (below_space | quote | backslash) & HIGHS
 }
 
 #[cfg(test)]

@@ -2,13 +2,16 @@
 
 use std::{fmt, ops::Range};
 
-use jiff::{SignedDuration, civil};
+// jiff's calendar without jiff: its errors and time zones would be a third of a component.
+use jiff_core::civil::{Date, UnixEpochDay};
 
 /// A point in time: microseconds since 1970-01-01T00:00:00Z. Finer digits of a text are cut off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Timestamp(i64);
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
+const SECONDS_PER_DAY: i64 = 86_400;
+const MICROS_PER_DAY: i64 = SECONDS_PER_DAY * MICROS_PER_SECOND;
 /// Years 0000 to 9999 in UTC, the range of RFC 3339, in microseconds since the epoch.
 const RANGE: Range<i64> = -62_167_219_200_000_000..253_402_300_800_000_000;
 /// From here on a device's number is taken for milliseconds: as seconds it would be the year 5138.
@@ -71,21 +74,39 @@ impl Timestamp {
 }
 
 impl fmt::Display for Timestamp {
-    /// RFC 3339 in UTC with six digits of fraction: all texts are of one length and sort by time.
+    /// RFC 3339 in UTC with six digits of fraction: all texts are of one length and sort by time. An instant that RFC 3339
+    /// cannot express is written as the nearest that it can.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let epoch = civil::date(1970, 1, 1).at(0, 0, 0, 0);
-        let civil = epoch.saturating_add(SignedDuration::from_micros(self.0));
-        write!(
-            formatter,
-            "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z",
-            civil.year(),
-            civil.month(),
-            civil.day(),
-            civil.hour(),
-            civil.minute(),
-            civil.second(),
-            civil.subsec_nanosecond() / 1000,
-        )
+        let micros = self.0.clamp(RANGE.start, RANGE.end - 1);
+        let date = i32::try_from(micros.div_euclid(MICROS_PER_DAY))
+            .ok()
+            .and_then(|day| UnixEpochDay::new(day).ok())
+            .ok_or(fmt::Error)?
+            .to_date();
+        let micros = micros.rem_euclid(MICROS_PER_DAY);
+        let seconds = micros / MICROS_PER_SECOND;
+        let mut text = *b"0000-00-00T00:00:00.000000Z";
+        for (place, value) in [
+            (0..4, i64::from(date.year())),
+            (5..7, i64::from(date.month())),
+            (8..10, i64::from(date.day())),
+            (11..13, seconds / 3600),
+            (14..16, seconds / 60 % 60),
+            (17..19, seconds % 60),
+            (20..26, micros % MICROS_PER_SECOND),
+        ] {
+            write_digits(text.get_mut(place).unwrap_or_default(), value);
+        }
+        formatter.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
+    }
+}
+
+/// Fills a place with the last digits of a number that is not negative.
+fn write_digits(place: &mut [u8], mut number: i64) {
+    for digit in place.iter_mut().rev() {
+        // The remainder is 0 to 9.
+        *digit = b'0' + (number % 10) as u8;
+        number /= 10;
     }
 }
 
@@ -102,29 +123,20 @@ fn parse_local<'a>(text: &'a str, separators: &[u8]) -> Option<(Timestamp, &'a s
     if !separators.contains(separator) {
         return None;
     }
-    // A leap second is the last instant of its minute: neither POSIX time nor jiff has a place for it.
-    let second = match digits(&[*s1, *s2], 2)? {
-        60 => 59,
-        second => second,
-    };
-    let date = civil::Date::new(
+    let date = Date::new(
         i16::try_from(digits(&[y1, y2, y3, y4], 4)?).ok()?,
         i8::try_from(digits(&[mo1, mo2], 2)?).ok()?,
         i8::try_from(digits(&[d1, d2], 2)?).ok()?,
     )
     .ok()?;
-    let time = civil::Time::new(
-        i8::try_from(digits(&[*h1, *h2], 2)?).ok()?,
-        i8::try_from(digits(&[*mi1, *mi2], 2)?).ok()?,
-        i8::try_from(second).ok()?,
-        0,
-    )
-    .ok()?;
-    let since_epoch = date
-        .to_datetime(time)
-        .duration_since(civil::date(1970, 1, 1).at(0, 0, 0, 0));
+    let hours = digits(&[*h1, *h2], 2).filter(|hours| *hours < 24)?;
+    let minutes = digits(&[*mi1, *mi2], 2).filter(|minutes| *minutes < 60)?;
+    // A leap second is the last instant of its minute: POSIX time has no place for it.
+    let seconds = digits(&[*s1, *s2], 2).filter(|seconds| *seconds <= 60)?;
+    let of_day = hours * 3600 + minutes * 60 + seconds.min(59);
+    let since_epoch = i64::from(date.to_unix_epoch_day().day()) * SECONDS_PER_DAY + of_day;
     let (fraction, rest) = parse_fraction(rest)?;
-    let micros = since_epoch.as_secs() * MICROS_PER_SECOND + fraction;
+    let micros = since_epoch * MICROS_PER_SECOND + fraction;
     Some((Timestamp(micros), rest))
 }
 

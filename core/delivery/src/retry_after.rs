@@ -6,7 +6,6 @@
 
 use std::time::Duration;
 
-use jiff::fmt::rfc2822::DateTimeParser;
 use twin_contract::Timestamp;
 
 /// The headers that hold a wish, in lower case, with the milliseconds of a number without a unit. The two in milliseconds
@@ -61,13 +60,64 @@ fn date(text: &str) -> Option<i64> {
             i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
         }));
     }
-    let parser = DateTimeParser::new().relaxed_weekday(true);
-    if let Ok(date) = parser.parse_timestamp(text) {
-        return Some(date.as_second());
-    }
-    let micros = Timestamp::parse_with_offset(text)?.as_micros();
+    let instant = mail_date(text).or_else(|| Timestamp::parse_with_offset(text))?;
+    let micros = instant.as_micros();
     Some(micros.div_euclid(1_000_000) + i64::from(micros.rem_euclid(1_000_000) > 0))
 }
+
+/// A date as e-mail writes it (RFC 5322, 3.3): `[weekday,] day month year hh:mm[:ss] zone`. The weekday is not compared with the
+/// date. By hand, since jiff's parser brings 100 KiB of error messages into a component.
+fn mail_date(text: &str) -> Option<Timestamp> {
+    let text = text.split_once(',').map_or(text, |(_, date)| date);
+    let mut words = text.split_ascii_whitespace();
+    let [day, month, year, time, zone] = std::array::from_fn(|_| words.next().unwrap_or_default());
+    // The zone's name may follow in parentheses.
+    if words.next().is_some_and(|word| !word.starts_with('(')) {
+        return None;
+    }
+    let mut months = MONTHS.iter().zip(1..);
+    let (_, month) = months.find(|(name, _)| name.eq_ignore_ascii_case(month))?;
+    let century = match year.len() {
+        2 if year < "50" => "20",
+        2 => "19",
+        _ => "",
+    };
+    let seconds = if time.len() == "hh:mm".len() {
+        ":00"
+    } else {
+        ""
+    };
+    let zone = match zone.split_at_checked(3) {
+        Some((hours, minutes)) if hours.starts_with(['+', '-']) => format!("{hours}:{minutes}"),
+        _ => {
+            let mut zones = ZONES.iter();
+            let (_, offset) = zones.find(|(name, _)| name.eq_ignore_ascii_case(zone))?;
+            (*offset).to_owned()
+        }
+    };
+    let text = format!("{century}{year}-{month:02}-{day:0>2}T{time}{seconds}{zone}");
+    Timestamp::parse_with_offset(&text)
+}
+
+const MONTHS: [&str; 12] = [
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+];
+
+/// The zones that have names in e-mail, and `UTC`, which does not but is written.
+const ZONES: [(&str, &str); 12] = [
+    ("GMT", "Z"),
+    ("UTC", "Z"),
+    ("UT", "Z"),
+    ("Z", "Z"),
+    ("EST", "-05:00"),
+    ("EDT", "-04:00"),
+    ("CST", "-06:00"),
+    ("CDT", "-05:00"),
+    ("MST", "-07:00"),
+    ("MDT", "-06:00"),
+    ("PST", "-08:00"),
+    ("PDT", "-07:00"),
+];
 
 /// A number with or without a unit, in milliseconds: whole seconds, rounded up, unless it is given in milliseconds.
 fn wait_ms(text: &str, unit_ms: f64, unix_seconds: u64) -> Option<u64> {
@@ -184,6 +234,9 @@ mod tests {
             ("Fri, 27 Oct 2023 10:00:10 UTC", 10_000),
             ("Fri, 27 Oct 2023 12:00:10 +0200", 10_000),
             ("27 Oct 2023 10:00:10 GMT", 10_000),
+            ("Fri,  27 oct 2023  06:00:10 EDT", 10_000),
+            ("Fri, 27 Oct 23 10:00:10 +0000 (UTC)", 10_000),
+            ("Fri, 27 Oct 2023 10:01 GMT", 60_000),
             ("Mon, 27 Oct 2023 10:00:10 GMT", 10_000),
             ("\"Fri, 27 Oct 2023 10:00:10 GMT\"", 10_000),
             ("2023-10-27T10:00:10Z", 10_000),
@@ -232,6 +285,12 @@ mod tests {
             "inf",
             ".",
             "120 parsecs",
+            "Fri, 27 Oct 2023",
+            "Fri, 27 Okt 2023 10:00:10 +0000",
+            "Fri, 32 Oct 2023 10:00:10 +0000",
+            "Fri, 27 Oct 2023 10:00:10 +00",
+            "Fri, 27 Oct 2023 10:00:10 Z+00",
+            "Fri, 27 Oct 2023 10:00:10 GMT 7",
             "s",
             ",",
         ] {
@@ -243,6 +302,15 @@ mod tests {
         #[test]
         fn no_value_makes_it_panic(text in "\\PC{0,40}", now in any::<i64>()) {
             let _ = super::wish(&[("retry-after".to_owned(), text)], Timestamp::from_micros(now));
+        }
+
+        #[test]
+        fn e_mails_dates_are_read_as_jiff_reads_them(seconds in 0_i64..253_402_000_000, offset in -23..24_i8) {
+            let instant = jiff::Timestamp::from_second(seconds).expect("in range");
+            let zoned = instant.to_zoned(jiff::tz::TimeZone::fixed(jiff::tz::offset(offset)));
+            let text = jiff::fmt::rfc2822::to_string(&zoned).expect("a year of four digits");
+            let read = mail_date(&text).map(|read| read.as_micros());
+            prop_assert_eq!(read, Some(seconds * 1_000_000), "{}", text);
         }
 
         #[test]

@@ -36,7 +36,7 @@ fn by_serde(text: &str) -> Option<Vec<(String, String)>> {
 }
 
 fn found(fields: Fields<'_>) -> Vec<(String, String)> {
-    let list = fields.list.into_iter();
+    let list = fields.0.into_iter();
     list.map(|(name, value)| (name.into_owned(), value.get().to_owned()))
         .collect()
 }
