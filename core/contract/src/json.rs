@@ -72,6 +72,29 @@ impl<'a> Object<'a> {
     }
 }
 
+/// A document of the contract's own (a reply, a stored state) as its reader needs it: fields by name, and whatever else is in it
+/// is passed over. serde would do, but takes a fifth of a component.
+#[derive(Clone, Debug)]
+pub struct JsonObject<'a>(Fields<'a>);
+
+impl<'a> JsonObject<'a> {
+    /// Parses a document; none if it is no JSON object.
+    pub fn parse(bytes: &'a [u8]) -> Option<Self> {
+        let text = std::str::from_utf8(bytes).ok()?;
+        scan(text, "").ok()?.fields.map(Self)
+    }
+
+    /// The string in a field that is there once.
+    pub fn text(&self, name: &str) -> Option<Cow<'a, str>> {
+        self.0.once(name)?.as_text()
+    }
+
+    /// The whole number in a field that is there once.
+    pub fn number(&self, name: &str) -> Option<u64> {
+        self.0.once(name)?.get().parse().ok()
+    }
+}
+
 /// The value of a field.
 pub(crate) fn find<'a>(fields: &[(Cow<'a, str>, Value<'a>)], name: &str) -> Option<Value<'a>> {
     fields
@@ -177,6 +200,23 @@ mod tests {
     fn a_byte_order_mark_is_passed_over() {
         let object = Object::from_body("\u{feff}{\"a\":1}".as_bytes()).expect("an object");
         assert_eq!(object.get("a").map(Value::get), Some("1"));
+    }
+
+    #[test]
+    fn a_lenient_reader_sees_what_it_asks_for() {
+        let object = JsonObject::parse(br#"{"n":7,"s":"\u00e9","d":1,"d":2,"f":1.0,"more":[]}"#);
+        let object = object.expect("an object");
+        assert_eq!(object.text("s").as_deref(), Some("é"));
+        assert_eq!(object.number("n"), Some(7));
+        for name in ["d", "f", "s", "more", "absent"] {
+            assert_eq!(object.number(name), None, "{name}");
+        }
+        for name in ["n", "more", "absent"] {
+            assert_eq!(object.text(name), None, "{name}");
+        }
+        for text in ["", "[]", "7", "{", "\u{feff}{}"] {
+            assert!(JsonObject::parse(text.as_bytes()).is_none(), "{text}");
+        }
     }
 
     #[test]

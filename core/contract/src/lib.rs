@@ -39,6 +39,7 @@ pub use envelope::{Envelope, Post};
 pub use error::ContractError;
 pub use function::{FunctionName, UnknownFunction};
 pub use identity::{MessageId, Sha256Hex, digest, is_twin_name, trace_id_from_traceparent};
+pub use json::JsonObject;
 pub use key::{Access, HeaderForm, KeyRefusal, KeyRing, Known, Role, is_key, keys};
 pub use letter_query::{DiscardReason, LetterQuery};
 pub use page::{Item, Listing, Page, is_page};

@@ -2,8 +2,7 @@
 
 use crate::{
     ContractError,
-    json::{push_name, push_text},
-    scan::{Fields, scan},
+    json::{JsonObject, push_name, push_text},
 };
 
 /// The content type of every body.
@@ -52,8 +51,8 @@ impl Custody {
     /// Reads a peer's reply: its custody and the id it gave. None if it is no success in the words of the contract. A
     /// 200 of a login page is none: nobody has stored anything.
     pub fn of_reply(status: u16, body: &[u8]) -> Option<(Self, String)> {
-        let fields = said(body)?;
-        let (word, id) = (fields.text_once("status")?, fields.text_once("id")?);
+        let said = JsonObject::parse(body)?;
+        let (word, id) = (said.text("status")?, said.text("id")?);
         [Self::Received, Self::DeadLettered]
             .into_iter()
             .find(|custody| custody.status() == status && custody.word() == word)
@@ -78,15 +77,9 @@ pub fn discarded_body(letter_id: &str) -> Vec<u8> {
 /// The `error_code` of a peer's error reply. None if the body is no error in the words of the contract: something between
 /// the two, such as a gateway, wrote it, and it says nothing about the message.
 pub fn error_code(body: &[u8]) -> Option<String> {
-    let fields = said(body)?;
-    let (status, code) = (fields.text_once("status")?, fields.text_once("error_code")?);
+    let said = JsonObject::parse(body)?;
+    let (status, code) = (said.text("status")?, said.text("error_code")?);
     (status == "error" && !code.is_empty()).then(|| code.into_owned())
-}
-
-/// The fields of a reply; none if it is no JSON object.
-fn said(body: &[u8]) -> Option<Fields<'_>> {
-    let text = std::str::from_utf8(body).ok()?;
-    scan(text, "").ok()?.fields
 }
 
 /// Whether a reply is one that a function of this contract gives to a message: a success or an error in the contract's

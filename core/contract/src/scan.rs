@@ -98,14 +98,11 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The text of a field that is there once; none if it is something else.
-    pub(crate) fn text_once(&self, name: &str) -> Option<Cow<'a, str>> {
+    /// The value of a field that is there once.
+    pub(crate) fn once(&self, name: &str) -> Option<Value<'a>> {
         let mut named = self.0.iter().filter(|(field, _)| field == name);
         let (_, value) = named.next()?;
-        if named.next().is_some() {
-            return None;
-        }
-        value.as_text()
+        named.next().is_none().then_some(*value)
     }
 
     /// The first name that was there before.

@@ -16,7 +16,7 @@ mod tests;
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use twin_contract::JsonObject;
 
 use crate::{Mono, StoreTime};
 
@@ -39,8 +39,7 @@ pub struct BreakerSettings {
 }
 
 /// The shared state, as stored.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "state", rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Circuit {
     /// Attempts succeed.
     #[default]
@@ -249,13 +248,43 @@ impl Circuit {
     /// A stored state. One that cannot be parsed (for example, of a newer release) counts as closed: a broken breaker must
     /// not stop the data.
     pub fn from_json(state: &str) -> Self {
-        serde_json::from_str(state).unwrap_or_default()
+        Self::read(state).unwrap_or_default()
+    }
+
+    fn read(state: &str) -> Option<Self> {
+        let object = JsonObject::parse(state.as_bytes())?;
+        let time = |name| object.number(name).map(StoreTime::from_millis);
+        Some(match object.text("state")?.as_ref() {
+            "failing" => Self::Failing {
+                since: time("since")?,
+                last: time("last")?,
+            },
+            "open" => Self::Open {
+                until: time("until")?,
+            },
+            "half-open" => Self::HalfOpen {
+                until: time("until")?,
+            },
+            _ => Self::Closed,
+        })
     }
 
     /// The state as stored.
     pub fn to_json(self) -> String {
-        // Enums of numbers always serialize.
-        serde_json::to_string(&self).unwrap_or_default()
+        let (state, times) = match self {
+            Self::Closed => ("closed", [None, None]),
+            Self::Failing { since, last } => {
+                ("failing", [Some(("since", since)), Some(("last", last))])
+            }
+            Self::Open { until } => ("open", [Some(("until", until)), None]),
+            Self::HalfOpen { until } => ("half-open", [Some(("until", until)), None]),
+        };
+        let mut json = format!(r#"{{"state":"{state}""#);
+        for (name, time) in times.into_iter().flatten() {
+            json.push_str(&format!(r#","{name}":{}"#, time.as_millis()));
+        }
+        json.push('}');
+        json
     }
 
     /// The transition to report for a swap from `self` to `next`.

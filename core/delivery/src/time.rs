@@ -3,8 +3,6 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 /// An instant of this instance's monotonic clock. It has no meaning for another instance.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Mono(Duration);
@@ -33,8 +31,7 @@ impl Mono {
 
 /// An instant of the store's clock, the only one that all instances have in common: whole milliseconds since 1970, and
 /// stored as that number.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct StoreTime(u64);
 
 impl StoreTime {
@@ -83,9 +80,8 @@ mod tests {
     }
 
     #[test]
-    fn the_stores_time_is_stored_as_its_milliseconds() {
+    fn the_stores_time_is_whole_milliseconds() {
         let time = StoreTime::from_millis(7).after(Duration::from_micros(1_999));
-        assert_eq!(serde_json::to_string(&time).unwrap(), "8");
-        assert_eq!(serde_json::from_str::<StoreTime>("8").unwrap(), time);
+        assert_eq!(time.as_millis(), 8);
     }
 }

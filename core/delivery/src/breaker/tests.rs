@@ -240,6 +240,42 @@ fn the_view_is_fresh_for_a_second_and_unreadable_state_is_closed() {
     assert!(!breaker.is_stale(at(2_099)));
 }
 
+#[test]
+fn a_state_is_stored_in_words_that_every_release_reads() {
+    let at = StoreTime::from_millis;
+    for (circuit, text) in [
+        (Circuit::Closed, r#"{"state":"closed"}"#),
+        (
+            Circuit::Failing {
+                since: at(1),
+                last: at(2),
+            },
+            r#"{"state":"failing","since":1,"last":2}"#,
+        ),
+        (
+            Circuit::Open {
+                until: at(u64::MAX),
+            },
+            r#"{"state":"open","until":18446744073709551615}"#,
+        ),
+        (
+            Circuit::HalfOpen { until: at(3) },
+            r#"{"state":"half-open","until":3}"#,
+        ),
+    ] {
+        assert_eq!(circuit.to_json(), text);
+        assert_eq!(Circuit::from_json(text), circuit);
+    }
+    for text in [
+        "",
+        "{}",
+        r#"{"state":"open"}"#,
+        r#"{"state":"ajar","until":3}"#,
+    ] {
+        assert_eq!(Circuit::from_json(text), Circuit::Closed, "{text}");
+    }
+}
+
 proptest! {
     /// Compares with the rule, for any run of failures and successes of one instance.
     #[test]
