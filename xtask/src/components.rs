@@ -5,7 +5,7 @@ use std::{env, fs, path::Path};
 use anyhow::Context;
 use sha2::{Digest, Sha256};
 
-use crate::{layout::Layout, process, toolchain::Toolchain};
+use crate::{layout::Layout, process, strip, toolchain::Toolchain};
 
 /// The function components. Package, artefact and file follow from the name: `error-reporter` is the package
 /// `twin-error-reporter` and the artefact `error_reporter.wasm`.
@@ -99,9 +99,11 @@ fn compile(
     process::run(&mut cargo)
 }
 
-/// Copies a built file to where it is looked for, and prints its size and digest.
+/// Copies a built file, stripped, to where it is looked for, and prints its size and digest.
 fn publish(name: &str, from: &Path, to: &Path) -> anyhow::Result<()> {
     let bytes = fs::read(from).with_context(|| format!("cannot read {}", from.display()))?;
+    let bytes = strip::custom_sections(&bytes)
+        .with_context(|| format!("cannot strip {}", from.display()))?;
     place(to, &bytes)?;
     let digest = Sha256::digest(&bytes);
     println!("{name:<17} {:>7} bytes  sha256 {digest:x}", bytes.len());

@@ -15,6 +15,7 @@ mod process;
 #[cfg(test)]
 mod rules;
 mod steps;
+mod strip;
 mod toolchain;
 mod wasmtime;
 
