@@ -58,6 +58,14 @@ pub(super) fn all(results: &Results) -> Vec<Target> {
                 25.0,
                 "ms",
             ));
+            if functions == 5 {
+                targets.push(limit(
+                    "cold start of all functions with nothing cached",
+                    start.new.median,
+                    600.0,
+                    "ms",
+                ));
+            }
         }
     }
     for waiting in &results.waiting {
