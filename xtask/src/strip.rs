@@ -1,4 +1,4 @@
-//! Takes out of a component what no runtime reads: the names of its parts, a fiftieth of its bytes. The linker strips the
+//! Takes out of a component what no runtime reads: the names of its parts. The linker strips the
 //! program inside, and then names everything that it wraps around it.
 
 use anyhow::Context;

@@ -2,7 +2,7 @@
 
 use std::{fmt, ops::Range};
 
-// jiff's calendar without jiff: its errors and time zones would be a third of a component.
+// jiff's calendar without jiff, whose error messages would make up much of a component.
 use jiff_core::civil::{Date, UnixEpochDay};
 
 /// A point in time: microseconds since 1970-01-01T00:00:00Z. Finer digits of a text are cut off.

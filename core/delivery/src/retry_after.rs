@@ -66,7 +66,7 @@ fn date(text: &str) -> Option<i64> {
 }
 
 /// A date as e-mail writes it (RFC 5322, 3.3): `[weekday,] day month year hh:mm[:ss] zone`. The weekday is not compared with the
-/// date. By hand, since jiff's parser brings 100 KiB of error messages into a component.
+/// date. By hand, since jiff's parser brings all of its error messages into a component.
 fn mail_date(text: &str) -> Option<Timestamp> {
     let text = text.split_once(',').map_or(text, |(_, date)| date);
     let mut words = text.split_ascii_whitespace();
