@@ -17,7 +17,7 @@ use std::{
 use std::sync::atomic::AtomicI64;
 
 use rusqlite::{Connection, OpenFlags};
-use twin_capabilities::provider::StoreClock as Clock;
+use twin_capabilities::provider::Clock;
 
 use super::{
     LocalError, LocalSettings,
