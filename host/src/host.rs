@@ -201,6 +201,7 @@ async fn start_runtime(
 ) -> Result<Arc<Runtime>, HostError> {
     let settings = RuntimeSettings {
         cache: Some(config.code.cache_dir.clone()),
+        lanes: config.lanes,
         concurrent_calls: config.concurrent_calls,
         deadline: config.delivery.function_deadline,
         ..RuntimeSettings::new(config.code.components_dir.clone())

@@ -15,6 +15,7 @@ mod draining;
 mod errors;
 mod house;
 mod killed;
+mod lanes;
 mod letter_commands;
 mod logs;
 mod next_hop;

@@ -34,6 +34,7 @@ mod host_panics;
 mod ingestion;
 mod ingestion_failing;
 mod inspect;
+mod lanes;
 mod misbehaviour;
 mod native;
 mod random_input;

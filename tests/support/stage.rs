@@ -156,7 +156,7 @@ impl StageBuilder {
 
     /// How many instances share the work; one, if this is not called.
     pub fn instances(mut self, instances: usize) -> Self {
-        self.runtime.instances = instances;
+        self.runtime.lanes = instances;
         self
     }
 
@@ -206,7 +206,7 @@ impl StageBuilder {
     fn natively(&self, functions: &[FunctionName], capabilities: &Capabilities) -> Native {
         let RuntimeSettings {
             components: folder,
-            instances,
+            lanes,
             concurrent_calls,
             deadline,
             ..
@@ -217,7 +217,7 @@ impl StageBuilder {
             "a case about components is not for native code"
         );
         let settings = NativeSettings {
-            instances,
+            instances: lanes,
             concurrent_calls,
             deadline,
         };
@@ -281,7 +281,7 @@ impl Stage {
     pub fn of(function: FunctionName) -> StageBuilder {
         let mut runtime = RuntimeSettings::new(components());
         runtime.cache = Some(folder("TWIN_CACHE_DIR", "code-cache"));
-        runtime.instances = 1;
+        runtime.lanes = 1;
         StageBuilder {
             function,
             beside: Vec::new(),

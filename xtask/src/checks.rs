@@ -60,7 +60,13 @@ pub(crate) fn run(layout: &Layout, steps: &mut Steps, only: Option<&str>) -> any
 }
 
 /// The modules of the simulation whose cases are about components: instances, traps, imports.
-const ABOUT_COMPONENTS: [&str; 4] = ["inspect::", "misbehaviour::", "readiness::", "runtime::"];
+const ABOUT_COMPONENTS: [&str; 5] = [
+    "inspect::",
+    "lanes::",
+    "misbehaviour::",
+    "readiness::",
+    "runtime::",
+];
 
 fn lint(layout: &Layout, steps: &mut Steps) -> anyhow::Result<()> {
     steps.run("formatting", || {

@@ -112,7 +112,7 @@ async fn twin(calls_per_instance: u64) -> anyhow::Result<Arc<dyn Functions>> {
     let stores = Memory::new(system_clock()).stores();
     let settings = RuntimeSettings {
         cache: Some(places.cache),
-        instances: 1,
+        lanes: 1,
         calls_per_instance,
         ..RuntimeSettings::new(places.components)
     };

@@ -4,14 +4,17 @@ use std::{thread, time::Duration};
 
 use wasmtime::{Config, Engine, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig};
 
-use super::RuntimeError;
+use super::{MOST_LANES, RuntimeError, default_lanes};
 use twin_telemetry::enduring;
 
 /// How often a component that computes is looked at.
 pub(super) const TICK: Duration = Duration::from_millis(10);
 
-/// Instances in one process, all functions of all clouds together.
-const INSTANCES: u32 = 100;
+/// Instances for each lane: five functions on each of three clouds in one process, and as many again as are replaced while
+/// they still answer calls.
+const INSTANCES_EACH: u32 = 25;
+/// Instances in one process with few lanes, so that many can be replaced at once there, too.
+const LEAST_INSTANCES: u32 = 100;
 /// A component made from std is four core modules: the program, and what adapts it to the component model.
 const CORE_INSTANCES_EACH: u32 = 8;
 /// The most memory that one instance may have, in bytes.
@@ -24,22 +27,32 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// Sets the engine up, and starts the thread that ticks its epochs for as long as it lives.
+    /// An engine for runtimes with as many lanes as there are by default: see [`default_lanes`].
+    ///
+    /// # Errors
+    /// As for [`Sandbox::for_lanes`].
+    pub fn new() -> Result<Self, RuntimeError> {
+        Self::for_lanes(default_lanes())
+    }
+
+    /// Sets the engine up, with room for the instances of runtimes with so many lanes each, and starts the thread that ticks
+    /// its epochs for as long as it lives.
     ///
     /// # Errors
     /// If the machine does not allow what an engine needs: address space, or another thread.
-    pub fn new() -> Result<Self, RuntimeError> {
+    pub fn for_lanes(lanes: usize) -> Result<Self, RuntimeError> {
+        let instances = instances(lanes);
         let mut pooling = PoolingAllocationConfig::default();
         pooling
-            .total_component_instances(INSTANCES)
-            .total_core_instances(INSTANCES * CORE_INSTANCES_EACH)
+            .total_component_instances(instances)
+            .total_core_instances(instances * CORE_INSTANCES_EACH)
             .max_core_instances_per_component(CORE_INSTANCES_EACH)
-            .total_memories(INSTANCES)
+            .total_memories(instances)
             .max_memories_per_component(1)
             .max_memory_size(MEMORY)
-            .total_tables(INSTANCES * CORE_INSTANCES_EACH)
+            .total_tables(instances * CORE_INSTANCES_EACH)
             // A call needs a stack only while it computes, not while it waits.
-            .total_stacks(INSTANCES * 4);
+            .total_stacks(instances * 4);
         let mut config = Config::new();
         config
             .allocation_strategy(InstanceAllocationStrategy::Pooling(pooling))
@@ -55,11 +68,29 @@ impl Sandbox {
     }
 }
 
+/// The instances that a process with so many lanes may have at once, all functions of all clouds together.
+fn instances(lanes: usize) -> u32 {
+    let lanes = u32::try_from(lanes.min(MOST_LANES)).unwrap_or(u32::MAX);
+    lanes.saturating_mul(INSTANCES_EACH).max(LEAST_INSTANCES)
+}
+
 /// Ticks from a thread of the operating system: a runaway that holds all of the async runtime is just what it is for.
 fn tick(engine: &EngineWeak) {
     while let Some(engine) = engine.upgrade() {
         engine.increment_epoch();
         drop(engine);
         thread::sleep(TICK);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_room_for_the_instances_of_all_lanes() {
+        assert_eq!(instances(1), LEAST_INSTANCES);
+        assert_eq!(instances(64), 64 * INSTANCES_EACH);
+        assert!(Sandbox::for_lanes(MOST_LANES).is_ok());
     }
 }

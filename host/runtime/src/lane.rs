@@ -2,7 +2,7 @@
 //!
 //! What one function hands to another in the same process stays in its lane, and needs neither another thread nor a turn of the
 //! scheduler: a message from task to task may cost a wake-up of a thread, which takes longer than what there is to do. As
-//! many lanes as cores keep all of them busy.
+//! many lanes as cores can keep all of them busy.
 //!
 //! A panic ends only the task of the lane that panicked; the lane and its other tasks go on.
 

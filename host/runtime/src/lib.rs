@@ -1,6 +1,6 @@
 //! The runtime: runs the function components as long-lived instances, many calls at once in each.
 //!
-//! A [`Runtime`] has as many lanes as cores, and in each lane a worker of each mounted function: a store with one instance in
+//! A [`Runtime`] has as many lanes as cores unless it is told otherwise, and in each lane a worker of each mounted function: a store with one instance in
 //! it, which takes calls from a queue of its own. What a component imports is answered by [`crate::imports`].
 
 pub mod bindings;
@@ -18,7 +18,7 @@ pub(crate) mod state;
 mod worker;
 pub mod worlds;
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, thread, time::Duration};
 
 use async_trait::async_trait;
 use futures_util::future;
@@ -43,9 +43,10 @@ pub struct RuntimeSettings {
     pub components: PathBuf,
     /// Where precompiled code is kept; none compiles at every start.
     pub cache: Option<PathBuf>,
-    /// Instances of each function, and so lanes.
-    pub instances: usize,
-    /// Calls of one function at once, all instances together; more are told to come again.
+    /// Lanes, and so instances of each function: as many calls can compute at once. A lane is a task, so the async runtime
+    /// needs as many worker threads.
+    pub lanes: usize,
+    /// Calls of one function at once, all instances together; further ones are refused as retryable.
     pub concurrent_calls: usize,
     /// After this many calls an instance is replaced: what it may have leaked goes with it.
     pub calls_per_instance: u64,
@@ -59,17 +60,25 @@ pub struct RuntimeSettings {
 impl RuntimeSettings {
     /// Settings for components in a folder; everything else as it is by default.
     pub fn new(components: PathBuf) -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             components,
             cache: None,
-            instances: cores.clamp(1, 4),
+            lanes: default_lanes(),
             concurrent_calls: 10_240,
             calls_per_instance: 1_000_000,
             deadline: Duration::from_secs(25),
             longest_computation: Duration::from_secs(2),
         }
     }
+}
+
+/// The most lanes that a runtime may have. The engine reserves address space for the memories of all their instances, and this
+/// many take a fifth of what a process on a 64-bit machine has.
+pub const MOST_LANES: usize = 256;
+
+/// As many lanes as this process can use cores, of those that the machine and the control group allow.
+pub fn default_lanes() -> usize {
+    thread::available_parallelism().map_or(1, |cores| cores.get().min(MOST_LANES))
 }
 
 /// The functions of one cloud of one twin, running.
@@ -91,7 +100,7 @@ impl Runtime {
         capabilities: impl Fn(FunctionName) -> Capabilities,
     ) -> Result<Self, RuntimeError> {
         let (draining, drained) = watch::channel(false);
-        let lanes: Vec<_> = (0..settings.instances.max(1)).map(Lane::open).collect();
+        let lanes: Vec<_> = (0..settings.lanes.max(1)).map(Lane::open).collect();
         let mut pools = BTreeMap::new();
         for &function in functions {
             let image = Image::load(sandbox, settings, function)?;

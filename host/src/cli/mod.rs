@@ -18,7 +18,10 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use twin_host::{
-    config::ConfigError, host::HostError, providers::local::maintenance::MaintenanceError,
+    config::{Config, ConfigError},
+    host::HostError,
+    providers::local::maintenance::MaintenanceError,
+    runtime::default_lanes,
     telemetry,
 };
 
@@ -61,30 +64,38 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
 }
 
 fn ended(cli: Cli) -> ExitCode {
-    let runtime = match tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-    {
-        Ok(runtime) => runtime,
-        Err(error) => return fail(&error.into()),
-    };
-    let done = runtime.block_on(async {
-        signals::survive_file_size_limit()?;
-        match cli.command {
-            Command::Serve => serve::run().await,
-            Command::Up(options) => up::run(options).await,
-            Command::Demo(options) => demo::run(options).await,
-            Command::DeadLetters(command) => dead_letters::run(command).await,
-            Command::Errors(command) => errors::run(command).await,
-            Command::Data(command) => data::run(command),
-            Command::Inspect(options) => inspect::run(&options),
-        }
-    });
-    match done {
+    match carry_out(cli.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.is::<out::OutputClosed>() => ExitCode::SUCCESS,
         Err(error) => fail(&error),
     }
+}
+
+fn carry_out(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Serve => {
+            let config = Config::from_env()?;
+            on_threads(config.lanes, serve::run(config))
+        }
+        Command::Up(options) => on_threads(1, up::run(options)),
+        Command::Demo(options) => on_threads(1, demo::run(options)),
+        Command::DeadLetters(command) => on_threads(1, dead_letters::run(command)),
+        Command::Errors(command) => on_threads(1, errors::run(command)),
+        Command::Data(command) => on_threads(1, async { data::run(command) }),
+        Command::Inspect(options) => on_threads(1, async { inspect::run(&options) }),
+    }
+}
+
+/// Runs a command on as many threads as there are cores, and at least so many.
+fn on_threads(least: usize, work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    let mut threads = tokio::runtime::Builder::new_multi_thread();
+    if least > default_lanes() {
+        threads.worker_threads(least);
+    }
+    threads.enable_all().build()?.block_on(async {
+        signals::survive_file_size_limit()?;
+        work.await
+    })
 }
 
 /// A command line with missing options.

@@ -176,7 +176,7 @@ impl Reach {
         let key = Secret::new(OWN_KEY);
         let stores = Local::open(folder, &twin)?.stores();
         let settings = RuntimeSettings {
-            instances: 1,
+            lanes: 1,
             cache: Some(config.code.cache_dir.clone()),
             ..RuntimeSettings::new(config.code.components_dir.clone())
         };

@@ -13,14 +13,13 @@ use twin_host::{
 use super::signals;
 
 /// Runs the functions.
-pub(super) async fn run() -> anyhow::Result<()> {
-    let config = Config::from_env()?;
+pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     telemetry::start_logs(&config.log);
     telemetry::log_panics();
     signals::ignore_hangup()?;
     resources::raise_descriptor_limit();
     let listener = Host::listen(config.socket()).await?;
-    let host = Host::start(&Sandbox::new()?, config, listener).await?;
+    let host = Host::start(&Sandbox::for_lanes(config.lanes)?, config, listener).await?;
     signals::told_to_stop().await?;
     host.stop().await;
     Ok(())

@@ -37,7 +37,7 @@ pub use self::{
     table::{groups, variables},
     variable::{Group, Unset, Variable},
 };
-use crate::{function::FunctionName, secrets::Secret};
+use crate::{function::FunctionName, runtime::default_lanes, secrets::Secret};
 
 /// What one host is told: one cloud's functions of one twin.
 #[derive(Clone, Debug)]
@@ -62,6 +62,8 @@ pub struct Config {
     pub peers: PeerSettings,
     /// How functions deliver, and how long a call may take. Functions read it through the interface `settings`.
     pub delivery: DeliverySettings,
+    /// Instances of each function, which can compute at once.
+    pub lanes: usize,
     /// Calls of one function at once.
     pub concurrent_calls: usize,
     /// What is logged.
@@ -206,6 +208,7 @@ impl Config {
             },
             peers: PeerSettings::default(),
             delivery: DeliverySettings::default(),
+            lanes: default_lanes(),
             concurrent_calls: 0,
             log: LogSettings {
                 debug: false,

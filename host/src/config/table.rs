@@ -17,6 +17,7 @@ use super::{
         Variable,
     },
 };
+use crate::runtime::MOST_LANES;
 
 /// All variables, in the order in which they are read: a later one may refine what an earlier one set.
 pub fn variables() -> impl Iterator<Item = &'static Variable> {
@@ -301,6 +302,12 @@ const NEXT_HOPS: &[[Variable; 3]] = &[
 ];
 
 const LIMITS: &[Variable] = &[
+    Variable::new(
+        "TWIN_LANES",
+        Otherwise("the number of cores, at most 256"),
+        reads!(lanes = number(1..=MOST_LANES)),
+        "instances of each function, and so how many calls of it can compute at once",
+    ),
     Variable::new(
         "MAX_CONCURRENT_CALLS",
         Value("10240"),

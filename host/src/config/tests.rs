@@ -53,6 +53,8 @@ fn the_minimum_is_enough_and_the_rest_has_its_defaults() {
     );
     assert_eq!(config.delivery.function_deadline, Duration::from_secs(25));
     assert_eq!(config.listen.route_prefix, "");
+    let cores = std::thread::available_parallelism().unwrap().get();
+    assert_eq!(config.lanes, cores.min(256));
 }
 
 #[test]
@@ -107,6 +109,8 @@ fn every_bad_value_is_refused_by_name_in_one_line_that_shows_no_secret() {
         ("CIRCUIT_OPEN_SECONDS", "5m"),
         ("FUNCTION_DEADLINE_MS", "1"),
         ("ATTEMPT_TIMEOUT_MS", ""),
+        ("TWIN_LANES", "0"),
+        ("TWIN_LANES", "257"),
         ("MAX_CONCURRENT_CALLS", "0"),
         ("DEBUG_MODE", "TRUE"),
         ("LOG_FORMAT", "xml"),
