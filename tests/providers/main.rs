@@ -24,10 +24,14 @@ macro_rules! every_provider {
     };
 }
 
+#[path = "../../core/capabilities/src/testing/circuits.rs"]
 mod circuits;
+#[path = "../../core/capabilities/src/testing/dead_letters.rs"]
 mod dead_letters;
+#[path = "../../core/capabilities/src/testing/error_topic.rs"]
 mod error_topic;
 mod house;
+#[path = "../../core/capabilities/src/testing/leases.rs"]
 mod leases;
 mod local;
 mod local_age;
@@ -36,10 +40,14 @@ mod local_files;
 mod local_restore;
 mod local_room;
 mod memory;
+#[path = "../../core/capabilities/src/testing/paging.rs"]
 mod paging;
 mod postgres;
 mod postgres_damage;
 mod postgres_failover;
+#[path = "../../core/capabilities/src/testing/records.rs"]
 mod records;
+#[path = "../../core/capabilities/src/testing/samples.rs"]
 mod samples;
+#[path = "../../core/capabilities/src/testing/statistics.rs"]
 mod statistics;
