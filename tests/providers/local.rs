@@ -7,15 +7,14 @@ use rusqlite::{Connection, TransactionBehavior};
 use tempfile::tempdir;
 use twin_capabilities::{
     records::{Order, Outcome},
+    testing::samples::{
+        PutAll as _, TELEMETRY, any_letter, entry, everything, letter, only, system_error,
+    },
     types::Failure,
 };
 use twin_host::providers::{
     Stores,
     local::{Local, LocalError},
-};
-
-use crate::samples::{
-    PutAll as _, TELEMETRY, any_letter, entry, everything, letter, only, system_error,
 };
 
 const DATABASE: &str = "twin.db";

@@ -11,10 +11,11 @@ use std::{
 
 use rusqlite::Connection;
 use tempfile::tempdir;
-use twin_capabilities::records::Order;
+use twin_capabilities::{
+    records::Order,
+    testing::samples::{PutAll as _, TELEMETRY, any_letter, entry, everything, letter},
+};
 use twin_host::providers::local::{Expired, Local, LocalSettings};
-
-use crate::samples::{PutAll as _, TELEMETRY, any_letter, entry, everything, letter};
 
 const DAY: Duration = Duration::from_secs(86_400);
 

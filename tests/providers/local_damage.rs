@@ -12,6 +12,7 @@ use tempfile::tempdir;
 use twin_capabilities::{
     error_topic::{Severity, SystemError},
     records::{Order, Outcome},
+    testing::samples::{PutAll as _, TELEMETRY, any_letter, entry, everything, letter, only},
     types::Failure,
 };
 use twin_contract::Cloud;
@@ -20,8 +21,6 @@ use twin_host::providers::{
     local::{Local, LocalSettings},
     system_clock,
 };
-
-use crate::samples::{PutAll as _, TELEMETRY, any_letter, entry, everything, letter, only};
 
 fn open(folder: &Path) -> Stores {
     let settings = LocalSettings {

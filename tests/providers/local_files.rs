@@ -10,14 +10,13 @@ use rusqlite::Connection;
 use tempfile::tempdir;
 use twin_capabilities::{
     records::{Order, Outcome},
+    testing::samples::{PutAll as _, TELEMETRY, entry, everything, letter},
     types::Failure,
 };
 use twin_host::providers::{
     Stores,
     local::{Local, LocalError},
 };
-
-use crate::samples::{PutAll as _, TELEMETRY, entry, everything, letter};
 
 const FILES: [&str; 3] = ["twin.db", "twin.db-wal", "twin.db-shm"];
 

@@ -8,7 +8,10 @@ use std::{
 };
 
 use tempfile::tempdir;
-use twin_capabilities::records::Order;
+use twin_capabilities::{
+    records::Order,
+    testing::samples::{PutAll as _, TELEMETRY, entry, everything},
+};
 use twin_host::providers::{
     Stores,
     local::{
@@ -17,8 +20,6 @@ use twin_host::providers::{
     },
     system_clock,
 };
-
-use crate::samples::{PutAll as _, TELEMETRY, entry, everything};
 
 const OVERWRITE: RestoreOptions = RestoreOptions {
     overwrite: true,

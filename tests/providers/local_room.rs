@@ -15,6 +15,9 @@ use tempfile::tempdir;
 use twin_capabilities::{
     error_topic::Severity,
     records::{Order, Outcome},
+    testing::samples::{
+        PutAll as _, TELEMETRY, any_letter, entry, everything, letter, system_error,
+    },
     types::Failure,
 };
 use twin_contract::Cloud;
@@ -23,8 +26,6 @@ use twin_host::providers::{
     local::{Expired, Local, LocalSettings},
     system_clock,
 };
-
-use crate::samples::{PutAll as _, TELEMETRY, any_letter, entry, everything, letter, system_error};
 
 const MIB: u64 = 1 << 20;
 const DAY: Duration = Duration::from_secs(86_400);

@@ -3,10 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
-use twin_capabilities::{circuits::SwapFailure, records::Order, types::Failure};
+use twin_capabilities::{
+    circuits::SwapFailure,
+    records::Order,
+    testing::samples::{PutAll as _, TELEMETRY, entry, everything, letter, system_error},
+    types::Failure,
+};
 use twin_host::providers::memory::{Capability, Memory};
-
-use crate::samples::{PutAll as _, TELEMETRY, entry, everything, letter, system_error};
 
 fn unavailable<T>(result: Result<T, Failure>) -> bool {
     matches!(result, Err(Failure::Unavailable(_)))

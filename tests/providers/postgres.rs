@@ -16,12 +16,11 @@ use tokio::time::{sleep, timeout};
 use twin_capabilities::{
     Failure, Stores,
     records::{Entry, Order, Outcome},
+    testing::samples::{TELEMETRY, any_letter, entry, everything, letter, system_error},
 };
 use twin_contract::Cloud;
 use twin_postgres::{Expired, Postgres, PostgresError, PostgresSettings, PostgresUrl, Prepared};
 use twin_postgres_server::{Server, shared};
-
-use crate::samples::{TELEMETRY, any_letter, entry, everything, letter, system_error};
 
 const TWIN: &str = "factory-01";
 

@@ -6,11 +6,10 @@ use twin_capabilities::{
     Failure, Stores,
     error_topic::SystemError,
     records::{Order, Outcome, Selection},
+    testing::samples::{TELEMETRY, any_letter, entry, everything, letter},
 };
 use twin_contract::Cloud;
 use twin_postgres_server::{Server, shared};
-
-use crate::samples::{TELEMETRY, any_letter, entry, everything, letter};
 
 /// A store whose damage is reported, and a way to damage it.
 struct House {

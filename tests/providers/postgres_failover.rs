@@ -14,11 +14,10 @@ use tokio::time::{sleep, timeout};
 use twin_capabilities::{
     Failure, Stores,
     records::{Order, Outcome, Position, Selection},
+    testing::samples::{TELEMETRY, entry, everything},
 };
 use twin_postgres::{PostgresSettings, PostgresUrl};
 use twin_postgres_server::{Server, programs};
-
-use crate::samples::{TELEMETRY, entry};
 
 /// Only a test that fails waits that long.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -277,10 +276,9 @@ async fn a_wait_for_the_standby_that_is_cancelled_is_no_acknowledgement_nor_is_w
     primary.end(Signal::KILL);
     standby.promote().await;
     let stores = open(&standby.url(&database)).await;
-    let page = stores.records.query(
-        TELEMETRY.to_owned(),
-        crate::samples::everything(Order::OldestFirst),
-    );
+    let page = stores
+        .records
+        .query(TELEMETRY.to_owned(), everything(Order::OldestFirst));
     let ids: Vec<_> = page
         .await
         .unwrap()

@@ -168,6 +168,13 @@ fn composed(layout: &Layout, steps: &mut Steps) -> anyhow::Result<()> {
 fn command(layout: &Layout, steps: &mut Steps, profile: &str) -> anyhow::Result<()> {
     steps.run("the twin command", || {
         let mut cargo = layout.cargo();
-        process::run(cargo.args(["build", "--locked", "--profile", profile, "-p", "twin-host"]))
+        cargo.args(["build", "--locked", "--profile", profile]);
+        // A dependency's features are those that the selected packages ask for. What is shipped has those of the command alone;
+        // otherwise the command has the tests' features as well, so that they need not build everything again.
+        cargo.args(match profile {
+            "dist" => ["-p", "twin-host"],
+            _ => ["--bin", "twin"],
+        });
+        process::run(&mut cargo)
     })
 }

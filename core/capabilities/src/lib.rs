@@ -13,6 +13,11 @@
 //! `wasm` targets. That costs one allocation per call of a capability, little beside what the call itself does, and in
 //! return a trait can be made into an object, which a host needs to choose its store at run time.
 //!
+//! # Features
+//!
+//! `provider` adds what providers share (the module `provider`). `testing` adds the behaviour suite, to which any provider can
+//! be held (the module `testing`).
+//!
 //! # Dropped futures
 //!
 //! Every method of a store completes once it has been polled: dropping its future neither undoes the operation nor leaves it
@@ -34,6 +39,8 @@ pub mod provider;
 pub mod records;
 pub mod settings;
 mod stores;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod types;
 
 pub use circuits::Circuits;

@@ -1,21 +1,14 @@
-//! Circuits: a value has one successor. And the store's health.
+//! Circuits: each value has one successor. And the store's health.
 
 use std::collections::HashSet;
 
 use futures_util::future::join_all;
-use twin_capabilities::circuits::{Circuit, SwapFailure};
-use twin_host::providers::Stores;
 
-use crate::house::House;
-
-every_provider!(
-    a_name_never_stored_reads_as_version_0,
-    each_swap_moves_the_version_by_one,
-    a_conflict_returns_the_winner,
-    values_belong_to_a_name_and_a_twin,
-    of_many_who_swap_none_is_lost,
-    a_store_that_takes_writes_is_healthy,
-);
+use super::Fixture;
+use crate::{
+    Stores,
+    circuits::{Circuit, SwapFailure},
+};
 
 async fn load(stores: &Stores, name: &str) -> Circuit {
     stores.circuits.load(name.to_owned()).await.unwrap()
@@ -34,35 +27,38 @@ async fn swap(
     swap.await
 }
 
-fn circuit(house: &House, version: u64, state: &str) -> Circuit {
+fn circuit(fixture: &impl Fixture, version: u64, state: &str) -> Circuit {
     Circuit {
         version,
         state: state.to_owned(),
-        now_ms: u64::try_from(house.now()).unwrap() / 1000,
+        now_ms: u64::try_from(fixture.now()).unwrap() / 1000,
     }
 }
 
-async fn a_name_never_stored_reads_as_version_0(house: House) {
-    let stores = house.open();
-    assert_eq!(load(&stores, "writer").await, circuit(&house, 0, ""));
-    house.turn(1_999);
-    assert_eq!(load(&stores, "writer").await, circuit(&house, 0, ""));
+/// A name that was never stored has version 0, an empty state, and the store's time in whole milliseconds.
+pub async fn a_name_never_stored_reads_as_version_0(fixture: impl Fixture) {
+    let stores = fixture.open().await;
+    assert_eq!(load(&stores, "writer").await, circuit(&fixture, 0, ""));
+    fixture.turn(1_999);
+    assert_eq!(load(&stores, "writer").await, circuit(&fixture, 0, ""));
 }
 
-async fn each_swap_moves_the_version_by_one(house: House) {
-    let stores = house.open();
+/// A swap stores the next version, and every process sees it.
+pub async fn each_swap_moves_the_version_by_one(fixture: impl Fixture) {
+    let stores = fixture.open().await;
     for (expected_version, state) in [(0, "open"), (1, ""), (2, "closed")] {
-        house.turn(1_000);
+        fixture.turn(1_000);
         let swapped = swap(&stores, "writer", expected_version, state).await;
-        let stored = circuit(&house, expected_version + 1, state);
+        let stored = circuit(&fixture, expected_version + 1, state);
         assert_eq!(swapped, Ok(stored.clone()));
-        assert_eq!(load(&house.open(), "writer").await, stored);
+        assert_eq!(load(&fixture.open().await, "writer").await, stored);
     }
 }
 
-async fn a_conflict_returns_the_winner(house: House) {
-    let stores = house.open();
-    let nothing = SwapFailure::Conflict(circuit(&house, 0, ""));
+/// A swap by an outdated or a future version changes nothing and returns the stored value.
+pub async fn a_conflict_returns_the_winner(fixture: impl Fixture) {
+    let stores = fixture.open().await;
+    let nothing = SwapFailure::Conflict(circuit(&fixture, 0, ""));
     for never in [1, 7, u64::MAX] {
         assert_eq!(
             swap(&stores, "writer", never, "x").await,
@@ -71,18 +67,22 @@ async fn a_conflict_returns_the_winner(house: House) {
     }
     swap(&stores, "writer", 0, "first").await.unwrap();
     swap(&stores, "writer", 1, "second").await.unwrap();
-    let winner = SwapFailure::Conflict(circuit(&house, 2, "second"));
+    let winner = SwapFailure::Conflict(circuit(&fixture, 2, "second"));
     for outdated in [0, 1, 3, u64::MAX] {
         assert_eq!(
             swap(&stores, "writer", outdated, "x").await,
             Err(winner.clone())
         );
     }
-    assert_eq!(load(&stores, "writer").await, circuit(&house, 2, "second"));
+    assert_eq!(
+        load(&stores, "writer").await,
+        circuit(&fixture, 2, "second")
+    );
 }
 
-async fn values_belong_to_a_name_and_a_twin(house: House) {
-    let (stores, other) = (house.open(), house.open_for("factory-02"));
+/// Circuits of other names and other twins are independent.
+pub async fn values_belong_to_a_name_and_a_twin(fixture: impl Fixture) {
+    let (stores, other) = (fixture.open().await, fixture.open_twin("factory-02").await);
     swap(&stores, "writer", 0, "open").await.unwrap();
     assert_eq!(load(&stores, "ingestion").await.version, 0);
     assert_eq!(load(&other, "writer").await.version, 0);
@@ -90,12 +90,13 @@ async fn values_belong_to_a_name_and_a_twin(house: House) {
     assert_eq!(load(&stores, "writer").await.state, "open");
 }
 
-async fn of_many_who_swap_none_is_lost(house: House) {
+/// Concurrent swaps are atomic: each version is given out once, and no swap is lost.
+pub async fn of_many_who_swap_none_is_lost(fixture: impl Fixture) {
     const SWAPPERS: usize = 12;
     const SWAPS: usize = 10;
-    let houses = [house.open(), house.open()];
+    let opened = [fixture.open().await, fixture.open().await];
     let swappers = (0..SWAPPERS).map(|swapper| {
-        let stores = houses[swapper % 2].clone();
+        let stores = opened[swapper % 2].clone();
         tokio::spawn(async move {
             let mut current = load(&stores, "writer").await;
             let mut versions = Vec::new();
@@ -130,12 +131,13 @@ async fn of_many_who_swap_none_is_lost(house: House) {
         SWAPPERS * SWAPS,
         "no version was given twice"
     );
-    let last = load(&houses[0], "writer").await.version;
+    let last = load(&opened[0], "writer").await.version;
     assert_eq!(last, u64::try_from(SWAPPERS * SWAPS).unwrap());
 }
 
-async fn a_store_that_takes_writes_is_healthy(house: House) {
-    let stores = house.open();
+/// The health check succeeds while the store can be written.
+pub async fn a_store_that_takes_writes_is_healthy(fixture: impl Fixture) {
+    let stores = fixture.open().await;
     for _ in 0..2 {
         assert_eq!(stores.health.check().await, Ok(()));
     }

@@ -1,25 +1,13 @@
-//! Dead letters: storing and listing. Taking them out again is in `leases`.
+//! Dead letters: storing and listing. Leasing and removing them is in [`leases`](super::leases).
 
-use twin_capabilities::{
-    dead_letters::Letter,
-    dead_letters::{Page, Place},
-};
-use twin_host::providers::Stores;
-
-use crate::{
-    house::House,
+use super::{
+    Fixture,
     samples::{any_letter, letter, only},
 };
-
-every_provider!(
-    a_letter_comes_back_as_it_was_pushed,
-    a_letter_that_is_there_is_left_as_it_is,
-    letters_are_listed_in_the_order_they_came,
-    a_cursor_outlives_its_letter,
-    any_place_can_be_read_from,
-    a_list_ends_at_one_mebibyte,
-    letters_belong_to_a_twin,
-);
+use crate::{
+    Stores,
+    dead_letters::{Letter, Page, Place},
+};
 
 async fn push(stores: &Stores, letter: Letter) {
     stores.dead_letters.push(letter).await.unwrap();
@@ -37,7 +25,8 @@ fn ids(page: &Page) -> Vec<&str> {
         .collect()
 }
 
-async fn a_letter_comes_back_as_it_was_pushed(house: House) {
+/// Every field of a letter comes back unchanged, from another process, with the time at which it was stored.
+pub async fn a_letter_comes_back_as_it_was_pushed(fixture: impl Fixture) {
     let bare = Letter {
         trace_id: None,
         envelope: Vec::new(),
@@ -45,24 +34,31 @@ async fn a_letter_comes_back_as_it_was_pushed(house: House) {
         ..letter("bare")
     };
     for pushed in [letter("full"), bare] {
-        push(&house.open(), pushed.clone()).await;
-        let get = house
+        push(&fixture.open().await, pushed.clone()).await;
+        let get = fixture
             .open()
+            .await
             .dead_letters
             .get(pushed.letter_id.clone())
             .await;
         let stored = get.unwrap().unwrap();
         assert_eq!(stored.letter, pushed);
-        assert_eq!(stored.stored_at, house.now());
+        assert_eq!(stored.stored_at, fixture.now());
         assert_eq!(stored.leased_until, None);
     }
-    let none = house.open().dead_letters.get("none".to_owned()).await;
+    let none = fixture
+        .open()
+        .await
+        .dead_letters
+        .get("none".to_owned())
+        .await;
     assert_eq!(none, Ok(None));
 }
 
-async fn a_letter_that_is_there_is_left_as_it_is(house: House) {
-    let stores = house.open();
-    let pushed_at = house.now();
+/// Storing a letter again changes neither its content, its place, its time nor its lease.
+pub async fn a_letter_that_is_there_is_left_as_it_is(fixture: impl Fixture) {
+    let stores = fixture.open().await;
+    let pushed_at = fixture.now();
     push(&stores, letter("a")).await;
     push(&stores, letter("b")).await;
     let leases = stores
@@ -71,7 +67,7 @@ async fn a_letter_that_is_there_is_left_as_it_is(house: House) {
         .await
         .unwrap()
         .leases;
-    house.turn(1);
+    fixture.turn(1);
 
     push(
         &stores,
@@ -93,14 +89,15 @@ async fn a_letter_that_is_there_is_left_as_it_is(house: House) {
     assert_eq!(settled.await, Ok(true));
 }
 
-async fn letters_are_listed_in_the_order_they_came(house: House) {
-    let stores = house.open();
+/// Lists are in the order of storing, page by page; a page has at least one letter.
+pub async fn letters_are_listed_in_the_order_they_came(fixture: impl Fixture) {
+    let stores = fixture.open().await;
     for letter_id in ["d", "a", "e", "c", "b"] {
         push(&stores, letter(letter_id)).await;
     }
     let first = list(&stores, None, 2).await;
     assert_eq!(ids(&first), ["d", "a"]);
-    let second = list(&house.open(), first.next.as_ref(), 2).await;
+    let second = list(&fixture.open().await, first.next.as_ref(), 2).await;
     assert_eq!(ids(&second), ["e", "c"]);
     let last = list(&stores, second.next.as_ref(), 2).await;
     assert_eq!((ids(&last), &last.next), (vec!["b"], &None));
@@ -113,8 +110,9 @@ async fn letters_are_listed_in_the_order_they_came(house: House) {
     assert!(least.next.is_some());
 }
 
-async fn a_cursor_outlives_its_letter(house: House) {
-    let stores = house.open();
+/// A cursor still works when the letter that it names was removed.
+pub async fn a_cursor_outlives_its_letter(fixture: impl Fixture) {
+    let stores = fixture.open().await;
     for letter_id in ["a", "b", "c"] {
         push(&stores, letter(letter_id)).await;
     }
@@ -131,8 +129,9 @@ async fn a_cursor_outlives_its_letter(house: House) {
     assert_eq!(ids(&list(&stores, page.next.as_ref(), 2).await), ["d"]);
 }
 
-async fn any_place_can_be_read_from(house: House) {
-    let stores = house.open();
+/// A cursor that was never given out is no error.
+pub async fn any_place_can_be_read_from(fixture: impl Fixture) {
+    let stores = fixture.open().await;
     for letter_id in ["a", "b"] {
         push(&stores, letter(letter_id)).await;
     }
@@ -148,8 +147,9 @@ async fn any_place_can_be_read_from(house: House) {
     }
 }
 
-async fn a_list_ends_at_one_mebibyte(house: House) {
-    let stores = house.open();
+/// A page has at most 1 MiB of envelopes, but at least one letter.
+pub async fn a_list_ends_at_one_mebibyte(fixture: impl Fixture) {
+    let stores = fixture.open().await;
     for (letter_id, size) in [("a", 1 << 19), ("b", 1 << 19), ("c", 1), ("d", 2 << 20)] {
         let envelope = vec![b'x'; size];
         push(
@@ -169,8 +169,9 @@ async fn a_list_ends_at_one_mebibyte(house: House) {
     assert_eq!((ids(&last), &last.next), (vec!["d"], &None));
 }
 
-async fn letters_belong_to_a_twin(house: House) {
-    let (stores, other) = (house.open(), house.open_for("factory-02"));
+/// Letters of other twins are neither listed, returned nor leased.
+pub async fn letters_belong_to_a_twin(fixture: impl Fixture) {
+    let (stores, other) = (fixture.open().await, fixture.open_twin("factory-02").await);
     push(&stores, letter("a")).await;
     assert!(list(&other, None, 10).await.letters.is_empty());
     assert_eq!(other.dead_letters.get("a".to_owned()).await, Ok(None));

@@ -1,38 +1,27 @@
-//! The error topic: what is published waits until it was forwarded.
+//! The error topic and its outbox: what is published waits until it is forwarded.
 
 use std::{collections::HashSet, time::Duration};
 
 use futures_util::future::join_all;
-use twin_capabilities::error_topic::{Severity, SystemError};
-use twin_host::providers::{Event, Stores};
 
-use crate::{house::House, samples::system_error};
-
-every_provider!(
-    an_error_waits_as_it_was_published,
-    events_come_in_the_order_of_publishing,
-    an_event_is_handed_to_one_at_a_time,
-    a_lease_does_not_outlast_its_length_when_the_clock_is_set_back,
-    a_settled_event_is_gone,
-    a_released_event_is_free,
-    events_belong_to_a_twin,
-    of_many_who_forward_each_event_has_one_holder,
-);
+use super::{Fixture, samples::system_error};
+use crate::{
+    Outbox, Stores,
+    error_topic::{Event, Severity, SystemError},
+};
 
 async fn publish(stores: &Stores, error_code: &str) {
     let publish = stores.error_topic.publish(system_error(error_code));
     publish.await.unwrap();
 }
 
+fn outbox(stores: &Stores) -> &dyn Outbox {
+    stores.outbox.as_deref().unwrap()
+}
+
 async fn pending(stores: &Stores, limit: u32) -> Vec<Event> {
     let lease = Duration::from_secs(1);
-    stores
-        .outbox
-        .as_ref()
-        .unwrap()
-        .pending(limit, lease)
-        .await
-        .unwrap()
+    outbox(stores).pending(limit, lease).await.unwrap()
 }
 
 fn codes(events: &[Event]) -> Vec<&str> {
@@ -42,7 +31,8 @@ fn codes(events: &[Event]) -> Vec<&str> {
         .collect()
 }
 
-async fn an_error_waits_as_it_was_published(house: House) {
+/// Every field of a system error comes back unchanged, under a UUIDv7.
+pub async fn an_error_waits_as_it_was_published(fixture: impl Fixture) {
     let severities = [Severity::Critical, Severity::Warning, Severity::Info];
     let errors = severities.map(|severity| SystemError {
         severity,
@@ -50,15 +40,16 @@ async fn an_error_waits_as_it_was_published(house: House) {
         ..system_error("STORE_FAILED")
     });
     for error in &errors {
-        house
+        fixture
             .open()
+            .await
             .error_topic
             .publish(error.clone())
             .await
             .unwrap();
     }
 
-    let events = pending(&house.open(), 10).await;
+    let events = pending(&fixture.open().await, 10).await;
 
     let waiting: Vec<_> = events.iter().map(|event| event.error.clone()).collect();
     assert_eq!(waiting, errors);
@@ -72,8 +63,9 @@ async fn an_error_waits_as_it_was_published(house: House) {
     }
 }
 
-async fn events_come_in_the_order_of_publishing(house: House) {
-    let stores = house.open();
+/// Events are handed out in the order of publishing, at most as many as were asked for.
+pub async fn events_come_in_the_order_of_publishing(fixture: impl Fixture) {
+    let stores = fixture.open().await;
     for error_code in ["D", "A", "C", "B"] {
         publish(&stores, error_code).await;
     }
@@ -82,44 +74,41 @@ async fn events_come_in_the_order_of_publishing(house: House) {
     assert_eq!(codes(&pending(&stores, 3).await), ["B"]);
 }
 
-async fn an_event_is_handed_to_one_at_a_time(house: House) {
-    let stores = house.open();
+/// An event that was handed out is handed out again only when its lease has ended, by the store's clock.
+pub async fn an_event_is_handed_to_one_at_a_time(fixture: impl Fixture) {
+    let stores = fixture.open().await;
     publish(&stores, "A").await;
     let first = pending(&stores, 1).await;
-    house.turn(999_999);
-    assert!(pending(&house.open(), 1).await.is_empty());
-    house.turn(1);
-    let second = pending(&house.open(), 1).await;
+    fixture.turn(999_999);
+    assert!(pending(&fixture.open().await, 1).await.is_empty());
+    fixture.turn(1);
+    let second = pending(&fixture.open().await, 1).await;
     assert_eq!(second[0].id, first[0].id);
     assert_eq!(second[0].attempts, 2);
 
     publish(&stores, "B").await;
-    let forever = stores
-        .outbox
-        .as_ref()
-        .unwrap()
-        .pending(1, Duration::MAX)
-        .await
-        .unwrap();
+    let forever = outbox(&stores).pending(1, Duration::MAX).await.unwrap();
     assert_eq!(codes(&forever), ["B"]);
-    house.turn(i64::from(u32::MAX) * 1_000_000);
+    fixture.turn(i64::from(u32::MAX) * 1_000_000);
     assert_eq!(codes(&pending(&stores, 2).await), ["A"]);
 }
 
-async fn a_lease_does_not_outlast_its_length_when_the_clock_is_set_back(house: House) {
+/// A lease that was taken while the clock was ahead ends when the clock is set back.
+pub async fn a_lease_does_not_outlast_its_length_when_the_clock_is_set_back(fixture: impl Fixture) {
     const DAY: i64 = 86_400_000_000;
-    house.turn(DAY);
-    let stores = house.open();
+    fixture.turn(DAY);
+    let stores = fixture.open().await;
     publish(&stores, "A").await;
     assert_eq!(pending(&stores, 10).await.len(), 1);
     assert_eq!(pending(&stores, 10).await.len(), 0);
-    house.turn(-DAY);
-    assert_eq!(pending(&house.open(), 10).await.len(), 1);
+    fixture.turn(-DAY);
+    assert_eq!(pending(&fixture.open().await, 10).await.len(), 1);
     assert_eq!(pending(&stores, 10).await.len(), 0);
 }
 
-async fn a_settled_event_is_gone(house: House) {
-    let stores = house.open();
+/// A settled event is removed, and settling it again is no error.
+pub async fn a_settled_event_is_gone(fixture: impl Fixture) {
+    let stores = fixture.open().await;
     publish(&stores, "A").await;
     publish(&stores, "A").await;
     let events = pending(&stores, 2).await;
@@ -127,27 +116,22 @@ async fn a_settled_event_is_gone(house: House) {
 
     // Twice, as two forwarders would whose leases overlapped.
     for _ in 0..2 {
-        let settle = stores.outbox.as_ref().unwrap().settle(events[0].id.clone());
+        let settle = outbox(&stores).settle(events[0].id.clone());
         settle.await.unwrap();
     }
 
-    house.turn(1_000_000);
+    fixture.turn(1_000_000);
     let left = pending(&stores, 2).await;
     assert_eq!(left.len(), 1);
     assert_eq!(left[0].id, events[1].id);
 }
 
-async fn a_released_event_is_free(house: House) {
-    let stores = house.open();
+/// A released event can be handed out at once; releasing an unknown event is no error.
+pub async fn a_released_event_is_free(fixture: impl Fixture) {
+    let stores = fixture.open().await;
     publish(&stores, "A").await;
     let event = pending(&stores, 1).await.remove(0);
-    stores
-        .outbox
-        .as_ref()
-        .unwrap()
-        .release(event.id.clone())
-        .await
-        .unwrap();
+    outbox(&stores).release(event.id.clone()).await.unwrap();
     assert_eq!(
         pending(&stores, 1).await,
         [Event {
@@ -155,41 +139,31 @@ async fn a_released_event_is_free(house: House) {
             ..event
         }]
     );
-    stores
-        .outbox
-        .as_ref()
-        .unwrap()
-        .release("none".to_owned())
-        .await
-        .unwrap();
+    outbox(&stores).release("none".to_owned()).await.unwrap();
 }
 
-async fn events_belong_to_a_twin(house: House) {
-    let (stores, other) = (house.open(), house.open_for("factory-02"));
+/// Events of other twins are neither handed out nor removed.
+pub async fn events_belong_to_a_twin(fixture: impl Fixture) {
+    let (stores, other) = (fixture.open().await, fixture.open_twin("factory-02").await);
     publish(&stores, "A").await;
     assert!(pending(&other, 1).await.is_empty());
     let event = pending(&stores, 1).await.remove(0);
-    other
-        .outbox
-        .as_ref()
-        .unwrap()
-        .settle(event.id)
-        .await
-        .unwrap();
-    house.turn(1_000_000);
+    outbox(&other).settle(event.id).await.unwrap();
+    fixture.turn(1_000_000);
     assert_eq!(codes(&pending(&stores, 1).await), ["A"]);
 }
 
-async fn of_many_who_forward_each_event_has_one_holder(house: House) {
+/// Concurrent forwarders never hold the same event.
+pub async fn of_many_who_forward_each_event_has_one_holder(fixture: impl Fixture) {
     const EVENTS: usize = 100;
-    let houses = [house.open(), house.open()];
+    let opened = [fixture.open().await, fixture.open().await];
     join_all((0..EVENTS).map(|number| {
-        let stores = houses[number % 2].clone();
+        let stores = opened[number % 2].clone();
         async move { publish(&stores, "A").await }
     }))
     .await;
     let forwarders = (0..8).map(|forwarder| {
-        let stores = houses[forwarder % 2].clone();
+        let stores = opened[forwarder % 2].clone();
         tokio::spawn(async move {
             let mut handed = Vec::new();
             loop {

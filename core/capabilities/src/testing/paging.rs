@@ -1,28 +1,18 @@
 //! Records: order, ranges and pages.
 
-use twin_capabilities::records::{Entry, Order, Page, Position, Selection};
-use twin_host::providers::Stores;
-
-use crate::{
-    house::House,
+use super::{
+    Fixture,
     samples::{PutAll as _, TELEMETRY, entry, everything},
 };
-
-every_provider!(
-    the_start_is_included_and_the_end_is_not,
-    all_of_time_can_be_asked_for,
-    ids_sort_by_their_bytes,
-    a_page_ends_at_its_limit,
-    a_page_ends_at_one_mebibyte,
-    a_record_larger_than_a_page_has_one_of_its_own,
-    a_page_begins_behind_its_position,
-    pages_lose_and_double_nothing,
-);
+use crate::{
+    Stores,
+    records::{Entry, Order, Page, Position, Selection},
+};
 
 const BOTH: [Order; 2] = [Order::OldestFirst, Order::NewestFirst];
 
-async fn filled(house: &House, entries: Vec<Entry>) -> Stores {
-    let stores = house.open();
+async fn filled(fixture: &impl Fixture, entries: Vec<Entry>) -> Stores {
+    let stores = fixture.open().await;
     let put = stores.records.put_all(TELEMETRY.to_owned(), entries);
     put.await.unwrap();
     stores
@@ -57,9 +47,10 @@ async fn walk(stores: &Stores, mut selection: Selection) -> Vec<String> {
     }
 }
 
-async fn the_start_is_included_and_the_end_is_not(house: House) {
+/// A query includes its start and excludes its end, in both orders.
+pub async fn the_start_is_included_and_the_end_is_not(fixture: impl Fixture) {
     let entries = (-2..=2).map(|time| entry(time, &format!("at-{time}"), "body"));
-    let stores = filled(&house, entries.collect()).await;
+    let stores = filled(&fixture, entries.collect()).await;
     for (start, end, expected) in [
         (Some(-1), Some(1), vec!["at--1", "at-0"]),
         (Some(1), None, vec!["at-1", "at-2"]),
@@ -85,9 +76,10 @@ async fn the_start_is_included_and_the_end_is_not(house: House) {
     }
 }
 
-async fn all_of_time_can_be_asked_for(house: House) {
+/// Times range over all of `i64`.
+pub async fn all_of_time_can_be_asked_for(fixture: impl Fixture) {
     let ends = vec![entry(i64::MAX, "last", ""), entry(i64::MIN, "first", "")];
-    let stores = filled(&house, ends).await;
+    let stores = filled(&fixture, ends).await;
     let page = query(&stores, everything(Order::OldestFirst)).await;
     assert_eq!(ids(&page), ["first", "last"]);
     let before_the_last = Selection {
@@ -98,12 +90,13 @@ async fn all_of_time_can_be_asked_for(house: House) {
     assert_eq!(ids(&query(&stores, before_the_last).await), ["first"]);
 }
 
-async fn ids_sort_by_their_bytes(house: House) {
+/// Records of one instant are in the order of their ids' bytes.
+pub async fn ids_sort_by_their_bytes(fixture: impl Fixture) {
     let mut sorted = [
         "-", ".", "10", "2", ":", "B", "_", "a", "a-", "a.", "aB", "aa", "b",
     ];
     let entries = sorted.iter().rev().map(|id| entry(1, id, "body"));
-    let stores = filled(&house, entries.collect()).await;
+    let stores = filled(&fixture, entries.collect()).await;
     let page = query(&stores, everything(Order::OldestFirst)).await;
     assert_eq!(ids(&page), sorted);
     sorted.reverse();
@@ -111,9 +104,10 @@ async fn ids_sort_by_their_bytes(house: House) {
     assert_eq!(ids(&page), sorted);
 }
 
-async fn a_page_ends_at_its_limit(house: House) {
+/// A page has at most as many records as were asked for, and says exactly whether more follow.
+pub async fn a_page_ends_at_its_limit(fixture: impl Fixture) {
     let entries = (0..1001).map(|time| entry(time, &format!("at-{time}"), "body"));
-    let stores = filled(&house, entries.collect()).await;
+    let stores = filled(&fixture, entries.collect()).await;
     // A limit outside of 1 to 1000 is taken as the nearest within.
     for (limit, expected) in [(0, 1), (1, 1), (999, 999), (1000, 1000), (u32::MAX, 1000)] {
         for order in BOTH {
@@ -137,12 +131,13 @@ async fn a_page_ends_at_its_limit(house: House) {
     assert_eq!((page.entries.len(), page.more), (1000, false));
 }
 
-async fn a_page_ends_at_one_mebibyte(house: House) {
+/// A page has at most 1 MiB of bodies.
+pub async fn a_page_ends_at_one_mebibyte(fixture: impl Fixture) {
     const HALF: usize = 512 * 1024;
     let sizes = [HALF, HALF, HALF, HALF + 1, 0];
     let entries = (0..).zip(sizes);
     let entries = entries.map(|(time, size)| entry(time, &format!("at-{time}"), vec![b'x'; size]));
-    let stores = filled(&house, entries.collect()).await;
+    let stores = filled(&fixture, entries.collect()).await;
 
     let page = query(&stores, everything(Order::OldestFirst)).await;
     assert_eq!((ids(&page), page.more), (vec!["at-0", "at-1"], true));
@@ -158,22 +153,24 @@ async fn a_page_ends_at_one_mebibyte(house: House) {
     assert_eq!((ids(&page), page.more), (vec!["at-4", "at-3"], true));
 }
 
-async fn a_record_larger_than_a_page_has_one_of_its_own(house: House) {
+/// A record of more than 1 MiB is a page of its own.
+pub async fn a_record_larger_than_a_page_has_one_of_its_own(fixture: impl Fixture) {
     let large = vec![b'x'; (1 << 20) + 1];
     let entries = vec![entry(1, "large", large), entry(2, "small", "body")];
-    let stores = filled(&house, entries).await;
+    let stores = filled(&fixture, entries).await;
     let page = query(&stores, everything(Order::OldestFirst)).await;
     assert_eq!((ids(&page), page.more), (vec!["large"], true));
     let page = query(&stores, everything(Order::NewestFirst)).await;
     assert_eq!((ids(&page), page.more), (vec!["small"], true));
 }
 
-async fn a_page_begins_behind_its_position(house: House) {
+/// A page begins after its position, which need not be that of a record.
+pub async fn a_page_begins_behind_its_position(fixture: impl Fixture) {
     let places = [(1, "a"), (1, "b"), (1, "ba"), (2, "a"), (3, "a")];
     let entries = places
         .iter()
         .map(|(time, id)| entry(*time, &format!("{time}{id}"), "body"));
-    let stores = filled(&house, entries.collect()).await;
+    let stores = filled(&fixture, entries.collect()).await;
     let behind = |order, time, id: &str, start, end| Selection {
         after: Some(Position {
             time,
@@ -211,7 +208,8 @@ async fn a_page_begins_behind_its_position(house: House) {
     }
 }
 
-async fn pages_lose_and_double_nothing(house: House) {
+/// Reading page by page returns every record once, in order, whatever the limit.
+pub async fn pages_lose_and_double_nothing(fixture: impl Fixture) {
     const RECORDS: u64 = 2500;
     // Scattered over 97 instants, so that some 26 records share each; a multiplier coprime to 2500 shuffles them.
     let entries = (0..RECORDS).map(|number| {
@@ -225,7 +223,7 @@ async fn pages_lose_and_double_nothing(house: House) {
         .map(|entry| (entry.time, entry.id.clone()))
         .collect();
     sorted.sort();
-    let stores = filled(&house, entries).await;
+    let stores = filled(&fixture, entries).await;
 
     for order in BOTH {
         if order == Order::NewestFirst {

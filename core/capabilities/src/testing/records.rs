@@ -1,24 +1,15 @@
 //! Records: identity, and what comes back.
 
 use futures_util::future::join_all;
-use twin_capabilities::records::{Entry, Order, Outcome, StoredEntry};
-use twin_host::providers::Stores;
 
-use crate::{
-    house::House,
+use super::{
+    Fixture,
     samples::{PutAll as _, TELEMETRY, entry, everything},
 };
-
-every_provider!(
-    a_record_comes_back_as_it_was_put,
-    a_repetition_is_a_duplicate_since_the_first,
-    another_payload_under_an_id_is_a_conflict,
-    repetitions_within_one_put_count,
-    an_id_belongs_to_twin_collection_and_device,
-    two_readings_of_one_instant_are_kept,
-    nothing_is_put_and_nothing_found,
-    of_many_who_put_one_record_one_stores_it,
-);
+use crate::{
+    Stores,
+    records::{Entry, Order, Outcome, StoredEntry},
+};
 
 async fn put(stores: &Stores, collection: &str, entries: Vec<Entry>) -> Vec<Outcome> {
     let put = stores.records.put_all(collection.to_owned(), entries);
@@ -34,27 +25,29 @@ async fn all(stores: &Stores, collection: &str) -> Vec<StoredEntry> {
     page.entries
 }
 
-async fn a_record_comes_back_as_it_was_put(house: House) {
+/// A record that was acknowledged comes back unchanged, from another process, with the time at which it was stored.
+pub async fn a_record_comes_back_as_it_was_put(fixture: impl Fixture) {
     let body = b"{\"temperature\": 21.50}\0\xFF";
-    let outcomes = put(&house.open(), TELEMETRY, vec![entry(-7, "a", body)]).await;
-    assert_eq!(outcomes, [Outcome::Stored(house.now())]);
+    let outcomes = put(&fixture.open().await, TELEMETRY, vec![entry(-7, "a", body)]).await;
+    assert_eq!(outcomes, [Outcome::Stored(fixture.now())]);
 
     // What was acknowledged to one is there for all.
-    let found = all(&house.open(), TELEMETRY).await;
+    let found = all(&fixture.open().await, TELEMETRY).await;
     let stored = StoredEntry {
         time: -7,
         id: "a".to_owned(),
         body: body.to_vec(),
-        stored_at: house.now(),
+        stored_at: fixture.now(),
     };
     assert_eq!(found, [stored]);
 }
 
-async fn a_repetition_is_a_duplicate_since_the_first(house: House) {
-    let stores = house.open();
-    let first = house.now();
+/// The same id with the same digest is a duplicate of the first record, even at another time.
+pub async fn a_repetition_is_a_duplicate_since_the_first(fixture: impl Fixture) {
+    let stores = fixture.open().await;
+    let first = fixture.now();
     put(&stores, TELEMETRY, vec![entry(5, "a", "body")]).await;
-    house.turn(1);
+    fixture.turn(1);
 
     let again = put(&stores, TELEMETRY, vec![entry(5, "a", "body")]).await;
     let later = put(&stores, TELEMETRY, vec![entry(6, "a", "body")]).await;
@@ -66,8 +59,9 @@ async fn a_repetition_is_a_duplicate_since_the_first(house: House) {
     assert_eq!((found[0].time, found[0].stored_at), (5, first));
 }
 
-async fn another_payload_under_an_id_is_a_conflict(house: House) {
-    let stores = house.open();
+/// The same id with another digest is a conflict and changes nothing.
+pub async fn another_payload_under_an_id_is_a_conflict(fixture: impl Fixture) {
+    let stores = fixture.open().await;
     put(&stores, TELEMETRY, vec![entry(5, "a", "first")]).await;
 
     let other = put(&stores, TELEMETRY, vec![entry(5, "a", "second")]).await;
@@ -78,15 +72,16 @@ async fn another_payload_under_an_id_is_a_conflict(house: House) {
     assert_eq!(found[0].body, b"first");
 }
 
-async fn repetitions_within_one_put_count(house: House) {
-    let stores = house.open();
+/// Duplicates and conflicts are recognised among the entries of one call.
+pub async fn repetitions_within_one_put_count(fixture: impl Fixture) {
+    let stores = fixture.open().await;
     let entries = vec![
         entry(1, "a", "first"),
         entry(1, "a", "first"),
         entry(1, "a", "second"),
         entry(2, "b", "first"),
     ];
-    let now = house.now();
+    let now = fixture.now();
 
     let outcomes = put(&stores, TELEMETRY, entries).await;
 
@@ -100,15 +95,16 @@ async fn repetitions_within_one_put_count(house: House) {
     assert_eq!(all(&stores, TELEMETRY).await.len(), 2);
 }
 
-async fn an_id_belongs_to_twin_collection_and_device(house: House) {
-    let stores = house.open();
-    let other_twin = house.open_for("factory-02");
+/// A record's identity is (twin, collection, device, id): an id may be used again in another of each.
+pub async fn an_id_belongs_to_twin_collection_and_device(fixture: impl Fixture) {
+    let stores = fixture.open().await;
+    let other_twin = fixture.open_twin("factory-02").await;
     let here = entry(1, "a", "here");
     let other_device = Entry {
         device_id: "device-2".to_owned(),
         ..entry(1, "a", "other device")
     };
-    let stored = [Outcome::Stored(house.now())];
+    let stored = [Outcome::Stored(fixture.now())];
 
     assert_eq!(put(&stores, TELEMETRY, vec![here]).await, stored);
     assert_eq!(put(&stores, TELEMETRY, vec![other_device]).await, stored);
@@ -123,8 +119,9 @@ async fn an_id_belongs_to_twin_collection_and_device(house: House) {
     assert!(all(&other_twin, "event").await.is_empty());
 }
 
-async fn two_readings_of_one_instant_are_kept(house: House) {
-    let stores = house.open();
+/// Two records of one device and one instant are both stored.
+pub async fn two_readings_of_one_instant_are_kept(fixture: impl Fixture) {
+    let stores = fixture.open().await;
     let readings = vec![entry(1, "b", "cold"), entry(1, "a", "warm")];
     put(&stores, TELEMETRY, readings).await;
 
@@ -134,18 +131,20 @@ async fn two_readings_of_one_instant_are_kept(house: House) {
     assert_eq!(bodies, [b"warm", b"cold"]);
 }
 
-async fn nothing_is_put_and_nothing_found(house: House) {
-    let stores = house.open();
+/// A call without entries returns no outcomes, and an empty store an empty page.
+pub async fn nothing_is_put_and_nothing_found(fixture: impl Fixture) {
+    let stores = fixture.open().await;
     assert!(put(&stores, TELEMETRY, Vec::new()).await.is_empty());
     assert!(all(&stores, TELEMETRY).await.is_empty());
 }
 
-async fn of_many_who_put_one_record_one_stores_it(house: House) {
+/// Of concurrent puts of one record exactly one is told that it stored it.
+pub async fn of_many_who_put_one_record_one_stores_it(fixture: impl Fixture) {
     const IDS: usize = 20;
     const WRITERS: usize = 16;
-    let houses = [house.open(), house.open()];
+    let opened = [fixture.open().await, fixture.open().await];
     let writers = (0..WRITERS).map(|writer| {
-        let stores = houses[writer % 2].clone();
+        let stores = opened[writer % 2].clone();
         tokio::spawn(async move {
             let mut stored = 0;
             for id in 0..IDS {
@@ -164,5 +163,5 @@ async fn of_many_who_put_one_record_one_stores_it(house: House) {
         .sum();
 
     assert_eq!(stored, IDS);
-    assert_eq!(all(&houses[0], TELEMETRY).await.len(), IDS);
+    assert_eq!(all(&opened[0], TELEMETRY).await.len(), IDS);
 }

@@ -1,7 +1,8 @@
-//! Records, letters and errors to store.
+//! Records, letters and errors to store, for tests of a provider.
 
 use async_trait::async_trait;
-use twin_capabilities::{
+
+use crate::{
     Failure, Records,
     dead_letters::{Attempt, Letter, Selection as LetterSelection},
     error_topic::{Severity, SystemError},
@@ -9,10 +10,10 @@ use twin_capabilities::{
 };
 
 /// The collection of most tests.
-pub(crate) const TELEMETRY: &str = "telemetry";
+pub const TELEMETRY: &str = "telemetry";
 
 /// A record of `device-1` whose digest follows from its body.
-pub(crate) fn entry(time: i64, id: &str, body: impl Into<Vec<u8>>) -> Entry {
+pub fn entry(time: i64, id: &str, body: impl Into<Vec<u8>>) -> Entry {
     let body = body.into();
     Entry {
         device_id: "device-1".to_owned(),
@@ -25,7 +26,7 @@ pub(crate) fn entry(time: i64, id: &str, body: impl Into<Vec<u8>>) -> Entry {
 }
 
 /// All of `device-1`, in that order.
-pub(crate) fn everything(order: Order) -> Selection {
+pub fn everything(order: Order) -> Selection {
     Selection {
         device_id: "device-1".to_owned(),
         start: None,
@@ -37,7 +38,7 @@ pub(crate) fn everything(order: Order) -> Selection {
 }
 
 /// A letter with two attempts behind it.
-pub(crate) fn letter(letter_id: &str) -> Letter {
+pub fn letter(letter_id: &str) -> Letter {
     Letter {
         letter_id: letter_id.to_owned(),
         id: format!("message-of-{letter_id}"),
@@ -62,7 +63,7 @@ pub(crate) fn letter(letter_id: &str) -> Letter {
 }
 
 /// Every letter.
-pub(crate) fn any_letter() -> LetterSelection {
+pub fn any_letter() -> LetterSelection {
     LetterSelection {
         letter_id: None,
         peer: None,
@@ -71,7 +72,7 @@ pub(crate) fn any_letter() -> LetterSelection {
 }
 
 /// The letter of this name.
-pub(crate) fn only(letter_id: &str) -> LetterSelection {
+pub fn only(letter_id: &str) -> LetterSelection {
     LetterSelection {
         letter_id: Some(letter_id.to_owned()),
         ..any_letter()
@@ -79,7 +80,7 @@ pub(crate) fn only(letter_id: &str) -> LetterSelection {
 }
 
 /// A warning with a payload.
-pub(crate) fn system_error(error_code: &str) -> SystemError {
+pub fn system_error(error_code: &str) -> SystemError {
     SystemError {
         twin_id: "factory-01".to_owned(),
         cloud_provider: "aws".to_owned(),
@@ -94,7 +95,7 @@ pub(crate) fn system_error(error_code: &str) -> SystemError {
 
 /// Puts for tests in which all entries fare alike.
 #[async_trait]
-pub(crate) trait PutAll {
+pub trait PutAll {
     /// The outcomes, or the first failure.
     async fn put_all(
         &self,

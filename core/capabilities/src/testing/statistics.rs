@@ -2,18 +2,11 @@
 
 use std::time::Duration;
 
-use twin_host::providers::{Numbers, Stores};
-
-use crate::{
-    house::House,
+use super::{
+    Fixture,
     samples::{any_letter, letter, system_error},
 };
-
-every_provider!(
-    an_empty_store_has_nothing,
-    letters_events_and_circuits_are_counted,
-    what_is_another_twins_is_not_counted,
-);
+use crate::{Stores, health::Numbers};
 
 async fn numbers(stores: &Stores) -> Numbers {
     let mut numbers = stores.statistics.numbers().await.unwrap();
@@ -23,11 +16,11 @@ async fn numbers(stores: &Stores) -> Numbers {
     numbers
 }
 
-fn nothing() -> Numbers {
+fn nothing(fixture: &impl Fixture) -> Numbers {
     Numbers {
         dead_letters: Some(0),
         oldest_letter: Some(Duration::ZERO),
-        outbox: Some(0),
+        outbox: fixture.has_outbox().then_some(0),
         circuits: Vec::new(),
         disk_free: None,
     }
@@ -45,22 +38,24 @@ async fn fill(stores: &Stores) {
     }
 }
 
-async fn an_empty_store_has_nothing(house: House) {
-    assert_eq!(numbers(&house.open()).await, nothing());
+/// An empty store counts zero of everything.
+pub async fn an_empty_store_has_nothing(fixture: impl Fixture) {
+    assert_eq!(numbers(&fixture.open().await).await, nothing(&fixture));
 }
 
-async fn letters_events_and_circuits_are_counted(house: House) {
-    let stores = house.open();
+/// Letters (leased ones included), events and circuits are counted, and the oldest letter has an age.
+pub async fn letters_events_and_circuits_are_counted(fixture: impl Fixture) {
+    let stores = fixture.open().await;
     fill(&stores).await;
     for id in ["a", "b"] {
         stores.dead_letters.push(letter(id)).await.unwrap();
-        house.turn(3_000_000);
+        fixture.turn(3_000_000);
     }
     let open = r#"{"state":"open","until":1}"#;
     let all = Numbers {
         dead_letters: Some(2),
         oldest_letter: Some(Duration::from_secs(6)),
-        outbox: Some(3),
+        outbox: fixture.has_outbox().then_some(3),
         circuits: ["peer/ingestion", "peer/writer"]
             .map(|name| (name.to_owned(), open.to_owned()))
             .into(),
@@ -80,12 +75,13 @@ async fn letters_events_and_circuits_are_counted(house: House) {
     };
     assert_eq!(numbers(&stores).await, fewer);
     // Setting the clock back makes nothing older than it is.
-    house.turn(-60_000_000);
+    fixture.turn(-60_000_000);
     assert_eq!(numbers(&stores).await.oldest_letter, Some(Duration::ZERO));
 }
 
-async fn what_is_another_twins_is_not_counted(house: House) {
-    fill(&house.open()).await;
-    let other = house.open_for("factory-02");
-    assert_eq!(numbers(&other).await, nothing());
+/// Only the own twin's data is counted.
+pub async fn what_is_another_twins_is_not_counted(fixture: impl Fixture) {
+    fill(&fixture.open().await).await;
+    let other = fixture.open_twin("factory-02").await;
+    assert_eq!(numbers(&other).await, nothing(&fixture));
 }

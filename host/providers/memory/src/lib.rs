@@ -1,6 +1,76 @@
-//! The provider `memory`: the same stores within the process, for tests and benchmarks.
+//! The provider `memory`: a twin's stores within the process, for tests, benchmarks and embedding.
 //!
-//! No threads, no timers, nothing to wait for: a test may drive it with virtual time, and tell it to fail.
+//! It has no threads and no timers, and nothing in it waits. So a test can run it in virtual time, and can make it fail.
+//!
+//! ```
+//! use twin_capabilities::{provider::system_clock, records::{Entry, Outcome}};
+//! use twin_memory::Memory;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! let stores = Memory::new(system_clock()).stores();
+//! let entry = Entry {
+//!     device_id: "sensor-1".to_owned(),
+//!     time: 1_767_225_600_000_000,
+//!     id: "reading-1".to_owned(),
+//!     message_type: "telemetry".to_owned(),
+//!     digest: "the SHA-256 of the payload".to_owned(),
+//!     body: b"{}".to_vec(),
+//! };
+//! let first = stores.records.put("messages".to_owned(), vec![entry.clone()]).await;
+//! assert!(matches!(first[..], [Ok(Outcome::Stored(_))]));
+//! let again = stores.records.put("messages".to_owned(), vec![entry]).await;
+//! assert!(matches!(again[..], [Ok(Outcome::Duplicate(_))]));
+//! # }
+//! ```
+//!
+//! # Held to the behaviour suite
+//!
+//! This is all that it takes to hold this provider to the suite in `twin_capabilities::testing`, and a template for another:
+//!
+//! ```
+//! use std::{collections::HashMap, sync::Mutex};
+//! use twin_capabilities::{
+//!     Stores,
+//!     testing::{Fixture, ManualClock, Skipped, hold, records},
+//! };
+//! use twin_memory::Memory;
+//!
+//! /// An empty place: whoever opens the same twin in it shares its stores.
+//! #[derive(Default)]
+//! struct InMemory {
+//!     clock: ManualClock,
+//!     twins: Mutex<HashMap<String, Memory>>,
+//! }
+//!
+//! impl Fixture for InMemory {
+//!     async fn set_up() -> Result<Self, Skipped> {
+//!         Ok(Self::default())
+//!     }
+//!
+//!     async fn open_twin(&self, twin: &str) -> Stores {
+//!         let mut twins = self.twins.lock().unwrap();
+//!         let memory = twins
+//!             .entry(twin.to_owned())
+//!             .or_insert_with(|| Memory::new(self.clock.as_clock()));
+//!         memory.stores()
+//!     }
+//!
+//!     fn clock(&self) -> &ManualClock {
+//!         &self.clock
+//!     }
+//! }
+//!
+//! // In a test file: a module for each group, and in it a test for each behaviour.
+//! twin_capabilities::provider_tests!(InMemory);
+//!
+//! // The same for one behaviour, without a test runner.
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! let held = hold::<InMemory>(records::a_repetition_is_a_duplicate_since_the_first).await;
+//! assert_eq!(held, Ok(()));
+//! # }
+//! ```
 
 mod circuits;
 mod dead_letters;
