@@ -19,12 +19,9 @@ use crate::{
     observed::Observed,
     outbox::Forwarder,
     peers::{Caller, PeerSender},
-    providers::{
-        Health, Stores,
-        local::{Local, LocalError, LocalSettings},
-        system_clock, within,
-    },
+    providers::{Health, Stores},
     runtime::{Runtime, RuntimeError, RuntimeSettings, Sandbox, Time},
+    stores::{StoreError, within},
     telemetry::metrics,
 };
 use twin_capabilities::{Settings, Verifier, types::Failure};
@@ -38,9 +35,9 @@ pub enum HostError {
     /// A component or the engine.
     #[error(transparent)]
     Runtime(#[from] RuntimeError),
-    /// The data folder.
-    #[error("cannot use TWIN_DATA_DIR")]
-    Store(#[from] LocalError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The address.
     #[error("cannot listen on {address} (TWIN_BIND and PORT set it)")]
     Listen {
@@ -82,17 +79,9 @@ impl Host {
         config: Config,
         listener: TcpListener,
     ) -> Result<Self, HostError> {
-        let settings = LocalSettings {
-            cloud: Some(config.cloud),
-            max_bytes: config.storage.max_bytes,
-            record_age: config.storage.record_age,
-            letter_age: config.storage.letter_age,
-            reserve: true,
-        };
-        let folder = &config.storage.data_dir;
-        let local = Local::open_with(folder, &config.twin, settings, system_clock())?;
-        tokio::spawn(local.retention());
-        Self::start_with(sandbox, config, local.stores(), listener).await
+        let opened = config.storage.kind.open(&config).await?;
+        tokio::spawn(opened.retention);
+        Self::start_with(sandbox, config, opened.stores, listener).await
     }
 
     /// Starts everything over stores that are open already: a benchmark's in memory, or a provider's.

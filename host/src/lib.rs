@@ -17,7 +17,7 @@ pub mod resources;
 #[cfg(test)]
 mod scripted;
 pub mod secrets;
-mod timely;
+pub mod stores;
 
 pub use twin_runtime as runtime;
 pub use twin_runtime::imports;

@@ -13,4 +13,4 @@ pub use twin_capabilities::{
 pub use twin_local as local;
 pub use twin_memory as memory;
 
-pub use crate::timely::within;
+pub use crate::stores::within;

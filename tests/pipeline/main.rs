@@ -20,6 +20,7 @@ mod letter_commands;
 mod logs;
 mod next_hop;
 mod peer;
+mod postgres;
 mod process;
 mod raw;
 mod replies;

@@ -62,7 +62,7 @@ fn the_page_of_the_configuration_is_what_the_host_goes_by() {
     let groups: Vec<_> = groups()
         .iter()
         .map(|group| Group {
-            title: group.title.to_owned(),
+            title: group.title.clone(),
             variables: group.variables.iter().map(shown).collect(),
         })
         .collect();

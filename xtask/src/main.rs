@@ -48,6 +48,10 @@ enum Task {
         /// Build the command for deployment, into target/dist: about 10 % faster, but it takes several minutes longer to build.
         #[arg(long, conflicts_with = "components_only")]
         dist: bool,
+        /// Cargo features of the command for deployment, separated by commas: `postgres` adds the store of that name. Without
+        /// --dist the command has all of them, because the tests need them.
+        #[arg(long, value_name = "FEATURES", requires = "dist")]
+        features: Option<String>,
         /// Also compose each function with the WASI adapter, into target/wasi.
         #[arg(long)]
         wasi: bool,
@@ -99,6 +103,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Task::Build {
             components_only,
             dist,
+            features,
             wasi,
         } => {
             let toolchain = functions(&layout, &mut steps)?;
@@ -109,11 +114,12 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             if components_only {
                 return Ok(());
             }
-            command(&layout, &mut steps, if dist { "dist" } else { "release" })
+            let profile = if dist { "dist" } else { "release" };
+            command(&layout, &mut steps, profile, features.as_deref())
         }
         Task::Demo { args } => {
             functions(&layout, &mut steps)?;
-            command(&layout, &mut steps, "release")?;
+            command(&layout, &mut steps, "release", None)?;
             demo::run(&layout, &args)
         }
         Task::Bench { quick } => {
@@ -143,7 +149,7 @@ fn test(layout: &Layout, steps: &mut Steps, only: Option<&str>) -> anyhow::Resul
     steps.run("the component that misbehaves", || {
         components::build_rogue(layout, &toolchain)
     })?;
-    command(layout, steps, "release")?;
+    command(layout, steps, "release", None)?;
     checks::run(layout, steps, only)
 }
 
@@ -165,7 +171,12 @@ fn composed(layout: &Layout, steps: &mut Steps) -> anyhow::Result<()> {
     })
 }
 
-fn command(layout: &Layout, steps: &mut Steps, profile: &str) -> anyhow::Result<()> {
+fn command(
+    layout: &Layout,
+    steps: &mut Steps,
+    profile: &str,
+    features: Option<&str>,
+) -> anyhow::Result<()> {
     steps.run("the twin command", || {
         let mut cargo = layout.cargo();
         cargo.args(["build", "--locked", "--profile", profile]);
@@ -175,6 +186,9 @@ fn command(layout: &Layout, steps: &mut Steps, profile: &str) -> anyhow::Result<
             "dist" => ["-p", "twin-host"],
             _ => ["--bin", "twin"],
         });
+        if let Some(features) = features {
+            cargo.args(["--features", features]);
+        }
         process::run(&mut cargo)
     })
 }

@@ -12,6 +12,7 @@ mod placement;
 mod reach;
 mod serve;
 mod signals;
+mod store;
 mod up;
 
 use std::process::ExitCode;
@@ -22,6 +23,7 @@ use twin_host::{
     host::HostError,
     providers::local::maintenance::MaintenanceError,
     runtime::default_lanes,
+    stores::StoreError,
     telemetry,
 };
 
@@ -49,6 +51,9 @@ enum Command {
     /// Look at system errors.
     #[command(subcommand)]
     Errors(errors::Command),
+    /// Prepare the store that TWIN_STORE names.
+    #[command(subcommand)]
+    Store(store::Command),
     /// Check, back up and restore a host's data folder.
     #[command(subcommand)]
     Data(data::Command),
@@ -81,6 +86,7 @@ fn carry_out(command: Command) -> anyhow::Result<()> {
         Command::Demo(options) => on_threads(1, demo::run(options)),
         Command::DeadLetters(command) => on_threads(1, dead_letters::run(command)),
         Command::Errors(command) => on_threads(1, errors::run(command)),
+        Command::Store(command) => on_threads(1, store::run(command)),
         Command::Data(command) => on_threads(1, async { data::run(command) }),
         Command::Inspect(options) => on_threads(1, async { inspect::run(&options) }),
     }
@@ -110,6 +116,7 @@ fn fail(error: &anyhow::Error) -> ExitCode {
         || error.is::<HostError>()
         || error.is::<UsageError>()
         || error.is::<MaintenanceError>()
+        || error.is::<StoreError>()
         || error.is::<placement::PlacementError>();
     ExitCode::from(if configuration { 2 } else { 1 })
 }

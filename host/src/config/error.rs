@@ -29,6 +29,28 @@ pub enum ConfigError {
         /// The variable that may have been meant.
         nearest: Option<&'static str>,
     },
+    /// A variable, or a value of `TWIN_STORE`, of a store that this program was built without.
+    #[error(
+        "{variable} is of the store {store}, which this program was built without: build it with the cargo feature `{store}`"
+    )]
+    NotCompiledIn {
+        /// The variable.
+        variable: String,
+        /// The store, which is the cargo feature's name, too.
+        store: &'static str,
+    },
+    /// A variable of another store than the one that is used: most likely, the wrong store is used.
+    #[error(
+        "{variable} is set, but the store is {used}: set TWIN_STORE={store}, or do not set {variable}"
+    )]
+    OtherStore {
+        /// The variable.
+        variable: &'static str,
+        /// The store that reads it.
+        store: &'static str,
+        /// The store that is used.
+        used: &'static str,
+    },
     /// Time limits that are too short for what has to be done in them.
     #[error("{variables} must be larger: {reason}")]
     TooShort {

@@ -7,7 +7,7 @@
 
 mod error;
 mod needs;
-mod parse;
+pub(crate) mod parse;
 mod peers;
 mod settings;
 mod table;
@@ -37,7 +37,10 @@ pub use self::{
     table::{groups, variables},
     variable::{Group, Unset, Variable},
 };
-use crate::{function::FunctionName, runtime::default_lanes, secrets::Secret};
+#[cfg(feature = "postgres")]
+use crate::stores::postgres::PostgresStorage;
+use crate::{function::FunctionName, runtime::default_lanes, secrets::Secret, stores};
+pub(crate) use variable::{Reads, reads};
 
 /// What one host is told: one cloud's functions of one twin.
 #[derive(Clone, Debug)]
@@ -131,24 +134,46 @@ impl Config {
             config.take(variable, text)?;
         }
         needs::check(&config)?;
+        needs::only_this_store(&config, |name| vars.contains_key(name))?;
         Ok(config)
     }
 
     /// Of the environment, only how requests leave this machine: `TWIN_HTTP_PROXY` and `TWIN_EXTRA_CA_FILE`. Commands that
-    /// talk to a host go by them.
+    /// talk to a host use it.
     ///
     /// # Errors
-    /// If one of them is not what it should be.
+    /// If one of them has an invalid value.
     pub fn outgoing_from_env() -> Result<PeerSettings, ConfigError> {
-        let mut config = Self::blank();
         let names = ["TWIN_HTTP_PROXY", "TWIN_EXTRA_CA_FILE"];
-        for variable in variables().filter(|variable| names.contains(&variable.name)) {
+        Ok(Self::part_from_env(|variable| names.contains(&variable.name))?.peers)
+    }
+
+    /// Of the environment, only which store is used and how it is reached. Commands that prepare a store use it.
+    ///
+    /// # Errors
+    /// If a variable has an invalid value, or one that the store needs is missing.
+    pub fn store_from_env() -> Result<Self, ConfigError> {
+        let config = Self::part_from_env(|variable| {
+            ["TWIN_STORE", "TWIN_EPHEMERAL", "TWIN_EXTRA_CA_FILE"].contains(&variable.name)
+                || stores::KINDS
+                    .iter()
+                    .flat_map(|kind| kind.variables())
+                    .any(|own| own.name == variable.name)
+        })?;
+        config.storage.kind.check(&config)?;
+        needs::only_this_store(&config, |name| env::var_os(name).is_some())?;
+        Ok(config)
+    }
+
+    fn part_from_env(wanted: impl Fn(&Variable) -> bool) -> Result<Self, ConfigError> {
+        let mut config = Self::blank();
+        for variable in variables().filter(|variable| wanted(variable)) {
             match Self::variable_from_env(variable.name)? {
                 Some(text) if !text.is_empty() => config.take(variable, &text)?,
                 Some(_) | None => {}
             }
         }
-        Ok(config.peers)
+        Ok(config)
     }
 
     fn take(&mut self, variable: &Variable, text: &str) -> Result<(), ConfigError> {
@@ -195,10 +220,13 @@ impl Config {
                 drain_timeout: Duration::ZERO,
             },
             storage: Storage {
+                kind: stores::DEFAULT,
                 data_dir: PathBuf::new(),
                 max_bytes: None,
                 record_age: None,
                 letter_age: None,
+                #[cfg(feature = "postgres")]
+                postgres: PostgresStorage::default(),
                 ephemeral: false,
                 platform: None,
             },

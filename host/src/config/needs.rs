@@ -5,12 +5,13 @@ use std::time::Duration;
 use twin_delivery::{Deadline, Mono, millis};
 
 use super::{Binding, Config, ConfigError, Peer, table};
-use crate::function::FunctionName;
+use crate::{function::FunctionName, stores};
 
 /// Checks the requirements between variables.
 pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
     keys_apart(config)?;
     durable_storage(config)?;
+    config.storage.kind.check(config)?;
     for function in &config.functions {
         next_hop(config, *function)?;
         time_for_attempts(config, *function)?;
@@ -37,14 +38,36 @@ fn keys_apart(config: &Config) -> Result<(), ConfigError> {
 /// A function platform's disk is lost with its instance. Storing there must be explicitly permitted.
 fn durable_storage(config: &Config) -> Result<(), ConfigError> {
     match config.storage.platform {
-        Some(marker) if !config.storage.ephemeral => Err(ConfigError::Needed {
-            variables: "TWIN_EPHEMERAL=1",
-            reason: format!(
-                "{marker} is set, and data on the function's own disk is lost with its instance"
-            ),
-        }),
+        Some(marker)
+            if !config.storage.ephemeral && !config.storage.kind.outlives_the_machine() =>
+        {
+            Err(ConfigError::Needed {
+                variables: "TWIN_EPHEMERAL=1",
+                reason: format!(
+                    "{marker} is set, and data on the function's own disk is lost with its instance"
+                ),
+            })
+        }
         _ => Ok(()),
     }
+}
+
+/// Refuses a variable that only another store reads: it was set in the belief that data is kept there.
+pub(super) fn only_this_store(
+    config: &Config,
+    is_set: impl Fn(&str) -> bool,
+) -> Result<(), ConfigError> {
+    let used = config.storage.kind.name();
+    for kind in stores::KINDS.iter().filter(|kind| kind.name() != used) {
+        if let Some(variable) = kind.variables().iter().find(|own| is_set(own.name)) {
+            return Err(ConfigError::OtherStore {
+                variable: variable.name,
+                store: kind.name(),
+                used,
+            });
+        }
+    }
+    Ok(())
 }
 
 /// A function that hands messages on needs a next hop.
@@ -143,6 +166,12 @@ pub(super) fn known(name: &str, value: &str) -> Result<(), ConfigError> {
         || is_service_link(name, value)
     {
         return Ok(());
+    }
+    if let Some(absent) = stores::absent(name) {
+        return Err(ConfigError::NotCompiledIn {
+            variable: name.to_owned(),
+            store: absent.name,
+        });
     }
     Err(ConfigError::Unknown {
         variable: name.to_owned(),

@@ -13,20 +13,21 @@ use super::LogFormat;
 use crate::{
     function::FunctionName,
     secrets::{PrivateUrl, Secret},
+    stores,
 };
 
 /// What a value should have been; it completes the sentence "X must be …".
-pub(super) type Expected = String;
+pub(crate) type Expected = String;
 
-type Parsed<T> = Result<T, Expected>;
+pub(crate) type Parsed<T> = Result<T, Expected>;
 
 /// What a kind of variable accepts, in the words that it refuses all else with.
-pub(super) fn accepted<T>(parse: fn(&str) -> Parsed<T>) -> Expected {
+pub(crate) fn accepted<T>(parse: fn(&str) -> Parsed<T>) -> Expected {
     // No kind accepts a NUL, which no environment can hold.
     parse("\0").err().unwrap_or_default()
 }
 
-pub(super) fn number<T>(text: &str, range: RangeInclusive<T>) -> Parsed<T>
+pub(crate) fn number<T>(text: &str, range: RangeInclusive<T>) -> Parsed<T>
 where
     T: FromStr + PartialOrd + Display,
 {
@@ -69,6 +70,10 @@ pub(super) fn name(text: &str) -> Parsed<String> {
 
 pub(super) fn cloud(text: &str) -> Parsed<Cloud> {
     text.parse().map_err(|_| TWIN_CLOUD.values.into())
+}
+
+pub(super) fn store(text: &str) -> Parsed<&'static dyn stores::Kind> {
+    stores::kind(text).ok_or_else(stores::names)
 }
 
 pub(super) fn log_format(text: &str) -> Parsed<LogFormat> {

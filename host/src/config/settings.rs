@@ -2,6 +2,10 @@
 
 use std::{net::IpAddr, path::PathBuf, time::Duration};
 
+use crate::stores;
+#[cfg(feature = "postgres")]
+use crate::stores::postgres::PostgresStorage;
+
 /// How requests come in.
 #[derive(Clone, Debug)]
 pub struct Listen {
@@ -23,9 +27,11 @@ pub struct Listen {
     pub drain_timeout: Duration,
 }
 
-/// Where data lies.
+/// Where data is kept.
 #[derive(Clone, Debug)]
 pub struct Storage {
+    /// `TWIN_STORE`.
+    pub kind: &'static dyn stores::Kind,
     /// Of the local store.
     pub data_dir: PathBuf,
     /// The most bytes that data and log may use; no limit without it.
@@ -34,7 +40,10 @@ pub struct Storage {
     pub record_age: Option<Duration>,
     /// How long dead letters are kept; for ever without it.
     pub letter_age: Option<Duration>,
-    /// Whether a disk that does not last will do.
+    /// What the variables of the store `postgres` say.
+    #[cfg(feature = "postgres")]
+    pub postgres: PostgresStorage,
+    /// Whether a store may lose what it acknowledged.
     pub ephemeral: bool,
     /// The variable by which a platform with such a disk gave itself away.
     pub platform: Option<&'static str>,

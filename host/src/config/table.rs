@@ -8,16 +8,16 @@ use twin_delivery::{DELIVERY, TWIN_CLOUD, TWIN_NAME};
 use super::{
     Peer,
     parse::{
-        accepted, address, cloud, days, functions, log_filter, log_format, millis, name, number,
-        path, proxy, route_prefix, secret, secrets, switch, url,
+        address, cloud, days, functions, log_filter, log_format, millis, name, number, path, proxy,
+        route_prefix, secret, secrets, store, switch, url,
     },
     variable::{
         Group, Reads,
         Unset::{Nothing, Otherwise, Refused, Value},
-        Variable,
+        Variable, reads,
     },
 };
-use crate::runtime::MOST_LANES;
+use crate::{runtime::MOST_LANES, stores};
 
 /// All variables, in the order in which they are read: a later one may refine what an earlier one set.
 pub fn variables() -> impl Iterator<Item = &'static Variable> {
@@ -30,42 +30,36 @@ pub fn groups() -> &'static [Group] {
 }
 
 static GROUPS: LazyLock<Vec<Group>> = LazyLock::new(|| {
-    let group = |title, variables: &[Variable]| Group {
-        title,
+    let group = |title: &str, variables: &[Variable]| Group {
+        title: title.to_owned(),
         variables: variables.to_vec(),
     };
-    vec![
+    let stores = stores::KINDS.iter().filter_map(|kind| {
+        let variables = kind.variables();
+        (!variables.is_empty()).then(|| Group {
+            title: format!("Store {}: {}", kind.name(), kind.help()),
+            variables: variables.to_vec(),
+        })
+    });
+    let mut groups = vec![
         group("Who and what", IDENTITY),
         group("HTTP", HTTP),
+        group("Store", STORE),
+    ];
+    groups.extend(stores);
+    groups.extend([
         group("Files", FILES),
         group("Peers", PEERS),
         group("Next hops", NEXT_HOPS.as_flattened()),
         Group {
-            title: "Delivery",
+            title: "Delivery".to_owned(),
             variables: DELIVERY.iter().map(Variable::delivery).collect(),
         },
         group("Limits and logs", LIMITS),
         group("Set by platforms", PLATFORMS),
-    ]
+    ]);
+    groups
 });
-
-/// `reads!(a.b = parse(…))` parses the text and puts the value into that field of the configuration;
-/// `reads!(parse(…), |config, value| …)` does with the value what the closure says.
-macro_rules! reads {
-    ($($field:ident).+ = $parse:ident($($argument:expr),*)) => {
-        reads!($parse($($argument),*), |config, value| config.$($field).+ = value.into())
-    };
-    ($parse:ident($($argument:expr),*), |$config:ident, $value:ident| $set:expr) => {
-        Reads::Field {
-            set: |$config, text| {
-                let $value = $parse(text $(, $argument)*)?;
-                $set;
-                Ok(())
-            },
-            values: || accepted(|text| $parse(text $(, $argument)*)),
-        }
-    };
-}
 
 const IDENTITY: &[Variable] = &[
     Variable::of(&TWIN_NAME, reads!(twin = name())),
@@ -147,6 +141,35 @@ const HTTP: &[Variable] = &[
     .unit("ms"),
 ];
 
+const STORE: &[Variable] = &[
+    Variable::new(
+        "TWIN_STORE",
+        Value("local"),
+        reads!(store(), |config, kind| config.storage.kind = kind),
+        "where data is kept; postgres is a cargo feature of the build",
+    ),
+    Variable::new(
+        "RECORD_DAYS",
+        Otherwise("no limit"),
+        reads!(storage.record_age = days(1..=36_500)),
+        "how long the store keeps records; a repeated message is recognised for as long",
+    )
+    .unit("days"),
+    Variable::new(
+        "LETTER_DAYS",
+        Otherwise("no limit"),
+        reads!(storage.letter_age = days(1..=36_500)),
+        "how long the store keeps dead letters; each removal is reported as the system error LETTER_EXPIRED",
+    )
+    .unit("days"),
+    Variable::new(
+        "TWIN_EPHEMERAL",
+        Value("false"),
+        reads!(storage.ephemeral = switch()),
+        "permits a store that may lose what it acknowledged: a folder on a disk that does not last, a database with fsync=off",
+    ),
+];
+
 const FILES: &[Variable] = &[
     // Sets the cache's place as well, which its own variable then overrides.
     Variable::new(
@@ -159,27 +182,6 @@ const FILES: &[Variable] = &[
         "folder of the local store; it must be on a local disk",
     ),
     Variable::new(
-        "TWIN_DATA_MAX_BYTES",
-        Otherwise("no limit"),
-        reads!(storage.max_bytes = number(33_554_432..=u64::MAX)),
-        "size of the local store, including its log of up to 16 MiB; beyond it writes get 503 STORE_FULL",
-    )
-    .unit("bytes"),
-    Variable::new(
-        "RECORD_DAYS",
-        Otherwise("no limit"),
-        reads!(storage.record_age = days(1..=36_500)),
-        "how long the local store keeps records; a repeated message is recognised for as long",
-    )
-    .unit("days"),
-    Variable::new(
-        "LETTER_DAYS",
-        Otherwise("no limit"),
-        reads!(storage.letter_age = days(1..=36_500)),
-        "how long the local store keeps dead letters; each removal is reported as the system error LETTER_EXPIRED",
-    )
-    .unit("days"),
-    Variable::new(
         "TWIN_CACHE_DIR",
         Otherwise("`code-cache` in TWIN_DATA_DIR"),
         reads!(code.cache_dir = path()),
@@ -190,12 +192,6 @@ const FILES: &[Variable] = &[
         Otherwise("`components` beside the executable or beside its folder"),
         reads!(code.components_dir = path()),
         "folder that holds the .wasm files",
-    ),
-    Variable::new(
-        "TWIN_EPHEMERAL",
-        Value("false"),
-        reads!(storage.ephemeral = switch()),
-        "permits a local store on a disk that does not last",
     ),
 ];
 

@@ -22,7 +22,7 @@ pub struct Variable {
 
 /// How the value of a variable is read, and where it goes.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Reads {
+pub(crate) enum Reads {
     /// Into a field of the configuration.
     Field {
         /// Parses the text and puts the value into its field.
@@ -33,6 +33,25 @@ pub(super) enum Reads {
     /// Into the settings of delivery.
     Delivery(&'static Setting),
 }
+
+/// `reads!(a.b = parse(…))` parses the text and puts the value into that field of the configuration;
+/// `reads!(parse(…), |config, value| …)` does with the value what the closure says.
+macro_rules! reads {
+    ($($field:ident).+ = $parse:ident($($argument:expr),*)) => {
+        $crate::config::reads!($parse($($argument),*), |config, value| config.$($field).+ = value.into())
+    };
+    ($parse:ident($($argument:expr),*), |$config:ident, $value:ident| $set:expr) => {
+        $crate::config::Reads::Field {
+            set: |$config, text| {
+                let $value = $parse(text $(, $argument)*)?;
+                $set;
+                Ok(())
+            },
+            values: || $crate::config::parse::accepted(|text| $parse(text $(, $argument)*)),
+        }
+    };
+}
+pub(crate) use reads;
 
 /// What holds where a variable is not set. An empty value counts as not set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,13 +70,13 @@ pub enum Unset {
 #[derive(Debug)]
 pub struct Group {
     /// A heading.
-    pub title: &'static str,
+    pub title: String,
     /// In the order in which they are read.
     pub variables: Vec<Variable>,
 }
 
 impl Variable {
-    pub(super) const fn new(
+    pub(crate) const fn new(
         name: &'static str,
         default: Unset,
         reads: Reads,
@@ -87,12 +106,12 @@ impl Variable {
         Self::of(setting, Reads::Delivery(setting))
     }
 
-    pub(super) const fn secret(mut self) -> Self {
+    pub(crate) const fn secret(mut self) -> Self {
         self.secret = true;
         self
     }
 
-    pub(super) const fn unit(mut self, unit: &'static str) -> Self {
+    pub(crate) const fn unit(mut self, unit: &'static str) -> Self {
         self.unit = unit;
         self
     }

@@ -1,0 +1,149 @@
+//! Which store a host uses: the variable `TWIN_STORE` names one of [`KINDS`].
+//!
+//! Each kind has a file here, which registers its variables, says what they must agree with, and opens the store. What the store
+//! does is the provider's crate. A kind that is not compiled in is in [`ABSENT`], so that its name and its variables are refused
+//! with the reason.
+
+mod local;
+#[cfg(feature = "postgres")]
+pub mod postgres;
+mod timely;
+
+use std::{fmt::Debug, pin::Pin};
+
+use async_trait::async_trait;
+use twin_capabilities::Stores;
+
+use crate::config::{Config, ConfigError, Variable};
+
+pub use timely::within;
+
+/// The kinds of store that this program was built with; the first is the default.
+pub const KINDS: &[&dyn Kind] = &[
+    &local::Local,
+    #[cfg(feature = "postgres")]
+    &postgres::Postgres,
+];
+
+/// The kinds of store that it was built without.
+pub const ABSENT: &[Absent] = &[
+    #[cfg(not(feature = "postgres"))]
+    Absent {
+        name: "postgres",
+        variables: "TWIN_POSTGRES_",
+    },
+];
+
+/// A kind of store.
+#[async_trait]
+pub trait Kind: Debug + Send + Sync {
+    /// The value of `TWIN_STORE`.
+    fn name(&self) -> &'static str;
+
+    /// Where it keeps the data, for `--help`.
+    fn help(&self) -> &'static str;
+
+    /// The variables that only this kind reads.
+    fn variables(&self) -> &'static [Variable];
+
+    /// Whether its data outlives the disk of the machine.
+    fn outlives_the_machine(&self) -> bool;
+
+    /// Checks what this kind needs of a complete configuration that names it.
+    ///
+    /// # Errors
+    /// What is missing.
+    fn check(&self, config: &Config) -> Result<(), ConfigError>;
+
+    /// Opens the store of the configured twin.
+    ///
+    /// # Errors
+    /// If it cannot be used.
+    async fn open(&self, config: &Config) -> Result<Opened, StoreError>;
+
+    /// Prepares an empty store, and permits a role of the store's service to use it: `twin store init`.
+    ///
+    /// # Errors
+    /// If it cannot be prepared.
+    async fn init(&self, config: &Config, grant_to: Option<&str>) -> Result<Prepared, StoreError>;
+
+    /// Brings a store that an older version prepared to the form of this one: `twin store upgrade`.
+    ///
+    /// # Errors
+    /// If it cannot be changed, or a newer version prepared it.
+    async fn upgrade(&self, config: &Config) -> Result<Prepared, StoreError>;
+}
+
+/// A kind of store that this program was built without. The cargo feature of its name adds it.
+#[derive(Clone, Copy, Debug)]
+pub struct Absent {
+    /// The value of `TWIN_STORE`, and the cargo feature.
+    pub name: &'static str,
+    /// How its variables begin.
+    pub variables: &'static str,
+}
+
+/// An open store.
+pub struct Opened {
+    /// What the functions use.
+    pub stores: Stores,
+    /// Removes what is older than `RECORD_DAYS` and `LETTER_DAYS`, until the store is closed.
+    pub retention: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+/// What preparing a store did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Prepared {
+    /// A host prepares stores of this kind itself when it starts.
+    NotNeeded,
+    /// It was created, in this version.
+    Created(i32),
+    /// It was brought from one version to another.
+    Upgraded {
+        /// The version that it had.
+        from: i32,
+        /// The version that it has.
+        to: i32,
+    },
+    /// It already had this version.
+    Unchanged(i32),
+}
+
+/// Why a store cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The data folder.
+    #[error("cannot use TWIN_DATA_DIR")]
+    Local(#[from] twin_local::LocalError),
+    /// The database.
+    #[cfg(feature = "postgres")]
+    #[error("cannot use the database of TWIN_POSTGRES_URL")]
+    Postgres(#[from] twin_postgres::PostgresError),
+}
+
+/// The default of `TWIN_STORE`.
+pub(crate) const DEFAULT: &dyn Kind = &local::Local;
+
+/// The kind of this name, if it is compiled in.
+pub(crate) fn kind(name: &str) -> Option<&'static dyn Kind> {
+    KINDS.iter().copied().find(|kind| kind.name() == name)
+}
+
+/// The kind to which a variable's name belongs, if this program was built without it.
+pub(crate) fn absent(variable: &str) -> Option<&'static Absent> {
+    ABSENT
+        .iter()
+        .find(|absent| variable.starts_with(absent.variables))
+}
+
+/// What `TWIN_STORE` may be, in the words that complete "must be …".
+pub(crate) fn names() -> String {
+    let names: Vec<_> = KINDS.iter().map(|kind| kind.name()).collect();
+    let mut text = names.join(" or ");
+    for absent in ABSENT {
+        let name = absent.name;
+        text += &format!("; {name} needs a build with the cargo feature `{name}`");
+    }
+    text
+}

@@ -1,0 +1,296 @@
+//! Hosts over one PostgreSQL database: they share what they store, and any of them, the server or the primary may be killed.
+
+use std::{
+    cell::RefCell,
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+};
+
+use futures_util::{StreamExt, stream};
+use reqwest::Method;
+use rustix::process::Signal;
+use twin_contract::Cloud::{Aws, Gcp};
+use twin_postgres_server::{Server, shared};
+
+use crate::{
+    crossing::reading,
+    house::Host,
+    process::{Told, eventually, run},
+    replies::text,
+    site::Site,
+};
+
+/// A server that others may use, too; `None`, and a line that says so, where PostgreSQL is not installed.
+fn server() -> Option<Arc<Server>> {
+    there(shared())
+}
+
+/// A server that the test may kill.
+fn own_server() -> Option<Server> {
+    there(Server::start())
+}
+
+fn there<T>(server: Result<T, String>) -> Option<T> {
+    server
+        .map_err(|reason| println!("skipped: hosts over postgres: {reason}"))
+        .ok()
+}
+
+/// All layers in one host that keeps its data in this database.
+fn host(url: &str) -> Host {
+    Host::of(Gcp, "connector,ingestion,writer,reader,error-reporter")
+        .set("TWIN_STORE", "postgres")
+        .set("TWIN_POSTGRES_URL", url)
+}
+
+/// A site of the same address, for sending while the host is borrowed.
+fn site(host: &Host) -> Site {
+    Site::of(host.cloud, host.base.clone(), host.key.clone())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_one_host_stores_another_serves_and_replays() {
+    let Some(server) = server() else { return };
+    let url = server.url(&server.new_store().await);
+    let mut peer = Host::of(Aws, "ingestion,writer,reader");
+    let connector = || {
+        Host::of(Aws, "connector,writer,reader,error-reporter")
+            .set("TWIN_STORE", "postgres")
+            .set("TWIN_POSTGRES_URL", &url)
+            .next("INGESTION", &peer, "/ingest")
+            .set("RETRY_MAX", "0")
+    };
+    let (mut one, other) = (connector().start().await, connector().start().await);
+
+    let reply = one.post("/telemetry", &reading(1)).await;
+    reply.assert_status(202);
+    one.kill();
+    assert_eq!(
+        other.texts("/dead-letters", "id").await,
+        [reply.field("id")],
+        "the other host has the letter"
+    );
+    eventually("the system error is with the reporter", async || {
+        let codes = other.texts("/errors", "error_code").await;
+        (codes == ["DELIVERY_DEAD_LETTERED"]).then_some(())
+    })
+    .await;
+
+    // The peer is there at last.
+    peer.restart().await;
+    let replayed = other.post("/dead-letters/replay", "").await;
+    assert_eq!(replayed.json()["replayed"], 1, "{}", replayed.text);
+    assert_eq!(
+        peer.texts("/read?device_id=d", "id").await,
+        [reply.field("id")]
+    );
+    one.restart().await;
+    assert!(one.items("/dead-letters").await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_names_what_is_wrong_with_the_database_and_never_shows_its_url() {
+    let Some(server) = server() else { return };
+    let database = server.new_database().await;
+    let address = server.address();
+    // A password that the server does not ask for.
+    let url = format!("postgres://twin:p4ssw0rd-9@{address}/{database}");
+    let start = |host: &Host, words: &str| {
+        let Told { code, stderr, .. } = run(&mut host.command(["serve"]));
+        assert_eq!(code, Some(2), "{stderr}");
+        assert!(stderr.contains(words), "{stderr}");
+        assert_eq!(stderr.lines().count(), 1, "{stderr}");
+        assert!(!stderr.contains("p4ssw0rd"), "{stderr}");
+    };
+    start(&host(&url), "twin store init");
+    start(
+        &host(&url.replace(&database, "nowhere")),
+        "cannot use the database of TWIN_POSTGRES_URL",
+    );
+    start(
+        &host(&url.replace("postgres:", "mysql:")),
+        "TWIN_POSTGRES_URL must be a URL such as postgres://",
+    );
+    start(
+        &host(""),
+        "TWIN_POSTGRES_URL must be set: TWIN_STORE is postgres",
+    );
+    start(
+        &host(&url).set("TWIN_DATA_MAX_BYTES", "33554432"),
+        "TWIN_DATA_MAX_BYTES is set, but the store is postgres",
+    );
+    start(
+        &host(&url).set("TWIN_STORE", "local"),
+        "TWIN_POSTGRES_URL is set, but the store is local: set TWIN_STORE=postgres",
+    );
+    start(
+        &host(&url).set("TWIN_STORE", "oracle"),
+        "TWIN_STORE is \"oracle\", but must be local or postgres",
+    );
+    start(
+        &host(&url).set("TWIN_POSTGRES_CONNECTIONS", "3"),
+        "TWIN_POSTGRES_CONNECTIONS is \"3\", but must be an integer from 4",
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_is_prepared_by_one_role_and_used_by_another() {
+    let Some(server) = server() else { return };
+    let database = server.new_database().await;
+    let client = server.client(&database).await;
+    let role = format!("host_of_{database}");
+    client
+        .batch_execute(&format!("CREATE ROLE {role} LOGIN"))
+        .await
+        .unwrap();
+    let owner = host(&server.url(&database));
+    let used_by = format!("postgres://{role}@{}/{database}", server.address());
+    let store = |arguments: [&str; 2]| run(&mut owner.command(arguments));
+
+    let early = store(["store", "upgrade"]);
+    assert_eq!(early.code, Some(2), "{early:?}");
+    assert!(early.stderr.contains("twin store init"), "{early:?}");
+    let made = store(["store", "init"]);
+    assert_eq!(made.code, Some(0), "{made:?}");
+    assert_eq!(made.stdout, "the store postgres was created in version 1\n");
+    let again = store(["store", "upgrade"]);
+    assert_eq!(
+        again.stdout, "the store postgres already has version 1\n",
+        "{again:?}"
+    );
+
+    let refused = run(&mut host(&used_by).command(["serve"]));
+    assert_eq!(refused.code, Some(2), "{refused:?}");
+    let command = format!("twin store init --grant {role}");
+    assert!(refused.stderr.contains(&command), "{refused:?}");
+    let granted = run(&mut owner.command(["store", "init", "--grant", &role]));
+    assert_eq!(granted.code, Some(0), "{granted:?}");
+
+    let host = host(&used_by).start().await;
+    host.post("/telemetry", &reading(1))
+        .await
+        .assert_status(200);
+    assert_eq!(host.items("/read?device_id=d").await.len(), 1);
+    let drop = client.batch_execute(&format!("SET ROLE {role}; DROP TABLE twin.records"));
+    assert!(drop.await.is_err(), "the hosts' role cannot change tables");
+}
+
+const READINGS: usize = 400;
+const AT_ONCE: usize = 16;
+
+/// Sends every reading, to the hosts in turn, until one of them has acknowledged it. Returns how many attempts failed.
+async fn send_all(sites: &[Site], acknowledged: &AtomicUsize) -> usize {
+    let failures = AtomicUsize::new(0);
+    let sending = stream::iter(0..READINGS).map(async |n| {
+        let mut turn = n;
+        eventually("the reading is acknowledged", async || {
+            let site = &sites[turn % sites.len()];
+            turn += 1;
+            let (name, key) = site.credential();
+            let headers = [(name, key.as_str())];
+            let reply = site.send(Method::POST, "/telemetry", &headers, &reading(n));
+            let stored = match reply.await {
+                // Taken into custody by a host whose database was away for a moment.
+                Some(reply) if matches!(reply.status, 200 | 202) => true,
+                Some(reply) => {
+                    assert_eq!(reply.status, 503, "{}", reply.text);
+                    false
+                }
+                None => false,
+            };
+            failures.fetch_add(usize::from(!stored), Relaxed);
+            stored.then_some(())
+        })
+        .await;
+        acknowledged.fetch_add(1, Relaxed);
+    });
+    sending.buffer_unordered(AT_ONCE).collect::<()>().await;
+    failures.into_inner()
+}
+
+async fn until(acknowledged: &AtomicUsize, share: usize) {
+    eventually("readings are acknowledged", async || {
+        (acknowledged.load(Relaxed) >= READINGS * share / 10).then_some(())
+    })
+    .await;
+}
+
+/// Every reading is there, and each of them once, when what was kept as a letter is replayed.
+async fn books_are_right(host: &Host) {
+    eventually("letters are replayed", async || {
+        host.post("/dead-letters/replay", "").await;
+        host.items("/dead-letters").await.is_empty().then_some(())
+    })
+    .await;
+    let items = host.items("/read?device_id=d").await;
+    let ids: BTreeSet<_> = items.iter().map(|item| text(item, "id")).collect();
+    let numbers: BTreeSet<_> = items
+        .iter()
+        .map(|item| item["payload"]["n"].as_u64().unwrap())
+        .collect();
+    assert_eq!(items.len(), READINGS, "lost or doubled");
+    assert_eq!((ids.len(), numbers.len()), (READINGS, READINGS));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_hosts_and_a_killed_server_lose_nothing_and_double_nothing() {
+    let Some(server) = own_server() else { return };
+    let url = server.url(&server.new_store().await);
+    let hosts = [host(&url).start().await, host(&url).start().await];
+    let sites = [site(&hosts[0]), site(&hosts[1])];
+    let hosts = hosts.map(RefCell::new);
+    let acknowledged = AtomicUsize::new(0);
+    let killing = async {
+        for (share, victim) in [(1, 0), (3, 1)] {
+            until(&acknowledged, share).await;
+            hosts[victim].borrow_mut().kill();
+            until(&acknowledged, share + 1).await;
+            hosts[victim].borrow_mut().restart().await;
+        }
+        // The server, twice; the hosts find it again by themselves.
+        for share in [6, 8] {
+            until(&acknowledged, share).await;
+            server.end(Signal::KILL);
+            eventually("a host says that it is not ready", async || {
+                let reply = sites[0].send(Method::GET, "/readyz", &[], "").await;
+                (reply?.status == 503).then_some(())
+            })
+            .await;
+            server.resume();
+        }
+    };
+    let (failures, ()) = futures_util::join!(send_all(&sites, &acknowledged), killing);
+    assert!(failures > 0, "the kills were met");
+    for host in hosts {
+        books_are_right(&host.into_inner()).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_primary_whose_standby_is_promoted_loses_nothing() {
+    let Some(primary) = own_server() else { return };
+    let database = primary.new_store().await;
+    let standby = primary.synchronous_standby().await;
+    // The standby first: a host uses the one that can write.
+    let url = format!(
+        "postgres://twin@{},{}/{database}?target_session_attrs=read-write",
+        standby.address(),
+        primary.address()
+    );
+    let hosts = [host(&url).start().await, host(&url).start().await];
+    let sites = [site(&hosts[0]), site(&hosts[1])];
+    let acknowledged = AtomicUsize::new(0);
+    let killing = async {
+        until(&acknowledged, 4).await;
+        primary.end(Signal::KILL);
+        standby.promote().await;
+    };
+    let (failures, ()) = futures_util::join!(send_all(&sites, &acknowledged), killing);
+    assert!(failures > 0, "the kill was met");
+    for host in &hosts {
+        books_are_right(host).await;
+    }
+}
