@@ -2,6 +2,15 @@
 //!
 //! `runtime` runs the components, `imports` answers what they ask for, `providers` store data, `ingress` receives
 //! requests. ARCHITECTURE.md describes the path of a reading through these modules.
+//!
+//! The `twin` command is one user of this library. docs/embedding.md describes how to use it in a program of your own, with
+//! stores of your own if need be.
+//!
+//! # Example
+//!
+//! Two functions in this process, as native code over stores in memory (`host/examples/embed.rs`):
+//!
+#![doc = concat!("```\n", include_str!("../examples/embed.rs"), "```")]
 
 pub mod config;
 pub mod credentials;
@@ -23,3 +32,8 @@ pub use twin_runtime as runtime;
 pub use twin_runtime::imports;
 pub use twin_telemetry as telemetry;
 pub(crate) use twin_telemetry::enduring;
+
+/// Compiles the examples of that page.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/embedding.md")]
+struct EmbeddingPage;

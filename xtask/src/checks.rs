@@ -46,15 +46,22 @@ pub(crate) fn run(layout: &Layout, steps: &mut Steps, only: Option<&str>) -> any
             process::run(&mut cargo)
         })?;
     }
-    // `cargo test` has run the documentation's examples, nextest cannot.
-    if nextest && only.is_none() {
-        steps.run("examples in the documentation", || {
-            let mut cargo = tests(layout);
-            process::run(cargo.args(["test", "--doc", "--locked", "--release"]))
-        })?;
+    if only.is_none() {
+        steps.run("examples", || examples(layout, nextest))?;
     }
     if only.is_none() {
         steps.check("instructions of the hot path", || guard::run(layout, false))?;
+    }
+    Ok(())
+}
+
+fn examples(layout: &Layout, nextest: bool) -> anyhow::Result<()> {
+    let mut cargo = layout.cargo();
+    process::run(cargo.args(["run", "--locked", "--release", "--example", "embed"]))?;
+    // `cargo test` has run the documentation's examples, nextest cannot.
+    if nextest {
+        let mut cargo = tests(layout);
+        process::run(cargo.args(["test", "--doc", "--locked", "--release"]))?;
     }
     Ok(())
 }
