@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::Context;
+use twin_process::clean;
 
 /// The project's root and its target folder, both absolute.
 #[derive(Debug)]
@@ -107,25 +108,4 @@ impl Layout {
             .env("TWIN_COMPONENTS_DIR", self.components())
             .env("TWIN_CACHE_DIR", self.target.join("code-cache"))
     }
-}
-
-/// A command without the variables that `cargo run` sets for xtask: build scripts (ring's, for one) watch these variables
-/// and would run again whenever a build comes through xtask instead of from the command line.
-pub(crate) fn clean(program: &Path) -> Command {
-    const OWN: [&str; 4] = [
-        "CARGO_PKG_",
-        "CARGO_MANIFEST_",
-        "CARGO_BIN_",
-        "CARGO_CRATE_",
-    ];
-    let mut command = Command::new(program);
-    for (name, _) in env::vars_os() {
-        if OWN
-            .iter()
-            .any(|own| name.to_string_lossy().starts_with(own))
-        {
-            command.env_remove(name);
-        }
-    }
-    command
 }

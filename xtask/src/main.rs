@@ -11,7 +11,6 @@ mod generate;
 mod guard;
 mod layout;
 mod postgres;
-mod process;
 #[cfg(test)]
 mod rules;
 mod steps;
@@ -26,6 +25,7 @@ use std::{
 };
 
 use clap::{Parser, Subcommand};
+use twin_process as process;
 
 use crate::{layout::Layout, steps::Steps, toolchain::Toolchain};
 

@@ -9,10 +9,10 @@ use std::{
 
 use anyhow::{Context, bail};
 
-use crate::{debian, layout::Layout, process};
+use crate::{debian::Debian, layout::Layout, process};
 
 /// The target of all components.
-pub(crate) const TARGET: &str = "wasm32-wasip2";
+const TARGET: &str = "wasm32-wasip2";
 
 /// A rustc with a standard library for the components.
 #[derive(Debug)]
@@ -41,17 +41,17 @@ pub(crate) fn find(layout: &Layout) -> anyhow::Result<Toolchain> {
     if has_std(&own)? {
         return Ok(itself(own));
     }
-    if let Some(rustc) = debian::made(layout) {
-        return with_tools(rustc);
+    let debian = Debian::new(layout);
+    if debian.is_made() {
+        return with_tools(debian.make()?);
     }
     if add_with_rustup()? && has_std(&own)? {
         return Ok(itself(own));
     }
-    if debian::supported() {
+    if debian.is_supported()? {
         // Checked before anything is downloaded, because without a linker the rest is useless.
         linker_tools()?;
-        let made = debian::make(layout).context("cannot make a toolchain of Debian's packages")?;
-        return with_tools(made);
+        return with_tools(debian.make()?);
     }
     bail!(
         "no rustc with a standard library for {TARGET} here: run `rustup target add {TARGET}`, \
@@ -81,7 +81,7 @@ fn with_tools(rustc: PathBuf) -> anyhow::Result<Toolchain> {
 }
 
 /// Where a rustc keeps (or would keep) its library for the components.
-pub(crate) fn libdir(rustc: &Path) -> anyhow::Result<PathBuf> {
+fn libdir(rustc: &Path) -> anyhow::Result<PathBuf> {
     ask(rustc, &["--print", "target-libdir", "--target", TARGET]).map(PathBuf::from)
 }
 

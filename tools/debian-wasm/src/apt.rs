@@ -9,8 +9,9 @@ use std::{
 
 use anyhow::{Context, bail};
 
+use twin_process as process;
+
 use super::sources;
-use crate::process;
 
 /// apt as configured by one file of ours.
 #[derive(Debug)]

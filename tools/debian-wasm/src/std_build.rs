@@ -1,13 +1,17 @@
 //! Builds the standard library for the components, once, and puts it beside Debian's compiler.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use anyhow::Context;
 
-use crate::{
-    layout, process,
-    toolchain::{TARGET, libdir},
-};
+use twin_process as process;
+
+/// The target of the components.
+const TARGET: &str = "wasm32-wasip2";
 
 /// An empty crate: building it with `-Zbuild-std` builds the library.
 const SEED: &str = "[package]\nname = \"seed\"\nedition = \"2024\"\n[workspace]\n";
@@ -21,7 +25,7 @@ pub(super) fn run(rustc: &Path, root: &Path, work: &Path) -> anyhow::Result<()> 
     println!("building the standard library for {TARGET}");
     let usr = root.join("usr");
     // Debian's cargo: another version may not be able to build this library.
-    let mut cargo = layout::clean(&usr.join("bin/cargo"));
+    let mut cargo = process::clean(&usr.join("bin/cargo"));
     cargo
         .current_dir(work)
         .args(["build", "--quiet", "--release", "--target", TARGET])
@@ -59,4 +63,11 @@ fn copy(from: &Path, to: &Path, wanted: impl Fn(&str) -> bool) -> anyhow::Result
         }
     }
     Ok(())
+}
+
+/// Where a rustc looks for its library for the components.
+fn libdir(rustc: &Path) -> anyhow::Result<PathBuf> {
+    let mut ask = Command::new(rustc);
+    ask.args(["--print", "target-libdir", "--target", TARGET]);
+    process::read(&mut ask).map(|answer| PathBuf::from(answer.trim()))
 }

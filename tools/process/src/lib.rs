@@ -1,6 +1,8 @@
 //! Starts other programs: their output is shown or read, and a failure becomes one line.
 
 use std::{
+    env,
+    path::Path,
     process::{Command, ExitStatus, Stdio},
     thread,
     time::{Duration, Instant},
@@ -9,7 +11,10 @@ use std::{
 use anyhow::{Context, bail};
 
 /// Runs a command whose output the user should see.
-pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
+///
+/// # Errors
+/// If it does not start or fails.
+pub fn run(command: &mut Command) -> anyhow::Result<()> {
     let status = command
         .status()
         .with_context(|| format!("cannot start `{}`", line(command)))?;
@@ -20,7 +25,10 @@ pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
 }
 
 /// Runs a command for what it prints to stdout.
-pub(crate) fn read(command: &mut Command) -> anyhow::Result<String> {
+///
+/// # Errors
+/// If it does not start, fails (the error has its last words) or prints anything but text.
+pub fn read(command: &mut Command) -> anyhow::Result<String> {
     let output = command
         .stdin(Stdio::null())
         .output()
@@ -38,10 +46,10 @@ pub(crate) fn read(command: &mut Command) -> anyhow::Result<String> {
 }
 
 /// Runs a command that may hang; `None` if it had to be stopped.
-pub(crate) fn run_at_most(
-    command: &mut Command,
-    limit: Duration,
-) -> anyhow::Result<Option<ExitStatus>> {
+///
+/// # Errors
+/// If it does not start, or cannot be stopped.
+pub fn run_at_most(command: &mut Command, limit: Duration) -> anyhow::Result<Option<ExitStatus>> {
     let start = Instant::now();
     let mut child = command
         .stdin(Stdio::null())
@@ -61,7 +69,7 @@ pub(crate) fn run_at_most(
 }
 
 /// Whether a program is installed and starts.
-pub(crate) fn starts(program: &str) -> bool {
+pub fn starts(program: &str) -> bool {
     Command::new(program)
         .arg("--version")
         .stdin(Stdio::null())
@@ -96,4 +104,25 @@ fn last_words(stderr: &str) -> String {
         return last.unwrap_or("it printed nothing").trim().to_owned();
     }
     marked.join(" ")
+}
+
+/// A command without the variables that `cargo run` sets for this program: build scripts (ring's, for one) watch these
+/// variables and would run again whenever a build comes through xtask instead of from the command line.
+pub fn clean(program: &Path) -> Command {
+    const OWN: [&str; 4] = [
+        "CARGO_PKG_",
+        "CARGO_MANIFEST_",
+        "CARGO_BIN_",
+        "CARGO_CRATE_",
+    ];
+    let mut command = Command::new(program);
+    for (name, _) in env::vars_os() {
+        if OWN
+            .iter()
+            .any(|own| name.to_string_lossy().starts_with(own))
+        {
+            command.env_remove(name);
+        }
+    }
+    command
 }
