@@ -7,6 +7,8 @@ mod compose;
 mod debian;
 mod demo;
 mod deny;
+#[cfg(test)]
+mod dependencies;
 mod generate;
 mod guard;
 mod layout;
