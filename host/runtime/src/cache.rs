@@ -94,12 +94,9 @@ fn keep(path: &Path, code: &[u8]) -> io::Result<()> {
 
 /// Whether the folder belongs to this process's user, and nobody else can write to it.
 fn is_private(folder: &Path) -> io::Result<bool> {
-    let of_folder = fs::metadata(folder)?;
-    let probe = folder.join(format!(".owner-{}", std::process::id()));
-    fs::write(&probe, b"")?;
-    let of_process = fs::metadata(&probe)?;
-    fs::remove_file(&probe)?;
-    Ok(of_folder.uid() == of_process.uid() && of_folder.mode() & 0o022 == 0)
+    let folder = fs::metadata(folder)?;
+    let own = rustix::process::geteuid().as_raw();
+    Ok(folder.uid() == own && folder.mode() & 0o022 == 0)
 }
 
 #[cfg(test)]
