@@ -31,7 +31,6 @@ pub mod stores;
 pub use twin_runtime as runtime;
 pub use twin_runtime::imports;
 pub use twin_telemetry as telemetry;
-pub(crate) use twin_telemetry::enduring;
 
 /// Compiles the examples of that page.
 #[cfg(doctest)]

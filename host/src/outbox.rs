@@ -11,11 +11,9 @@ use tokio::{
     time::sleep,
 };
 use twin_contract::reply::{Custody, is_refused_for_good};
+use twin_tasks::enduring;
 
-use crate::{
-    enduring,
-    providers::{ErrorTopic, Event, Outbox},
-};
+use crate::providers::{ErrorTopic, Event, Outbox};
 use twin_capabilities::{
     Peers,
     error_topic::SystemError,

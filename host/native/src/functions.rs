@@ -6,8 +6,9 @@ use async_trait::async_trait;
 use futures_util::future::join_all;
 use tokio::{sync::watch, time::timeout};
 use twin_capabilities::function::{CallError, FunctionName, Functions, Request, Response};
+use twin_tasks::DetachOnDrop;
 
-use crate::{Capabilities, capabilities::Granted, detached::DetachOnDrop, function::Function};
+use crate::{Capabilities, capabilities::Granted, function::Function};
 
 /// How the functions run.
 #[derive(Clone, Debug)]

@@ -10,7 +10,6 @@
 //! alone: nothing is replaced.
 
 mod capabilities;
-mod detached;
 mod function;
 mod functions;
 mod time;

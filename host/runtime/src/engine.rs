@@ -5,7 +5,7 @@ use std::{thread, time::Duration};
 use wasmtime::{Config, Engine, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use super::{MOST_LANES, RuntimeError, default_lanes};
-use twin_telemetry::enduring;
+use twin_tasks::enduring;
 
 /// How often a component that computes is looked at.
 pub(super) const TICK: Duration = Duration::from_millis(10);

@@ -13,7 +13,7 @@ use futures_util::{
 };
 use tokio::sync::mpsc;
 
-use twin_telemetry::enduring;
+use twin_tasks::enduring;
 
 tokio::task_local! {
     /// The lane that is running.

@@ -24,7 +24,8 @@ use super::{
 };
 use crate::{bindings::FunctionsPre, imports::Capabilities};
 use twin_capabilities::function::{CallError, FunctionName, Request, Response};
-use twin_telemetry::{enduring, metrics};
+use twin_tasks::enduring;
+use twin_telemetry::metrics;
 
 /// What the host waits beyond a call's deadline: the component is to answer, the host only to notice if it does not.
 pub(super) const GRACE: Duration = Duration::from_secs(1);

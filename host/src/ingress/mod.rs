@@ -4,7 +4,6 @@ mod body;
 mod connections;
 pub mod http;
 mod link;
-mod outliving;
 mod query_key;
 pub(crate) mod refusal;
 mod request_id;

@@ -15,11 +15,11 @@ use hyper::{
 };
 use tokio::{sync::watch, time};
 use twin_contract::{Access, Cloud, MAX_PAGE_SENT};
+use twin_tasks::DetachOnDrop;
 
 use super::{
     IngressSettings, body,
     link::Link,
-    outliving::Outliving,
     query_key,
     refusal::Refusal,
     request_id,
@@ -247,7 +247,7 @@ impl Service {
             let answer = answer.map_err(Refusal::from);
             conclude(cloud, &replies, function, answer, reserved, started)
         };
-        Outliving::of(call).await
+        DetachOnDrop::of(call).await
     }
 
     /// Reads and decompresses the body of a known caller. The component refuses all others before it uses the

@@ -11,13 +11,16 @@ use tokio::runtime::Handle;
 
 /// Runs in its caller's task, and goes on in a task of its own if it is dropped before its end. A task of its own from the
 /// beginning would cost each call two more turns of the scheduler.
-pub(crate) struct DetachOnDrop<T: Send + 'static>(
+///
+/// Dropped where there is no async runtime, it ends.
+pub struct DetachOnDrop<T: Send + 'static>(
     /// `None` while it is polled, so that a future that panics is not polled again, and when it is done.
     Option<BoxFuture<'static, T>>,
 );
 
 impl<T: Send + 'static> DetachOnDrop<T> {
-    pub(crate) fn of(future: impl Future<Output = T> + Send + 'static) -> Self {
+    /// A future that will go on in any case.
+    pub fn of(future: impl Future<Output = T> + Send + 'static) -> Self {
         Self(Some(future.boxed()))
     }
 }

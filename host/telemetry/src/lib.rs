@@ -2,7 +2,6 @@
 //!
 //! No log call blocks, no matter what stderr is connected to: see `sink`.
 
-pub mod enduring;
 mod limiter;
 mod line;
 mod logger;

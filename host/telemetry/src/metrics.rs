@@ -8,9 +8,10 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use twin_capabilities::health::Numbers;
 use twin_contract::{Cloud, FunctionName, Peer};
 use twin_delivery::Circuit;
+use twin_tasks::enduring;
 
 use super::{logger, sink};
-use crate::{Exposition, enduring};
+use crate::Exposition;
 use twin_capabilities::peers::{Reply, SendFailure};
 
 const REQUESTS: &str = "twin_requests_total";

@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::enduring;
+use twin_tasks::enduring;
 
 /// The most bytes that wait.
 const MAX_WAITING: usize = 1024 * 1024;

@@ -10,9 +10,9 @@ use std::{
 };
 
 use twin_capabilities::types::Failure;
+use twin_tasks::enduring;
 
 use super::LocalError;
-use twin_telemetry::enduring;
 
 /// The most jobs that wait. Whoever comes later is turned away at once, rather than kept waiting in vain.
 const WAITING: usize = 4096;
