@@ -24,9 +24,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     ])?);
     let stores = Memory::new(system_clock()).stores();
     let peers = Arc::new(PeerSender::new(Arc::clone(&config))?);
+    let credentials = Arc::new(Credentials::of(&config));
     let capabilities = |function| Capabilities {
         settings: config.clone(),
-        verifier: Arc::new(Credentials::of(&config)),
+        verifier: credentials.clone(),
         peers: peers.of(function),
         stores: stores.clone(),
         time: Time::real(),
@@ -38,13 +39,16 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let envelope = r#"{"source_cloud": "azure", "target_layer": "L2", "message_type": "telemetry",
         "timestamp": "2026-01-01T00:00:00Z", "payload": {"device_id": "sensor-1", "temperature": 25.40}}"#;
+    let presented = [("x-api-key".to_owned(), "the-key".to_owned())];
     let request = Request {
         method: "POST".to_owned(),
         path: "/ingest".to_owned(),
         query: String::new(),
-        headers: vec![("x-api-key".to_owned(), "the-key".to_owned())],
+        headers: Vec::new(),
         body: envelope.into(),
         time_left_ms: None,
+        // The function is told who is calling, and gets no key.
+        verdict: credentials.judge(&presented),
     };
     let reply = functions.call(FunctionName::Ingestion, request).await?;
     println!("{} {}", reply.status, String::from_utf8_lossy(&reply.body));

@@ -1,4 +1,4 @@
-//! The check of a caller's key, with the types of the WIT (spec §2).
+//! The check of a caller's key (spec §2). It is made once for a request, here; functions get the verdict.
 
 use async_trait::async_trait;
 use twin_contract::{Cloud, KeyRefusal, KeyRing};
@@ -9,6 +9,7 @@ use crate::{config::Config, secrets::Secret};
 use twin_capabilities::{
     Verifier,
     credentials::{Caller, Denied, Presented, Role},
+    function::Verdict,
 };
 
 /// The keys that are valid now, in the form of the own cloud. It keeps their digests only.
@@ -18,11 +19,6 @@ impl Credentials {
     /// Accepts these keys; several, while they are rotated.
     pub fn new(cloud: Cloud, keys: &[Secret]) -> Self {
         Self(KeyRing::new(cloud, keys.iter().map(Secret::expose)))
-    }
-
-    /// Accepts one key, whose holder has this name in logs and reports.
-    pub fn of_one(cloud: Cloud, name: &str, key: &Secret) -> Self {
-        Self(KeyRing::of_one(cloud, name, key.expose()))
     }
 
     /// As configured.
@@ -52,6 +48,11 @@ impl Credentials {
         }
     }
 
+    /// What a function is to know of a caller with these headers, among which every header that can carry a key must be.
+    pub fn judge(&self, headers: &[(String, String)]) -> Verdict {
+        verdict(self.verify(headers), headers)
+    }
+
     /// Whether a caller with these headers may read `/metrics`.
     ///
     /// # Errors
@@ -62,9 +63,68 @@ impl Credentials {
     }
 }
 
+/// What a function is to know of a caller who presented these headers, and was verified or denied because of them.
+///
+/// A repeated header is a verdict of its own, even beside a valid key: a proxy before the host may have looked at the other one.
+pub(crate) fn verdict(verified: Result<Caller, Denied>, headers: &[(String, String)]) -> Verdict {
+    let mut names: Vec<_> = headers
+        .iter()
+        .map(|(name, _)| name.as_str())
+        .filter(|name| HeaderForm::is_credential(name))
+        .collect();
+    names.sort_unstable();
+    let repeated = names.windows(2).find_map(|pair| match pair {
+        [name, next] if name == next => Some((*name).to_owned()),
+        _ => None,
+    });
+    repeated.map_or_else(|| verified.into(), Verdict::Repeated)
+}
+
 #[async_trait]
 impl Verifier for Credentials {
     async fn verify(&self, presented: Presented) -> Result<Caller, Denied> {
         Self::verify(self, &presented.headers)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judge(headers: &[(&str, &str)]) -> Verdict {
+        let headers: Vec<_> = headers
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        Credentials::new(Cloud::Aws, &[Secret::new("key")]).judge(&headers)
+    }
+
+    #[test]
+    fn a_verdict_says_who_it_is_or_why_that_is_not_known() {
+        let verified = Verdict::Verified(Caller {
+            name: "key-1".to_owned(),
+            role: Role::Any,
+        });
+        let repeated = |name: &str| Verdict::Repeated(name.to_owned());
+        let key = ("x-api-key", "key");
+        let other = ("x-functions-key", "key");
+        for (headers, verdict) in [
+            (&[][..], Verdict::Missing),
+            (&[key], verified.clone()),
+            (&[("x-api-key", "other")], Verdict::Wrong),
+            (&[other], Verdict::Missing),
+            (&[other, key], verified),
+            (&[key, key], repeated("x-api-key")),
+            (&[key, ("x-api-key", "")], repeated("x-api-key")),
+            // In a form that does not count here, and beside a valid key.
+            (&[other, key, other], repeated("x-functions-key")),
+            (&[other, other], repeated("x-functions-key")),
+            (
+                &[("idempotency-key", "1"), ("idempotency-key", "1")],
+                Verdict::Missing,
+            ),
+        ] {
+            assert_eq!(judge(headers), verdict, "{headers:?}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Headers between HTTP and WIT: lists of names and values on one side, `HeaderMap` on the other.
 
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::credentials::HeaderForm;
 
@@ -9,26 +9,27 @@ use twin_contract::is_read_in_replies;
 pub(crate) use twin_contract::is_hop_by_hop;
 
 /// Whether a function uses a header of a request; `name` in lower case. No others cross into the sandbox: each costs as
-/// much as a hundred bytes of body.
+/// much as a hundred bytes of body. None of these can carry a key, and so none does.
 pub(crate) fn is_looked_at(name: &str) -> bool {
-    HeaderForm::is_credential(name)
-        || matches!(
-            name,
-            "content-encoding"
-                | "content-length"
-                | "idempotency-key"
-                | "traceparent"
-                | "x-request-id"
-                | "x-twin-timeout-ms"
-        )
+    matches!(
+        name,
+        "content-encoding"
+            | "content-length"
+            | "idempotency-key"
+            | "traceparent"
+            | "x-request-id"
+            | "x-twin-timeout-ms"
+    )
 }
 
-/// A request's headers as a function gets them: those that it uses, or all if they are signed.
+/// A request's headers as a function gets them: those that it uses.
 pub(crate) fn of_request(headers: &HeaderMap) -> Vec<(String, String)> {
-    let signed = headers
-        .get(header::AUTHORIZATION)
-        .is_some_and(|value| value.as_bytes().starts_with(b"AWS4-HMAC-SHA256"));
-    list(headers, |name| signed || is_looked_at(name))
+    list(headers, is_looked_at)
+}
+
+/// The headers that carry what a caller presents, in any cloud's form. They are for the host alone.
+pub(crate) fn presented(headers: &HeaderMap) -> Vec<(String, String)> {
+    list(headers, HeaderForm::is_credential)
 }
 
 /// A reply's headers as a function gets them: those that it uses.
@@ -52,4 +53,39 @@ fn list(headers: &HeaderMap, wanted: impl Fn(&str) -> bool) -> Vec<(String, Stri
 pub(crate) fn parse(name: &str, value: &str) -> Option<(HeaderName, HeaderValue)> {
     let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
     Some((name, HeaderValue::from_str(value).ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_header_goes_both_to_the_verifier_and_to_a_function() {
+        let names = [
+            "authorization",
+            "content-length",
+            "idempotency-key",
+            "x-api-key",
+            "x-functions-key",
+            "x-request-id",
+            "x-amz-date",
+        ];
+        let mut headers = HeaderMap::new();
+        for name in names {
+            headers.insert(name, HeaderValue::from_static("AWS4-HMAC-SHA256 x"));
+        }
+        let names = |list: Vec<(String, String)>| -> Vec<_> {
+            let mut names: Vec<_> = list.into_iter().map(|(name, _)| name).collect();
+            names.sort_unstable();
+            names
+        };
+        assert_eq!(
+            names(presented(&headers)),
+            ["authorization", "x-api-key", "x-functions-key"]
+        );
+        assert_eq!(
+            names(of_request(&headers)),
+            ["content-length", "idempotency-key", "x-request-id"]
+        );
+    }
 }

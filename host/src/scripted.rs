@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 
-use crate::function::{CallError, FunctionName, Functions, Request, Response};
+use crate::function::{CallError, FunctionName, Functions, Request, Response, Verdict};
 
 /// The outcome of a call.
 pub(crate) type Outcome = Result<Response, CallError>;
@@ -30,7 +30,7 @@ impl Scripted {
         })
     }
 
-    /// Functions that echo their request: first a line with everything but the headers, then the headers.
+    /// Functions that echo their request: first a line with what is short, then the headers, then the verdict.
     pub(crate) fn echo(mounted: &[FunctionName]) -> Arc<Self> {
         Self::new(mounted, |function, request| async move {
             let Request {
@@ -40,6 +40,7 @@ impl Scripted {
                 headers,
                 body,
                 time_left_ms,
+                verdict,
             } = request;
             let mut text = format!(
                 "{function} {method} {path} [{query}] {} {time_left_ms:?}\n",
@@ -48,6 +49,12 @@ impl Scripted {
             headers
                 .iter()
                 .for_each(|(name, value)| text.push_str(&format!("{name}: {value}\n")));
+            let verdict = match verdict {
+                Verdict::Verified(caller) => format!("{} ({:?})", caller.name, caller.role),
+                Verdict::Repeated(header) => format!("repeated {header}"),
+                verdict => format!("{verdict:?}"),
+            };
+            text.push_str(&format!("verdict: {verdict}\n"));
             Ok(response(200, &text))
         })
     }

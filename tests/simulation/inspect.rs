@@ -95,7 +95,7 @@ async fn a_component_that_imports_more_than_its_world_does_not_run() {
             panic!("{error:?}");
         };
         assert_eq!(function, place);
-        let name = format!("twin:multicloud/{refused}@0.1.0");
+        let name = format!("twin:multicloud/{refused}@0.2.0");
         assert!(imports.contains(&name), "{imports:?}");
         assert!(said.contains(&name), "{said}");
     }

@@ -88,6 +88,7 @@ fn request(route: Route) -> impl Strategy<Value = Request> {
                 headers,
                 body,
                 time_left_ms: None,
+                verdict: valid.verdict,
             }
         },
     )

@@ -32,7 +32,7 @@ fn a_function_composed_with_the_adapter_asks_for_nothing_that_spin_lacks() {
     let offered = offered();
     let adapter = components().join("adapters/spin_adapter.wasm");
     for function in FUNCTIONS {
-        let left = compose(&file(function), "twin:multicloud@0.1.0", &adapter).imports;
+        let left = compose(&file(function), "twin:multicloud@0.2.0", &adapter).imports;
         let missing: Vec<_> = left
             .iter()
             .filter(|name| !offered.contains(name.as_str()))

@@ -180,10 +180,10 @@ fn the_adapter_is_lent_what_it_needs_and_each_function_its_own_peers_only() {
             let dependencies = component["dependencies"].as_table().unwrap();
             assert_eq!(
                 dependencies.keys().collect::<Vec<_>>(),
-                ["twin:multicloud@0.1.0"],
+                ["twin:multicloud@0.2.0"],
                 "{place}"
             );
-            let inherited: Vec<_> = dependencies["twin:multicloud@0.1.0"]["inherit_configuration"]
+            let inherited: Vec<_> = dependencies["twin:multicloud@0.2.0"]["inherit_configuration"]
                 .as_array()
                 .unwrap()
                 .iter()

@@ -12,7 +12,7 @@ pub struct Composition {
     pub imports: BTreeSet<String>,
 }
 
-/// Gives a component every interface of `package`, a name like `twin:multicloud@0.1.0`, that it imports from the
+/// Gives a component every interface of `package`, a name like `twin:multicloud@0.2.0`, that it imports from the
 /// dependency. What it exports, the whole exports.
 pub fn compose(component: &Path, package: &str, dependency: &Path) -> Composition {
     let mut graph = CompositionGraph::new();

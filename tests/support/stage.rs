@@ -11,8 +11,8 @@ use serde_json::Value;
 use tokio::{sync::watch, time::Instant};
 use twin_contract::Cloud;
 use twin_host::{
-    credentials::Credentials,
-    function::{CallError, FunctionName, Functions, Request, Response},
+    credentials::{Credentials, HeaderForm},
+    function::{CallError, FunctionName, Functions, Request, Response, Verdict},
     imports::Capabilities,
     providers::{Clock, Stores, memory::Memory, within},
     runtime::{Runtime, RuntimeError, RuntimeSettings, Sandbox, Time},
@@ -43,6 +43,8 @@ pub struct Stage {
     pub settings: Settings,
     /// When it was built.
     pub start: Instant,
+    credentials: Arc<Credentials>,
+    unchecked: bool,
     function: FunctionName,
 }
 
@@ -56,6 +58,7 @@ pub struct StageBuilder {
     shared: Option<(Memory, Peers)>,
     operators: Vec<Secret>,
     native: bool,
+    unchecked: bool,
     watch: Box<dyn FnOnce(Stores) -> Stores>,
 }
 
@@ -114,6 +117,7 @@ pub fn post(path: &str, body: impl AsRef<[u8]>) -> Request {
         headers: vec![("x-api-key".to_owned(), KEY.to_owned())],
         body: body.as_ref().to_vec(),
         time_left_ms: None,
+        verdict: Verdict::Unchecked,
     }
 }
 
@@ -190,6 +194,13 @@ impl StageBuilder {
         self
     }
 
+    /// Leaves the check of credentials to the function, as behind the door of other runtimes. Otherwise it is made before the
+    /// call, as the host does.
+    pub fn unchecked(mut self) -> Self {
+        self.unchecked = true;
+        self
+    }
+
     /// Raises the curtain.
     pub async fn build(self) -> Stage {
         let stage = self.try_build().await;
@@ -244,10 +255,12 @@ impl StageBuilder {
         let watch = std::mem::replace(&mut self.watch, Box::new(|stores| stores));
         let (stores, peers) = shared.unwrap_or_else(|| (Memory::new(clock), Peers::new()));
         let keys = [Secret::new(KEY), Secret::new(OTHER_KEY)];
+        let credentials = Credentials::new(self.cloud, &keys).with_operators(&self.operators);
+        let credentials = Arc::new(credentials);
         let capabilities = Capabilities {
             function: self.function,
             settings: Arc::new(self.settings.clone()),
-            verifier: Arc::new(Credentials::new(self.cloud, &keys).with_operators(&self.operators)),
+            verifier: credentials.clone(),
             peers: Arc::new(peers.clone()),
             stores: within(watch(stores.stores()), self.runtime.deadline),
             draining: watch::channel(false).1,
@@ -271,6 +284,8 @@ impl StageBuilder {
             peers,
             settings: self.settings,
             start: Instant::now(),
+            credentials,
+            unchecked: self.unchecked,
             function: self.function,
         })
     }
@@ -291,6 +306,7 @@ impl Stage {
             shared: None,
             operators: Vec::new(),
             native: Running::natively(),
+            unchecked: false,
             watch: Box::new(|stores| stores),
         }
         .set("TWIN_NAME", "test-twin")
@@ -318,12 +334,23 @@ impl Stage {
         function: FunctionName,
         request: Request,
     ) -> Result<Response, CallError> {
+        let request = self.at_the_door(request);
         self.runtime.call(function, request).await
     }
 
     /// Calls the function, which may fail to respond.
     pub async fn try_call(&self, request: Request) -> Result<Response, CallError> {
-        self.runtime.call(self.function, request).await
+        self.call_of(self.function, request).await
+    }
+
+    /// The request as a host hands it over: with a verdict, and without the headers that it is based on.
+    fn at_the_door(&self, mut request: Request) -> Request {
+        if !self.unchecked && request.verdict == Verdict::Unchecked {
+            request.verdict = self.credentials.judge(&request.headers);
+            let headers = &mut request.headers;
+            headers.retain(|(name, _)| !HeaderForm::is_credential(name));
+        }
+        request
     }
 
     /// Milliseconds of virtual time since the stage was built.

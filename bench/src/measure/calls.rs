@@ -3,10 +3,13 @@
 use std::{sync::Arc, time::Instant};
 
 use tokio::sync::watch;
-use twin_capabilities::Settings;
+use twin_capabilities::{
+    Settings,
+    credentials::{Caller, Role},
+};
 use twin_host::{
     credentials::Credentials,
-    function::{FunctionName, Functions, Request},
+    function::{FunctionName, Functions, Request, Verdict},
     imports::Capabilities,
     peers::PeerSender,
     providers::{memory::Memory, system_clock, within},
@@ -18,7 +21,7 @@ use crate::{
     places::Places,
     plan::{MAIN, Plan},
     process::plain,
-    serve::{self, KEY, Kind, Route, config},
+    serve::{self, Kind, Route, config},
 };
 
 /// Microseconds.
@@ -88,11 +91,14 @@ fn request(function: FunctionName, number: u32) -> Request {
     };
     let id = format!("bench-{}", number % 1000);
     let headers = [
-        ("x-api-key", KEY),
-        ("idempotency-key", &id),
+        ("idempotency-key", id.as_str()),
         ("content-type", "application/json"),
         ("x-twin-timeout-ms", "10000"),
     ];
+    let caller = Caller {
+        name: "bench".to_owned(),
+        role: Role::Hop,
+    };
     Request {
         method: "POST".to_owned(),
         path: function.routes().first().copied().unwrap_or("/").to_owned(),
@@ -102,6 +108,8 @@ fn request(function: FunctionName, number: u32) -> Request {
             .into(),
         body: template::body(route, MAIN.0).into_bytes(),
         time_left_ms: None,
+        // As one function calls another in the same process.
+        verdict: Verdict::Verified(caller),
     }
 }
 

@@ -31,8 +31,9 @@ macro_rules! cases {
 
 fields! {
     wit::exported::Request => plain::function::Request {
-        method, path, query, headers, body, time_left_ms,
+        method, path, query, headers, body, time_left_ms, verdict,
     }
+    wit::exported::Caller => plain::credentials::Caller { name, role }
     plain::function::Response => wit::exported::Response { status, headers, body }
     wit::circuits::Circuit => plain::circuits::Circuit { version, state, now_ms }
     plain::credentials::Presented => wit::credentials::Presented {
@@ -73,6 +74,10 @@ cases! {
         Conflict(circuit), Store(failure),
     }
     wit::credentials::Role => plain::credentials::Role { Any, Hop, Operator }
+    wit::exported::Role => plain::credentials::Role { Any, Hop, Operator }
+    wit::exported::Verdict => plain::function::Verdict {
+        Verified(caller), Missing, Wrong, Repeated(header), Unavailable(cause), Unchecked,
+    }
     wit::credentials::Denied => plain::credentials::Denied {
         Missing, Wrong, Unavailable(cause), Other(cause),
     }

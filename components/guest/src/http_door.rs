@@ -1,5 +1,7 @@
 //! Door 2: `wasi:http/handler` around a function, for runtimes that know only that.
 //!
+//! Nobody has checked the caller's credential here, so the function gets the request's headers as they are and asks its adapter.
+//!
 //! Written on the bare resources: a whole body in, a whole body out, and always a `content-length`, without which some
 //! runtimes reply in chunks that wait for one another.
 
@@ -7,7 +9,7 @@ use twin_capabilities::Clock;
 use twin_contract::{
     Cloud, HeaderForm, MAX_BODY, MessageId, QueryKey, REQUEST_ID, is_request_id, reply::EVERY_REPLY,
 };
-use twin_functions::{Call, Context, Request, Response, random_10, settings};
+use twin_functions::{Call, Context, Request, Response, Verdict, random_10, settings};
 use wasip3::{
     http::types::{self, ErrorCode, Fields, Method},
     wit_future, wit_stream,
@@ -95,6 +97,7 @@ async fn read(request: types::Request) -> Result<Request, ErrorCode> {
         headers,
         body: read_body(request).await?,
         time_left_ms: None,
+        verdict: Verdict::Unchecked,
     })
 }
 

@@ -136,12 +136,8 @@ async fn send(message: Outgoing) -> Result<Reply, SendFailure> {
 #[cfg_attr(not(target_family = "wasm"), async_trait)]
 impl Records for Wit {
     async fn put(&self, collection: String, entries: Vec<Entry>) -> Vec<Result<Outcome, Failure>> {
-        let count = entries.len();
-        match records::put(collection, all(entries)).await {
-            Ok(outcomes) => outcomes.into_iter().map(|it| Ok(it.into())).collect(),
-            // It is one failure for all of them.
-            Err(failure) => vec![Err(failure.into()); count],
-        }
+        let results = records::put(collection, all(entries)).await.into_iter();
+        results.map(|result| Ok(result?.into())).collect()
     }
 
     async fn query(&self, collection: String, selection: Selection) -> Result<Page, Failure> {

@@ -1,4 +1,5 @@
-//! Credentials of callers (spec §2). The function asks, and the verifier compares with the keys that it accepts.
+//! Credentials of callers (spec §2). A host asks the verifier once for each request, before it calls the function, and passes on the
+//! [`Verdict`](crate::function::Verdict). A function asks only if nobody has checked the request before.
 
 use async_trait::async_trait;
 pub use twin_contract::Role;

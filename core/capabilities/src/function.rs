@@ -5,6 +5,44 @@ use std::time::Duration;
 use async_trait::async_trait;
 pub use twin_contract::{FunctionName, UnknownFunction};
 
+use crate::credentials::{Caller, Denied};
+
+/// What the host found when it checked the caller's credential. A function gets this instead of the credential.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The credential is valid, or the caller is another function in the same process.
+    Verified(Caller),
+    /// No credential was presented in the form of this cloud: 401.
+    Missing,
+    /// A credential was presented, but it is not valid, or no longer valid: 403.
+    Wrong,
+    /// This header, which can carry a credential, was given more than once: 400. Its name is in lower case.
+    Repeated(String),
+    /// The credential cannot be checked now, described for a log: 503.
+    Unavailable(String),
+    /// Nobody has checked yet, and the headers are those that the caller sent: the function asks the
+    /// [`Verifier`](crate::Verifier).
+    Unchecked,
+}
+
+impl Verdict {
+    /// Whether the verdict is that this header was given more than once.
+    pub fn is_repeated(&self, header: &str) -> bool {
+        matches!(self, Self::Repeated(repeated) if repeated == header)
+    }
+}
+
+impl From<Result<Caller, Denied>> for Verdict {
+    fn from(verified: Result<Caller, Denied>) -> Self {
+        match verified {
+            Ok(caller) => Self::Verified(caller),
+            Err(Denied::Missing) => Self::Missing,
+            Err(Denied::Wrong) => Self::Wrong,
+            Err(Denied::Unavailable(cause) | Denied::Other(cause)) => Self::Unavailable(cause),
+        }
+    }
+}
+
 /// An HTTP request with its complete body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
@@ -12,15 +50,17 @@ pub struct Request {
     pub method: String,
     /// Starts with `/`. The route prefix is stripped.
     pub path: String,
-    /// Without the `?`; empty if there was none.
+    /// Without the `?`; empty if there was none. No key is in it, unless the verdict is [`Verdict::Unchecked`].
     pub query: String,
     /// In order of arrival, with names in lower case; a header may appear several times. Headers that no function uses may be
-    /// left out.
+    /// left out. None of them can carry a key, unless the verdict is [`Verdict::Unchecked`].
     pub headers: Vec<(String, String)>,
     /// At most one byte more than the limit of 256 KiB, enough to see that the body was too large.
     pub body: Vec<u8>,
     /// How much longer the caller will wait, in milliseconds, if the host knows.
     pub time_left_ms: Option<u32>,
+    /// Who the caller is, or why that is not known.
+    pub verdict: Verdict,
 }
 
 /// An HTTP response.

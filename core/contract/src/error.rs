@@ -50,7 +50,7 @@ pub enum ContractError {
     IdInvalid,
     /// A header that must not be repeated is given more than once.
     #[error("the header `{0}` is given more than once")]
-    HeaderRepeated(&'static str),
+    HeaderRepeated(String),
     /// A parameter of the query string has a wrong value.
     #[error("the parameter `{parameter}` must be {expected}")]
     ParameterInvalid {

@@ -175,15 +175,6 @@ impl KeyRing {
         }
     }
 
-    /// Accepts one key, whose holder has this name.
-    pub fn of_one(cloud: Cloud, name: &str, key: &str) -> Self {
-        Self {
-            form: HeaderForm::of(Some(cloud)),
-            keys: vec![Entry::new(name.to_owned(), false, key)],
-            apart: false,
-        }
-    }
-
     /// Also accepts these operators' keys. If there are any, the other keys open the data routes only.
     #[must_use]
     pub fn with_operators<K: AsRef<str>>(mut self, keys: impl IntoIterator<Item = K>) -> Self {

@@ -36,6 +36,23 @@ impl QueryKey {
         })
     }
 
+    /// The query without the values of its keys; `None` if it has none. The name `code` stays, so that on a cloud without
+    /// this form it is refused as the unknown parameter that it is there.
+    pub fn conceal(query: &str) -> Option<String> {
+        let is_key = |part: &str| {
+            let mut parameters = form_urlencoded::parse(part.as_bytes());
+            parameters.any(|(name, value)| name == "code" && !value.is_empty())
+        };
+        if !query.split('&').any(is_key) {
+            return None;
+        }
+        let parts = query.split('&');
+        let parts: Vec<_> = parts
+            .map(|part| if is_key(part) { "code=" } else { part })
+            .collect();
+        Some(parts.join("&"))
+    }
+
     /// Whether there is a key in a query; an empty one does not count.
     pub fn is_in(query: &str) -> bool {
         form_urlencoded::parse(query.as_bytes())
@@ -83,6 +100,21 @@ mod tests {
             "clientId=default",
         ] {
             assert_eq!(QueryKey::take(query), None, "{query}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_is_concealed_leaves_its_name() {
+        for (query, concealed) in [
+            ("code=k", Some("code=")),
+            ("a=1&c%6Fde=k&b=%20&code=l", Some("a=1&code=&b=%20&code=")),
+            ("code=%zz&code", Some("code=&code")),
+            ("code=&a=b", None),
+            ("encode=k", None),
+            ("", None),
+        ] {
+            let found = QueryKey::conceal(query);
+            assert_eq!(found.as_deref(), concealed, "{query}");
         }
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use twin_capabilities::{
     credentials::{Caller, Denied, Presented},
-    function::Request,
+    function::{Request, Verdict},
 };
 use twin_contract::{Access, ContractError, ErrorCode, MAX_BODY, MessageId, refuse_codings};
 use twin_delivery::{Deadline, DeliverySettings, Mono};
@@ -36,11 +36,11 @@ pub(crate) async fn admit<C: Portable>(
         return Err(reply::method_not_allowed(&methods.join(", ")).into());
     }
     for name in SINGLE {
-        if headers(request, name).nth(1).is_some() {
-            return Err(ContractError::HeaderRepeated(name).into());
+        if headers(request, name).nth(1).is_some() || request.verdict.is_repeated(name) {
+            return Err(ContractError::HeaderRepeated(name.to_owned()).into());
         }
     }
-    let caller = verify(call, request).await?;
+    let caller = caller(call, request).await?;
     if !caller.role.opens(access) {
         return Err(reply::error(ErrorCode::Forbidden, access.refusal()).into());
     }
@@ -96,7 +96,8 @@ fn credentials_of(request: &Request) -> Vec<(String, String)> {
     .collect()
 }
 
-async fn verify<C: Portable>(call: &Call<'_, C>, request: &Request) -> Result<Caller, Refused> {
+/// What a caller presents who has not been checked yet.
+fn presented<C: Portable>(request: &Request) -> Presented {
     // Only AWS's signatures cover the body; hashing it for a plain key would be work for nothing.
     let signs_body =
         header(request, "authorization").is_some_and(|value| value.starts_with("AWS4-HMAC-SHA256"));
@@ -105,7 +106,7 @@ async fn verify<C: Portable>(call: &Call<'_, C>, request: &Request) -> Result<Ca
     } else {
         format!("{}?{}", request.path, request.query)
     };
-    let presented = Presented {
+    Presented {
         method: request.method.clone(),
         path_with_query,
         headers: if signs_body {
@@ -114,12 +115,27 @@ async fn verify<C: Portable>(call: &Call<'_, C>, request: &Request) -> Result<Ca
             credentials_of(request)
         },
         body_digest: signs_body.then(|| C::sha256(&request.body)),
+    }
+}
+
+/// Who is calling: as the host says or, behind the door at which nobody has checked, as the verifier says.
+async fn caller<C: Portable>(call: &Call<'_, C>, request: &Request) -> Result<Caller, Refused> {
+    let verified = match &request.verdict {
+        Verdict::Verified(caller) => Ok(caller.clone()),
+        Verdict::Missing => Err(Denied::Missing),
+        Verdict::Wrong => Err(Denied::Wrong),
+        // A header that this build does not know to carry credentials.
+        Verdict::Repeated(header) => {
+            return Err(ContractError::HeaderRepeated(header.clone()).into());
+        }
+        Verdict::Unavailable(cause) => Err(Denied::Unavailable(cause.clone())),
+        Verdict::Unchecked => call.capabilities().verify(presented::<C>(request)).await,
     };
-    let denied = match call.capabilities().verify(presented).await {
-        Ok(caller) => return Ok(caller),
-        Err(denied) => denied,
-    };
-    Err(Refused(match denied {
+    verified.map_err(|denied| refusal(call, denied))
+}
+
+fn refusal<C: Portable>(call: &Call<'_, C>, denied: Denied) -> Refused {
+    Refused(match denied {
         Denied::Missing => reply::error(
             ErrorCode::Unauthorized,
             "no credential in the form that this cloud takes",
@@ -132,5 +148,9 @@ async fn verify<C: Portable>(call: &Call<'_, C>, request: &Request) -> Result<Ca
                 "credentials cannot be checked now",
             )
         }
-    }))
+    })
 }
+
+#[cfg(test)]
+#[path = "gate_tests.rs"]
+mod tests;

@@ -35,4 +35,4 @@ pub mod writer;
 pub use call::Call;
 pub use clock::random_10;
 pub use context::Context;
-pub use twin_capabilities::function::{Request, Response};
+pub use twin_capabilities::function::{Request, Response, Verdict};

@@ -32,7 +32,7 @@ worlds! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Context, Request, connector, error_reporter, ingestion, reader, writer};
+    use crate::{Context, Request, Verdict, connector, error_reporter, ingestion, reader, writer};
 
     fn send<T: Send>(future: T) {
         drop(future);
@@ -48,6 +48,7 @@ mod tests {
             headers: Vec::new(),
             body: Vec::new(),
             time_left_ms: None,
+            verdict: Verdict::Missing,
         };
         send(connector::handle(context, request()));
         send(ingestion::handle(context, request()));

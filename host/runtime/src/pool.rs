@@ -23,7 +23,7 @@ use super::{
     worker::{Ended, Worker},
 };
 use crate::{bindings::FunctionsPre, imports::Capabilities};
-use twin_capabilities::function::{CallError, FunctionName, Request, Response};
+use twin_capabilities::function::{CallError, FunctionName, Request, Response, Verdict};
 use twin_tasks::enduring;
 use twin_telemetry::metrics;
 
@@ -256,6 +256,7 @@ async fn probe(place: &Place) -> Result<(), oneshot::error::RecvError> {
             headers: Vec::new(),
             body: Vec::new(),
             time_left_ms: u32::try_from(PROBE_LIMIT.as_millis()).ok(),
+            verdict: Verdict::Missing,
         },
         answer,
         overdue: Instant::now() + PROBE_LIMIT + GRACE,

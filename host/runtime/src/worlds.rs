@@ -139,16 +139,16 @@ mod tests {
 
     #[test]
     fn a_world_grants_what_it_imports_and_no_more() {
-        let records = "twin:multicloud/records@0.1.0";
+        let records = "twin:multicloud/records@0.2.0";
         assert_eq!(sort(FunctionName::Writer, records).capabilities.len(), 1);
         assert_eq!(sort(FunctionName::Connector, records).refused, [records]);
-        let peers = "twin:multicloud/peers@0.1.0";
+        let peers = "twin:multicloud/peers@0.2.0";
         assert_eq!(sort(FunctionName::Writer, peers).refused, [peers]);
     }
 
     #[test]
     fn every_world_grants_a_hash() {
-        let digest = "twin:multicloud/digest@0.1.0";
+        let digest = "twin:multicloud/digest@0.2.0";
         for function in FunctionName::ALL {
             assert_eq!(sort(function, digest).capabilities.len(), 1, "{function}");
         }
@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn a_capability_is_told_in_the_words_of_the_wit() {
-        let imports = sort(FunctionName::Writer, "twin:multicloud/records@0.1.0");
+        let imports = sort(FunctionName::Writer, "twin:multicloud/records@0.2.0");
         assert_eq!(
             imports.capabilities[0].1,
             "The twin's memory: what was received, by device and time."

@@ -12,12 +12,15 @@ use clap::Args;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 use tokio::sync::watch;
-use twin_capabilities::Settings;
+use twin_capabilities::{
+    Settings,
+    credentials::{Caller, Role},
+};
 use twin_contract::{Cloud, Listing, cloud_of_host, parameter};
 use twin_host::{
     config::{Config, ConfigError, LogFormat, LogSettings},
     credentials::{Credentials, HeaderForm},
-    function::{FunctionName, Functions, Request},
+    function::{FunctionName, Functions, Request, Verdict},
     imports::Capabilities,
     peers::{PeerSender, command_client},
     providers::local::Local,
@@ -64,17 +67,13 @@ fn cloud(text: &str) -> Result<Cloud, &'static str> {
 }
 
 /// A function that can be called.
-pub(super) struct Reach {
-    form: HeaderForm,
-    key: Secret,
-    way: Way,
-}
-
-enum Way {
+pub(super) enum Reach {
     /// Over HTTP.
     Remote {
         url: reqwest::Url,
         client: reqwest::Client,
+        form: HeaderForm,
+        key: Secret,
     },
     /// In this process.
     Here {
@@ -83,8 +82,9 @@ enum Way {
     },
 }
 
-/// The key with which this process calls its own function, and the name of that caller.
-const OWN_KEY: &str = "command-line";
+/// The name of this process as the caller of its own function, for which it vouches. It stands in the place of a key where a
+/// configuration must have one, too; nothing here takes requests that could present it.
+const OWN_NAME: &str = "command-line";
 
 /// How long a host may take to answer: a replay lasts as long as its function's deadline.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -146,13 +146,11 @@ impl Reach {
             "a key is required: set TWIN_OPERATOR_TOKEN or INTER_CLOUD_TOKEN, or use --key",
         ))?;
         let client = command_client(&Config::outgoing_from_env()?, url, TIMEOUT)?;
-        Ok(Self {
+        Ok(Self::Remote {
+            url: url.clone(),
+            client,
             form: HeaderForm::of(Some(cloud)),
             key: Secret::new(key),
-            way: Way::Remote {
-                url: url.clone(),
-                client,
-            },
         })
     }
 
@@ -173,7 +171,6 @@ impl Reach {
         let mut config = configure(&twin, folder)?;
         config.twin.clone_from(&twin);
         let config = Arc::new(config);
-        let key = Secret::new(OWN_KEY);
         let stores = Local::open(folder, &twin)?.stores();
         let settings = RuntimeSettings {
             lanes: 1,
@@ -184,7 +181,7 @@ impl Reach {
         let capabilities = |function| Capabilities {
             function,
             settings: Arc::clone(&config) as Arc<dyn Settings>,
-            verifier: Arc::new(Credentials::of_one(config.cloud, OWN_KEY, &key)),
+            verifier: Arc::new(Credentials::of(&config)),
             peers: peers.of(function),
             stores: stores.clone(),
             draining: watch::channel(false).1,
@@ -192,11 +189,7 @@ impl Reach {
         let (sandbox, functions) = (Sandbox::new()?, [function]);
         let runtime =
             Runtime::start(&sandbox, &settings, &functions, Time::Real, capabilities).await?;
-        Ok(Self {
-            form: HeaderForm::of(Some(config.cloud)),
-            key,
-            way: Way::Here { function, runtime },
-        })
+        Ok(Self::Here { function, runtime })
     }
 
     /// Sends a request, and reads the reply as a document of the contract. Any status but 200 is an error with the
@@ -244,31 +237,39 @@ impl Reach {
         query: &str,
         body: &str,
     ) -> anyhow::Result<(u16, Vec<u8>)> {
-        let credential = (self.form.header(), self.form.value(self.key.expose()));
-        match &self.way {
-            Way::Remote { url, client } => {
+        match self {
+            Self::Remote {
+                url,
+                client,
+                form,
+                key,
+            } => {
                 let mut url = url.clone();
                 url.set_path(&format!("{}{path}", url.path().trim_end_matches('/')));
                 url.set_query((!query.is_empty()).then_some(query));
-                let mut value = reqwest::header::HeaderValue::from_str(&credential.1)
+                let mut value = reqwest::header::HeaderValue::from_str(&form.value(key.expose()))
                     .context("the key cannot be sent in a header")?;
                 value.set_sensitive(true);
                 let request = client
                     .request(reqwest::Method::from_bytes(method.as_bytes())?, url)
-                    .header(credential.0, value)
+                    .header(form.header(), value)
                     .body(body.to_owned());
                 let reply = request.send().await?;
                 Ok((reply.status().as_u16(), reply.bytes().await?.to_vec()))
             }
-            Way::Here { function, runtime } => {
-                let (name, value) = credential;
+            Self::Here { function, runtime } => {
+                let caller = Caller {
+                    name: OWN_NAME.to_owned(),
+                    role: Role::Any,
+                };
                 let request = Request {
                     method: method.to_owned(),
                     path: path.to_owned(),
                     query: query.to_owned(),
-                    headers: vec![(name.to_owned(), value)],
+                    headers: Vec::new(),
                     body: body.as_bytes().to_vec(),
                     time_left_ms: None,
+                    verdict: Verdict::Verified(caller),
                 };
                 let response = runtime.call(*function, request).await?;
                 Ok((response.status, response.body))
@@ -317,7 +318,7 @@ fn looking(cloud: Cloud, twin: &str, folder: &Path) -> Result<Config, ConfigErro
         // The one function that needs no other, whichever is read.
         ("TWIN_FUNCTIONS", FunctionName::ErrorReporter.to_string()),
         ("TWIN_DATA_DIR", folder.display().to_string()),
-        ("INTER_CLOUD_TOKEN", OWN_KEY.to_owned()),
+        ("INTER_CLOUD_TOKEN", OWN_NAME.to_owned()),
     ];
     vars.extend(super::up::code_variables()?);
     Config::from_vars(vars)

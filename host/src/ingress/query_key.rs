@@ -1,5 +1,5 @@
-//! Azure's query form of a key (`?code=…`, as its portal shows): it becomes the corresponding header, and no function
-//! sees it.
+//! Azure's query form of a key (`?code=…`, as its portal shows): no function sees it. On Azure it becomes the corresponding
+//! header; elsewhere it is no credential, and yet it may be a key that was sent to the wrong cloud.
 
 use http::{HeaderName, HeaderValue, Uri, request::Parts, uri::PathAndQuery};
 use twin_contract::{HeaderForm, QueryKey};
@@ -24,10 +24,21 @@ pub(super) fn take(head: &mut Parts) {
             head.headers.append(&header, value);
         }
     }
+    replace(head, &found.rest);
+}
+
+/// Removes the value of the key, and keeps its name.
+pub(super) fn conceal(head: &mut Parts) {
+    if let Some(query) = head.uri.query().and_then(QueryKey::conceal) {
+        replace(head, &query);
+    }
+}
+
+fn replace(head: &mut Parts, query: &str) {
     let path = head.uri.path();
-    let target = match found.rest.as_str() {
+    let target = match query {
         "" => PathAndQuery::try_from(path),
-        rest => PathAndQuery::try_from(format!("{path}?{rest}")),
+        query => PathAndQuery::try_from(format!("{path}?{query}")),
     };
     let mut parts = head.uri.clone().into_parts();
     // Parts of a valid query are valid.

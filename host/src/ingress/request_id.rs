@@ -23,12 +23,10 @@ pub(super) fn take(headers: &mut HeaderMap) -> HeaderValue {
     id
 }
 
-/// The id among a function's headers, for log lines.
-pub(super) fn of(headers: &[(String, String)]) -> &str {
-    headers
-        .iter()
-        .find_map(|(name, value)| (name == REQUEST_ID).then_some(value.as_str()))
-        .unwrap_or_default()
+/// The id of a request after [`take`], for log lines.
+pub(super) fn of(headers: &HeaderMap) -> &str {
+    let id = headers.get(HEADER).and_then(|id| id.to_str().ok());
+    id.unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::{
 };
 
 use futures_util::FutureExt;
-use http::{HeaderValue, Version, header, request::Parts};
+use http::{HeaderMap, HeaderValue, Version, header, request::Parts};
 use http_body_util::Full;
 use hyper::{
     Method, Request, Response,
@@ -28,6 +28,7 @@ use super::{
     unpack,
 };
 use crate::{
+    credentials,
     function::{self, CallError, FunctionName, Functions},
     headers,
     telemetry::metrics,
@@ -101,8 +102,9 @@ impl Service {
         let started = Instant::now();
         let (mut head, body) = request.into_parts();
         let id = request_id::take(&mut head.headers);
-        if self.settings.cloud == Cloud::Azure {
-            query_key::take(&mut head);
+        match self.settings.cloud {
+            Cloud::Azure => query_key::take(&mut head),
+            Cloud::Aws | Cloud::Gcp => query_key::conceal(&mut head),
         }
         let route = self.routes.find(head.uri.path());
         let takes_bodies =
@@ -172,9 +174,9 @@ impl Service {
     }
 
     async fn metrics(&self, head: &Parts, link: &Link) -> Answer {
-        let headers = headers::of_request(&head.headers);
-        let operator = self.settings.credentials.may_operate(&headers);
-        match watched(self.settings.cloud, operator, &headers, link) {
+        let presented = headers::presented(&head.headers);
+        let operator = self.settings.credentials.may_operate(&presented);
+        match watched(self.settings.cloud, operator, &head.headers, link) {
             Ok(true) => Ok(response::prometheus(&self.settings.metrics.render().await)),
             Ok(false) => Err(Refusal::CredentialForOther(Access::Operation)),
             Err(Denied::Missing) => Err(Refusal::CredentialMissing),
@@ -194,9 +196,11 @@ impl Service {
             self.bodies.discard(body, expects_continue(head));
             return Err(refusal);
         }
-        let headers = headers::of_request(&head.headers);
-        let caller = self.settings.credentials.verify(&headers);
-        let known = watched(self.settings.cloud, caller, &headers, link).is_ok();
+        let presented = headers::presented(&head.headers);
+        let caller = self.settings.credentials.verify(&presented);
+        let caller = watched(self.settings.cloud, caller, &head.headers, link);
+        let known = caller.is_ok();
+        let verdict = credentials::verdict(caller, &presented);
         let body = self.body(known, head, body).await?;
         let request = function::Request {
             method: head.method.as_str().to_owned(),
@@ -205,6 +209,7 @@ impl Service {
             headers: headers::of_request(&head.headers),
             body: body.bytes,
             time_left_ms: u32::try_from(self.settings.function_deadline.as_millis()).ok(),
+            verdict,
         };
         // As many queries run at once as there is memory for pages. An unknown caller gets a short answer without waiting.
         let reserved = if known && head.method == Method::GET {
@@ -286,7 +291,7 @@ impl Service {
 fn watched<T>(
     cloud: Cloud,
     outcome: Result<T, Denied>,
-    headers: &[(String, String)],
+    headers: &HeaderMap,
     link: &Link,
 ) -> Result<T, Denied> {
     if let Err(denied) = &outcome {

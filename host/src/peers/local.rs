@@ -1,40 +1,51 @@
-//! A peer in this process: called like the ingress calls it, with a credential of the own cloud, so that the component
-//! sees no difference.
+//! A peer in this process: called like the ingress calls it. The host vouches for its own functions, so no key is involved.
 
 use std::time::Duration;
 
+use super::Caller;
 use crate::{
-    config::Config,
-    credentials::HeaderForm,
     function::{self, CallError, FunctionName, Response},
     ingress::refusal::Refusal,
 };
-use twin_capabilities::peers::{self, Reply, SendFailure};
+use twin_capabilities::{
+    credentials::{self, Role},
+    function::Verdict,
+    peers::{self, Reply},
+};
 
 /// The request as the function gets it; `limit` is how long its sender waits.
 pub(super) fn request(
-    config: &Config,
+    caller: Caller,
     function: FunctionName,
     request: peers::Request,
     limit: Duration,
-) -> Result<function::Request, SendFailure> {
-    let unavailable = || SendFailure::CredentialsUnavailable("no key is configured".into());
-    let key = config.keys.first().ok_or_else(unavailable)?;
-    let form = HeaderForm::of(Some(config.cloud));
+) -> function::Request {
     let mut headers = request.headers;
     headers
         .iter_mut()
         .for_each(|(name, _)| name.make_ascii_lowercase());
     headers.retain(|(name, _)| crate::headers::is_looked_at(name));
-    headers.push((form.header().to_owned(), form.value(key.expose())));
     headers.push(("content-length".to_owned(), request.body.len().to_string()));
-    Ok(function::Request {
+    function::Request {
         method: request.method,
         path: function.routes().first().copied().unwrap_or("/").to_owned(),
         query: request.query,
         headers,
         body: request.body,
         time_left_ms: Some(u32::try_from(limit.as_millis()).unwrap_or(u32::MAX)),
+        verdict: vouched_for(caller),
+    }
+}
+
+/// What a host says of its own: functions and the host itself send messages and read records, so that is all that they may do.
+fn vouched_for(caller: Caller) -> Verdict {
+    let name = match caller {
+        Caller::Function(function) => function.as_str(),
+        Caller::Host => "host",
+    };
+    Verdict::Verified(credentials::Caller {
+        name: name.to_owned(),
+        role: Role::Hop,
     })
 }
 

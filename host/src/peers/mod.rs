@@ -1,5 +1,5 @@
-//! The outgoing side: sends what a component has for a peer, over HTTP or to a function in this process, with the
-//! credential that the receiving cloud expects (spec §2).
+//! The outgoing side: sends what a component has for a peer, over HTTP with the credential that the receiving cloud expects
+//! (spec §2), or to a function in this process, for which the host vouches.
 
 mod client;
 mod coding;
@@ -146,7 +146,7 @@ impl PeerSender {
                     SendFailure::Unreachable(format!("{function} is not running"))
                 })?;
                 let limit = timeout.min(self.config.delivery.function_deadline);
-                let request = local::request(&self.config, function, request, limit)?;
+                let request = local::request(caller, function, request, limit);
                 Ok(local::reply(functions.call(function, request).await))
             }
         }

@@ -250,7 +250,7 @@ async fn a_function_here_is_called_as_the_ingress_would() {
     let reply = send(&sender, Connector, "ingestion", request, SHORT)
         .await
         .unwrap();
-    let expected = "ingestion POST /ingest [a=b] 2 Some(50)\nidempotency-key: 1\nx-functions-key: first\ncontent-length: 2\n";
+    let expected = "ingestion POST /ingest [a=b] 2 Some(50)\nidempotency-key: 1\ncontent-length: 2\nverdict: connector (Hop)\n";
     assert_eq!(String::from_utf8(reply.body).unwrap(), expected);
 }
 

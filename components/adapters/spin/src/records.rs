@@ -37,13 +37,16 @@ const NEWEST_FIRST: &str = "
     ORDER BY time_us DESC, id DESC LIMIT ?8";
 
 impl Guest for Adapter {
-    async fn put(collection: String, entries: Vec<Entry>) -> Result<Vec<Outcome>, Failure> {
-        let database = Database::open().await?;
-        let mut outcomes = Vec::with_capacity(entries.len());
+    async fn put(collection: String, entries: Vec<Entry>) -> Vec<Result<Outcome, Failure>> {
+        let database = match Database::open().await {
+            Ok(database) => database,
+            Err(failure) => return vec![Err(failure); entries.len()],
+        };
+        let mut results = Vec::with_capacity(entries.len());
         for entry in entries {
-            outcomes.push(put(&database, &collection, entry).await?);
+            results.push(put(&database, &collection, entry).await);
         }
-        Ok(outcomes)
+        results
     }
 
     async fn query(collection: String, selection: Selection) -> Result<Page, Failure> {

@@ -24,14 +24,17 @@ struct Head {
 }
 
 impl Guest for Adapter {
-    async fn put(collection: String, entries: Vec<Entry>) -> Result<Vec<Outcome>, Failure> {
-        let folder = Folder::open().await?;
-        let mut outcomes = Vec::with_capacity(entries.len());
+    async fn put(collection: String, entries: Vec<Entry>) -> Vec<Result<Outcome, Failure>> {
+        let folder = match Folder::open().await {
+            Ok(folder) => folder,
+            Err(failure) => return vec![Err(failure); entries.len()],
+        };
+        let mut results = Vec::with_capacity(entries.len());
         for entry in entries {
             let device = Device::of(&folder, &collection, &entry.device_id);
-            outcomes.push(device.put(entry).await?);
+            results.push(device.put(entry).await);
         }
-        Ok(outcomes)
+        results
     }
 
     async fn query(collection: String, selection: Selection) -> Result<Page, Failure> {

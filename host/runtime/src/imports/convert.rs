@@ -25,6 +25,7 @@ fields! {
         method, path_with_query, headers, body_digest,
     }
     plain::credentials::Caller => wit::credentials::Caller { name, role }
+    plain::credentials::Caller => wit::exported::Caller { name, role }
     wit::peers::Request => plain::peers::Request { method, query, headers, body }
     plain::peers::Reply => wit::peers::Reply { status, headers, body }
     wit::dead_letters::Attempt => plain::dead_letters::Attempt { at, status, cause }
@@ -72,6 +73,16 @@ impl From<plain::circuits::SwapFailure> for wit::circuits::SwapFailure {
 }
 
 impl From<Role> for wit::credentials::Role {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::Any => Self::Any,
+            Role::Hop => Self::Hop,
+            Role::Operator => Self::Operator,
+        }
+    }
+}
+
+impl From<Role> for wit::exported::Role {
     fn from(role: Role) -> Self {
         match role {
             Role::Any => Self::Any,
@@ -247,6 +258,20 @@ impl From<plain::function::Request> for wit::exported::Request {
             headers: request.headers,
             body: request.body,
             time_left_ms: request.time_left_ms,
+            verdict: request.verdict.into(),
+        }
+    }
+}
+
+impl From<plain::function::Verdict> for wit::exported::Verdict {
+    fn from(verdict: plain::function::Verdict) -> Self {
+        match verdict {
+            plain::function::Verdict::Verified(caller) => Self::Verified(caller.into()),
+            plain::function::Verdict::Missing => Self::Missing,
+            plain::function::Verdict::Wrong => Self::Wrong,
+            plain::function::Verdict::Repeated(header) => Self::Repeated(header),
+            plain::function::Verdict::Unavailable(cause) => Self::Unavailable(cause),
+            plain::function::Verdict::Unchecked => Self::Unchecked,
         }
     }
 }

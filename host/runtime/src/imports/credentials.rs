@@ -1,4 +1,4 @@
-//! `credentials`: to the verifier, so that a component never holds the keys that are accepted.
+//! `credentials`: to the verifier. A component asks only for a request whose verdict is `unchecked`, and the host passes on none.
 
 use wasmtime::component::Accessor;
 

@@ -15,11 +15,11 @@ impl<T: Send + 'static> HostWithStore<T> for Imports {
         accessor: &Accessor<T, Self>,
         collection: String,
         entries: Vec<Entry>,
-    ) -> Result<Vec<Outcome>, Failure> {
+    ) -> Vec<Result<Outcome, Failure>> {
         let records = &Self::of(accessor).stores.records;
-        let outcomes = records.put(collection, convert::entries(entries)).await;
-        let outcomes = outcomes.into_iter();
-        outcomes.map(|outcome| Ok(outcome?.into())).collect()
+        let results = records.put(collection, convert::entries(entries)).await;
+        let results = results.into_iter();
+        results.map(|result| Ok(result?.into())).collect()
     }
 
     async fn query(

@@ -123,18 +123,47 @@ async fn a_function_gets_the_message_and_not_the_connection() {
     assert_status(&reply, 200);
     assert!(reply.contains("content-length: "), "{reply}");
     let expected = "connector POST /telemetry [a=b&c=%20] 3 Some(25000)\n\
-                    x-api-key: key\nidempotency-key: \u{e4}b\nidempotency-key: 2\nx-request-id: r\n\
-                    content-length: 3\n";
+                    idempotency-key: \u{e4}b\nidempotency-key: 2\nx-request-id: r\n\
+                    content-length: 3\nverdict: key-1 (Any)\n";
     assert_eq!(body(&reply), expected);
 }
 
 #[tokio::test]
-async fn a_signed_request_comes_with_all_its_headers() {
+async fn a_function_gets_the_verdict_and_not_the_credential() {
     let server = Server::echo().await;
-    let headers = "authorization: AWS4-HMAC-SHA256 x\r\nx-amz-date: now\r\n";
-    let reply = server.request("GET /read", headers, "").await;
-    assert!(body(&reply).contains("host: x\n"), "{reply}");
-    assert!(body(&reply).contains("x-amz-date: now\n"), "{reply}");
+    let own = "x-api-key: key\r\n";
+    for (headers, verdict) in [
+        ("", "Missing"),
+        (own, "key-1 (Any)"),
+        ("X-API-Key: key\r\n", "key-1 (Any)"),
+        ("x-api-key: the key of another\r\n", "Wrong"),
+        // The right key in the forms of the other clouds, alone and beside the own one.
+        ("x-functions-key: key\r\n", "Missing"),
+        ("authorization: Bearer key\r\n", "Missing"),
+        (
+            &format!("{own}x-functions-key: key\r\nauthorization: Bearer key\r\n"),
+            "key-1 (Any)",
+        ),
+        (&format!("{own}x-api-key: key\r\n"), "repeated x-api-key"),
+        (
+            &format!("{own}authorization: Bearer key\r\nauthorization: Bearer key\r\n"),
+            "repeated authorization",
+        ),
+        // All headers would be needed to verify a signature, but by the host.
+        (
+            "authorization: AWS4-HMAC-SHA256 key\r\nx-amz-date: now\r\n",
+            "Missing",
+        ),
+    ] {
+        for target in ["GET /read", "POST /telemetry"] {
+            let reply = server
+                .request(target, &format!("{headers}x-request-id: r\r\n"), "")
+                .await;
+            let expected = format!("x-request-id: r\nverdict: {verdict}\n");
+            let (_, seen) = body(&reply).split_once('\n').unwrap();
+            assert_eq!(seen, expected, "{target} {headers}");
+        }
+    }
 }
 
 #[tokio::test]
