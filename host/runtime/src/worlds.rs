@@ -169,7 +169,7 @@ mod tests {
         for refused in [
             "wasi:http/client@0.3.0",
             "wasi:sockets/tcp@0.2.6",
-            "twin:multicloud/peers@0.2.0",
+            "twin:multicloud/peers@0.1.0",
             "env",
         ] {
             assert_eq!(sort(FunctionName::Reader, refused).refused, [refused]);
