@@ -16,9 +16,10 @@ use twin_capabilities::{Settings, Verifier};
 use twin_host::{
     config::Config,
     credentials::Credentials,
+    dispatch::{Dispatch, DispatchSettings, Readiness},
     function::Functions,
     host::Host,
-    ingress::{self, IngressSettings, Readiness},
+    ingress::{self, HttpSettings},
     peers::PeerSender,
     providers::{Stores, local::Local, memory::Memory, system_clock, within},
     runtime::Sandbox,
@@ -116,10 +117,13 @@ async fn start(serve: &Serve) -> anyhow::Result<SocketAddr> {
             if serve.kind == Kind::Native {
                 tokio::spawn(plain::serve(listener, native));
             } else {
-                let settings = IngressSettings::new(&config, Arc::new(Always));
                 let (never, stop) = watch::channel(false);
                 std::mem::forget(never);
-                tokio::spawn(ingress::http::serve(listener, native, settings, stop));
+                let verifier = Arc::new(Credentials::of(&config));
+                let settings = DispatchSettings::new(&config, verifier, Arc::new(Always));
+                let dispatch = Arc::new(Dispatch::new(native, settings, stop.clone()));
+                let http = HttpSettings::new(&config);
+                tokio::spawn(ingress::http::serve(listener, dispatch, http, stop));
             }
         }
     }

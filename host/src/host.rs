@@ -13,9 +13,10 @@ use tokio::{
 use crate::{
     config::{Config, ConfigError},
     credentials::Credentials,
+    dispatch::{Dispatch, DispatchSettings, Readiness},
     function::{FunctionName, Functions},
     imports::Capabilities,
-    ingress::{IngressSettings, Readiness, http},
+    ingress::{HttpSettings, http},
     observed::Observed,
     outbox::Forwarder,
     peers::{Caller, PeerSender},
@@ -109,7 +110,8 @@ impl Host {
         if let Some(forwarder) = &forwarder {
             stores.error_topic = forwarder.announced(stores.error_topic);
         }
-        let runtime = start_runtime(sandbox, &config, &stores, &peers).await?;
+        let verifier: Arc<dyn Verifier> = Arc::new(Credentials::of(&config));
+        let runtime = start_runtime(sandbox, &config, &verifier, &stores, &peers).await?;
         let functions: Arc<dyn Functions> = runtime.clone();
         peers.mount(Arc::downgrade(&functions));
 
@@ -118,10 +120,12 @@ impl Host {
             runtime: Arc::clone(&runtime),
             store: stores.health,
         });
-        let mut settings = IngressSettings::new(&config, readiness);
+        let mut settings = DispatchSettings::new(&config, verifier, readiness);
         let runs = Arc::clone(&runtime);
         settings.metrics = Arc::new(Observed::new(config.cloud, runs, stores.statistics));
-        let ingress = http::serve(listener, functions, settings, stopped.clone());
+        let dispatch = Arc::new(Dispatch::new(functions, settings, stopped.clone()));
+        let http = HttpSettings::new(&config);
+        let ingress = http::serve(listener, dispatch, http, stopped.clone());
         let forwarding = async move {
             if let Some(forwarder) = forwarder {
                 forwarder.run(stopped).await;
@@ -185,6 +189,7 @@ const LAST_TURN: Duration = Duration::from_millis(50);
 async fn start_runtime(
     sandbox: &Sandbox,
     config: &Arc<Config>,
+    verifier: &Arc<dyn Verifier>,
     stores: &Stores,
     peers: &Arc<PeerSender>,
 ) -> Result<Arc<Runtime>, HostError> {
@@ -195,12 +200,11 @@ async fn start_runtime(
         deadline: config.delivery.function_deadline,
         ..RuntimeSettings::new(config.code.components_dir.clone())
     };
-    let verifier: Arc<dyn Verifier> = Arc::new(Credentials::of(config));
     let stores = within(stores.clone(), settings.deadline);
     let capabilities = |function| Capabilities {
         function,
         settings: Arc::clone(config) as Arc<dyn Settings>,
-        verifier: Arc::clone(&verifier),
+        verifier: Arc::clone(verifier),
         peers: peers.of(function),
         stores: stores.clone(),
         // The runtime puts its own in place of this.

@@ -14,6 +14,7 @@
 
 pub mod config;
 pub mod credentials;
+pub mod dispatch;
 pub mod function;
 mod headers;
 pub mod host;

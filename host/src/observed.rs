@@ -15,7 +15,7 @@ use twin_contract::{Cloud, Peer};
 use twin_delivery::Circuit;
 
 use crate::{
-    ingress::Exposition,
+    dispatch::Exposition,
     providers::{Numbers, Statistics},
     runtime::Runtime,
     telemetry::metrics,

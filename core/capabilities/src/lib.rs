@@ -4,7 +4,7 @@
 //! them to the component model. So none of the three depends on another, and only the runtime depends on wasmtime.
 //!
 //! Each module stands for one WIT interface of the same name, whose documentation is binding here. What only a host
-//! needs is in [`health`] and [`Outbox`].
+//! needs is in [`health`], [`Outbox`], [`peer_auth`] and [`secrets`].
 //!
 //! # Futures are `Send` on a host, and not in a sandbox
 //!
@@ -33,10 +33,14 @@ pub mod function;
 pub mod health;
 pub mod lifecycle;
 pub mod log;
+#[cfg(not(target_family = "wasm"))]
+pub mod peer_auth;
 pub mod peers;
 #[cfg(feature = "provider")]
 pub mod provider;
 pub mod records;
+#[cfg(not(target_family = "wasm"))]
+pub mod secrets;
 pub mod settings;
 mod stores;
 #[cfg(feature = "testing")]
@@ -53,8 +57,12 @@ pub use function::Functions;
 pub use health::{Health, Statistics};
 pub use lifecycle::Lifecycle;
 pub use log::Log;
+#[cfg(not(target_family = "wasm"))]
+pub use peer_auth::PeerAuth;
 pub use peers::Peers;
 pub use records::Records;
+#[cfg(not(target_family = "wasm"))]
+pub use secrets::{Secret, Secrets};
 pub use settings::Settings;
 pub use stores::Stores;
 pub use types::{Failure, Instant};

@@ -9,12 +9,8 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time,
 };
-use twin_contract::MAX_BODY;
 
-use super::refusal::Refusal;
-
-/// How much a component gets of a body that is too large: one byte more than the limit, so that it can see this.
-pub(super) const READ_AT_MOST: usize = MAX_BODY + 1;
+use crate::dispatch::{READ_AT_MOST, Refusal};
 
 /// How much of an unwanted body is read and discarded. A client that is still sending when the connection closes would
 /// never see the reply.

@@ -10,10 +10,8 @@ use tokio::{
     time::{self, Instant},
 };
 
-use super::{
-    IngressSettings, connections::Connections, link::Link, service::Service, socket::Socket,
-};
-use crate::function::Functions;
+use super::{HttpSettings, connections::Connections, link::Link, service::Service, socket::Socket};
+use crate::dispatch::Dispatch;
 
 /// How long a request's head may take to arrive, and how long a connection may idle between two. Longer than `peers` keeps an
 /// idle connection, so that a sender never uses one that is just closing.
@@ -42,8 +40,8 @@ const TICK: Duration = Duration::from_millis(10);
 /// what was begun finish for at most the drain timeout. A client that disconnects does not end the call it began.
 pub async fn serve(
     listener: TcpListener,
-    functions: Arc<dyn Functions>,
-    settings: IngressSettings,
+    dispatch: Arc<Dispatch>,
+    settings: HttpSettings,
     mut stop: watch::Receiver<bool>,
 ) {
     let drain_timeout = settings.drain_timeout;
@@ -51,7 +49,7 @@ pub async fn serve(
     let server = Server {
         write_timeout: settings.write_timeout,
         drain_timeout,
-        service: Arc::new(Service::new(functions, settings, stop.clone())),
+        service: Arc::new(Service::new(dispatch, &settings, stop.clone())),
         stop: stop.clone(),
     };
     loop {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::Caller;
 use crate::{
+    dispatch::Refusal,
     function::{self, CallError, FunctionName, Response},
-    ingress::refusal::Refusal,
 };
 use twin_capabilities::{
     credentials::{self, Role},

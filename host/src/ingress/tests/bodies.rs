@@ -75,10 +75,10 @@ async fn bodies_take_no_more_memory_than_is_set_aside() {
     });
     let server = Server::start(
         functions,
-        IngressSettings {
+        serving(HttpSettings {
             body_memory: 100,
-            ..settings()
-        },
+            ..settings().http
+        }),
     )
     .await;
     let long = format!("{KEY}content-length: 60\r\n");
@@ -125,10 +125,10 @@ async fn a_body_in_chunks_gives_back_the_memory_it_did_not_need() {
     });
     let server = Server::start(
         functions,
-        IngressSettings {
+        serving(HttpSettings {
             body_memory,
-            ..settings()
-        },
+            ..settings().http
+        }),
     )
     .await;
     let chunked = format!("{KEY}transfer-encoding: chunked\r\n");
@@ -146,11 +146,11 @@ async fn a_body_in_chunks_gives_back_the_memory_it_did_not_need() {
 async fn a_body_that_is_only_promised_takes_no_memory() {
     let server = Server::start(
         Scripted::echo(&[Writer]),
-        IngressSettings {
+        serving(HttpSettings {
             body_memory: 1000,
             body_timeout: Duration::from_secs(600),
-            ..settings()
-        },
+            ..settings().http
+        }),
     )
     .await;
     let begin = async |arrived: &str| {

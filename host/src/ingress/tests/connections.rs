@@ -34,11 +34,11 @@ async fn ask(server: &Server) -> (TcpStream, String) {
 async fn a_client_that_does_not_read_is_cut() {
     let server = Server::start(
         large(),
-        IngressSettings {
+        serving(HttpSettings {
             write_timeout: SHORT,
             drain_timeout: Duration::from_secs(600),
-            ..settings()
-        },
+            ..settings().http
+        }),
     )
     .await;
     let started = time::Instant::now();
@@ -57,10 +57,10 @@ async fn a_client_that_does_not_read_is_cut() {
 async fn a_client_that_reads_gets_all() {
     let server = Server::start(
         large(),
-        IngressSettings {
+        serving(HttpSettings {
             write_timeout: Duration::from_secs(5),
-            ..settings()
-        },
+            ..settings().http
+        }),
     )
     .await;
     let (mut stream, _) = ask(&server).await;
@@ -78,10 +78,10 @@ async fn a_client_that_reads_gets_all() {
 async fn replies_that_are_not_read_take_no_more_memory_than_is_set_aside() {
     let server = Server::start(
         large(),
-        IngressSettings {
+        serving(HttpSettings {
             body_memory: u32::try_from(5 * LARGE / 2).unwrap(),
-            ..settings()
-        },
+            ..settings().http
+        }),
     )
     .await;
     let mut clients = Vec::new();
@@ -99,10 +99,10 @@ async fn replies_that_are_not_read_take_no_more_memory_than_is_set_aside() {
 async fn a_client_that_asks_again_and_again_without_reading_gets_no_further() {
     let server = Server::start(
         large(),
-        IngressSettings {
+        serving(HttpSettings {
             body_memory: u32::try_from(5 * LARGE / 2).unwrap(),
-            ..settings()
-        },
+            ..settings().http
+        }),
     )
     .await;
     let mut greedy = server.connect().await;
@@ -118,10 +118,10 @@ async fn a_client_that_asks_again_and_again_without_reading_gets_no_further() {
 async fn the_longest_idle_make_room() {
     let server = Server::start(
         Scripted::echo(&[Reader]),
-        IngressSettings {
+        serving(HttpSettings {
             max_connections: 10,
-            ..settings()
-        },
+            ..settings().http
+        }),
     )
     .await;
     let mut first = server.connect().await;
@@ -164,10 +164,10 @@ async fn whoever_waits_for_an_answer_is_not_closed_to_make_room() {
     let (functions, waiting, go_on) = held();
     let server = Server::start(
         functions,
-        IngressSettings {
+        serving(HttpSettings {
             max_connections: 10,
-            ..settings()
-        },
+            ..settings().http
+        }),
     )
     .await;
     let mut busy = server.connect().await;
@@ -189,10 +189,10 @@ async fn when_all_wait_for_answers_others_wait_for_one_of_them_to_end() {
     let (functions, waiting, go_on) = held();
     let server = Server::start(
         functions,
-        IngressSettings {
+        serving(HttpSettings {
             max_connections: 2,
-            ..settings()
-        },
+            ..settings().http
+        }),
     )
     .await;
     let mut clients = Vec::new();
@@ -217,10 +217,10 @@ async fn as_many_queries_run_at_once_as_there_is_memory_for_pages() {
     let (functions, waiting, go_on) = held();
     let server = Server::start(
         functions,
-        IngressSettings {
+        serving(HttpSettings {
             body_memory: u32::try_from(2 * twin_contract::MAX_PAGE_SENT).unwrap(),
-            ..settings()
-        },
+            ..settings().http
+        }),
     )
     .await;
     let mut clients = Vec::new();

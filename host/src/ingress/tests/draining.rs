@@ -75,10 +75,10 @@ async fn draining_ends_in_time() {
     let (functions, begun, _go_on, ended) = patient();
     let server = Server::start(
         functions,
-        IngressSettings {
+        serving(HttpSettings {
             drain_timeout: SHORT,
-            ..settings()
-        },
+            ..settings().http
+        }),
     )
     .await;
     let mut client = server.connect().await;
@@ -132,10 +132,10 @@ async fn half_a_request_does_not_hold_the_end_up() {
     let started = Instant::now();
     let server = Server::start(
         Scripted::echo(&[Writer]),
-        IngressSettings {
+        serving(HttpSettings {
             drain_timeout: Duration::from_secs(600),
-            ..settings()
-        },
+            ..settings().http
+        }),
     )
     .await;
     let mut halves = Vec::new();
@@ -154,11 +154,11 @@ async fn half_a_request_does_not_hold_the_end_up() {
 async fn half_a_body_is_answered_before_the_end() {
     let server = Server::start(
         Scripted::echo(&[Writer]),
-        IngressSettings {
+        serving(HttpSettings {
             body_timeout: Duration::from_secs(600),
             drain_timeout: Duration::from_secs(2),
-            ..settings()
-        },
+            ..settings().http
+        }),
     )
     .await;
     let mut stream = server.connect().await;

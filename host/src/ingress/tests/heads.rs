@@ -98,10 +98,12 @@ async fn a_requests_id_is_taken_or_made_and_is_in_the_reply() {
 
 #[tokio::test]
 async fn a_key_in_the_query_is_azures_and_no_function_sees_it() {
-    let of = |cloud| IngressSettings {
-        cloud,
-        credentials: Credentials::new(cloud, &[Secret::new("a+b/c==")]),
-        ..settings()
+    let of = |cloud| {
+        dispatching(DispatchSettings {
+            cloud,
+            verifier: Arc::new(Credentials::new(cloud, &[Secret::new("a+b/c==")])),
+            ..settings().dispatch
+        })
     };
     let functions = || Scripted::echo(&[Connector, Reader]);
     let server = Server::start(functions(), of(Cloud::Azure)).await;

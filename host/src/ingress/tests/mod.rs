@@ -15,8 +15,15 @@ use tokio::{
     task::JoinHandle,
 };
 
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use twin_contract::Cloud;
+
 use super::*;
 use crate::{
+    credentials::Credentials,
+    dispatch::{Dispatch, DispatchSettings, Readiness},
     function::{
         CallError,
         FunctionName::{Connector, Reader, Writer},
@@ -24,6 +31,7 @@ use crate::{
     },
     scripted::{Scripted, response},
     secrets::Secret,
+    telemetry::metrics,
 };
 
 const KEY: &str = "x-api-key: key\r\n";
@@ -46,28 +54,56 @@ struct Server {
     task: JoinHandle<()>,
 }
 
-fn settings() -> IngressSettings {
-    IngressSettings {
-        cloud: Cloud::Aws,
-        route_prefix: "/api".into(),
-        credentials: Credentials::new(Cloud::Aws, &[Secret::new("key")]),
-        readiness: Arc::new(Store(true)),
-        metrics: Arc::new(metrics::Process::recorded()),
-        function_deadline: Duration::from_secs(25),
-        body_timeout: SHORT,
-        drain_timeout: Duration::from_secs(10),
-        write_timeout: Duration::from_secs(10),
-        max_connections: 1000,
-        body_memory: 256 * 1024 * 1024,
+/// What a server is started with.
+#[derive(Clone)]
+struct Settings {
+    dispatch: DispatchSettings,
+    http: HttpSettings,
+}
+
+fn settings() -> Settings {
+    Settings {
+        dispatch: DispatchSettings {
+            cloud: Cloud::Aws,
+            route_prefix: "/api".into(),
+            verifier: Arc::new(Credentials::new(Cloud::Aws, &[Secret::new("key")])),
+            readiness: Arc::new(Store(true)),
+            metrics: Arc::new(metrics::Process::recorded()),
+            function_deadline: Duration::from_secs(25),
+        },
+        http: HttpSettings {
+            body_timeout: SHORT,
+            drain_timeout: Duration::from_secs(10),
+            write_timeout: Duration::from_secs(10),
+            max_connections: 1000,
+            body_memory: 256 * 1024 * 1024,
+        },
     }
 }
 
+fn dispatching(dispatch: DispatchSettings) -> Settings {
+    Settings {
+        dispatch,
+        ..settings()
+    }
+}
+
+fn serving(http: HttpSettings) -> Settings {
+    Settings { http, ..settings() }
+}
+
 impl Server {
-    async fn start(functions: Arc<dyn Functions>, settings: IngressSettings) -> Self {
+    async fn start(functions: Arc<dyn Functions>, settings: Settings) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = watch::channel(false);
-        let task = tokio::spawn(http::serve(listener, functions, settings, stopped));
+        let dispatch = Dispatch::new(functions, settings.dispatch, stopped.clone());
+        let task = tokio::spawn(http::serve(
+            listener,
+            Arc::new(dispatch),
+            settings.http,
+            stopped,
+        ));
         Self {
             address,
             stop,
@@ -213,10 +249,10 @@ async fn the_hosts_own_paths_answer_in_json() {
         "{reply}"
     );
 
-    let unready = IngressSettings {
+    let unready = dispatching(DispatchSettings {
         readiness: Arc::new(Store(false)),
-        ..settings()
-    };
+        ..settings().dispatch
+    });
     let server = Server::start(Scripted::echo(&[Reader]), unready).await;
     let reply = server.request("GET /readyz", "", "").await;
     assert_status(&reply, 503);

@@ -7,25 +7,21 @@ use flate2::bufread::MultiGzDecoder;
 use http::{HeaderMap, header};
 use twin_contract::{MAX_BODY, codings};
 
-use super::{
-    body::{Body, Memory, READ_AT_MOST},
-    refusal::Refusal,
-};
+use super::Refusal;
 
-/// Decompresses a body that is coded with gzip, and removes the headers about the compressed bytes. At most one byte more than
-/// a body may have is produced, enough for the function to see that it is too large.
+/// The longest body that is read, in bytes: one more than a body may have, enough for a function to see that it is too large.
+pub(crate) const READ_AT_MOST: usize = MAX_BODY + 1;
+
+/// Decompresses a body that is coded with gzip, and removes the headers about the compressed bytes; `None` if it is to be used
+/// as it is. At most [`READ_AT_MOST`] bytes are produced.
 ///
 /// # Errors
-/// [`Refusal::BodyNotGzip`] if it is not gzip; [`Refusal::Overloaded`] if there is no memory for the result.
-pub(super) fn unpack(
-    packed: Body,
-    headers: &mut HeaderMap,
-    memory: &Memory,
-) -> Result<Body, Refusal> {
-    if !is_gzip(headers) || packed.bytes.len() > MAX_BODY {
-        return Ok(packed);
+/// [`Refusal::BodyNotGzip`] if it is not gzip.
+pub(crate) fn unpack(packed: &[u8], headers: &mut HeaderMap) -> Result<Option<Vec<u8>>, Refusal> {
+    if !is_gzip(headers) || packed.len() > MAX_BODY {
+        return Ok(None);
     }
-    if packed.bytes.is_empty() {
+    if packed.is_empty() {
         // Either too large to be read, which its length shows, or empty.
         if headers
             .get(header::CONTENT_LENGTH)
@@ -33,18 +29,17 @@ pub(super) fn unpack(
         {
             headers.remove(header::CONTENT_ENCODING);
         }
-        return Ok(packed);
+        return Ok(None);
     }
     let limit = u64::try_from(READ_AT_MOST).unwrap_or(u64::MAX);
     let mut bytes = Vec::new();
-    MultiGzDecoder::new(packed.bytes.as_slice())
+    MultiGzDecoder::new(packed)
         .take(limit)
         .read_to_end(&mut bytes)
         .map_err(|_: io::Error| Refusal::BodyNotGzip)?;
-    let share = memory.take(bytes.len())?;
     headers.remove(header::CONTENT_ENCODING);
     headers.remove(header::CONTENT_LENGTH);
-    Ok(Body { bytes, share })
+    Ok(Some(bytes))
 }
 
 /// Whether gzip is the only coding of a message.
@@ -78,14 +73,10 @@ mod tests {
         headers
     }
 
-    fn unpacked(bytes: Vec<u8>, coding: &str, memory: u32) -> Result<(Vec<u8>, usize), Refusal> {
+    fn unpacked(bytes: Vec<u8>, coding: &str) -> Result<(Vec<u8>, usize), Refusal> {
         let mut headers = headers(coding, bytes.len());
-        let body = Body {
-            bytes,
-            ..Body::default()
-        };
-        let body = unpack(body, &mut headers, &Memory::new(memory))?;
-        Ok((body.bytes, headers.len()))
+        let unpacked = unpack(&bytes, &mut headers)?;
+        Ok((unpacked.unwrap_or(bytes), headers.len()))
     }
 
     #[test]
@@ -99,21 +90,18 @@ mod tests {
             "identity, gzip",
             "gzip,",
         ] {
-            let (bytes, headers) = unpacked(gzip(&plain), coding, 1 << 20).expect(coding);
+            let (bytes, headers) = unpacked(gzip(&plain), coding).expect(coding);
             assert_eq!((bytes, headers), (plain.clone(), 0), "{coding}");
         }
         let two = [gzip(b"{\"device_id\":"), gzip(b"\"d\"}")].concat();
-        assert_eq!(
-            unpacked(two, "gzip", 1 << 20).expect("two members").0,
-            plain
-        );
+        assert_eq!(unpacked(two, "gzip").expect("two members").0, plain);
     }
 
     #[test]
     fn other_codings_are_left_to_the_function() {
         for coding in ["identity", "br", "gzip, gzip", "deflate, gzip", ""] {
             let packed = gzip(b"{}");
-            let (bytes, headers) = unpacked(packed.clone(), coding, 1 << 20).expect(coding);
+            let (bytes, headers) = unpacked(packed.clone(), coding).expect(coding);
             assert_eq!((bytes, headers), (packed, 2), "{coding}");
         }
     }
@@ -122,13 +110,10 @@ mod tests {
     fn a_bomb_is_unpacked_to_one_byte_more_than_a_body_may_have() {
         let bomb = gzip(&vec![b' '; 64 * 1024 * 1024]);
         assert!(bomb.len() < MAX_BODY);
-        let (bytes, _) = unpacked(bomb, "gzip", 1 << 20).expect("a part");
+        let (bytes, _) = unpacked(bomb, "gzip").expect("a part");
         assert_eq!(bytes.len(), MAX_BODY + 1);
         let most = gzip(&vec![b' '; MAX_BODY]);
-        assert_eq!(
-            unpacked(most, "gzip", 1 << 20).expect("fits").0.len(),
-            MAX_BODY
-        );
+        assert_eq!(unpacked(most, "gzip").expect("fits").0.len(), MAX_BODY);
     }
 
     #[test]
@@ -142,17 +127,8 @@ mod tests {
         let cut = whole.get(..whole.len() - 1).unwrap_or_default().to_vec();
         let behind = [whole, b"{}".to_vec()].concat();
         for bytes in [b"{}".to_vec(), damaged, cut, behind] {
-            let refused = unpacked(bytes.clone(), "gzip", 1 << 20);
+            let refused = unpacked(bytes.clone(), "gzip");
             assert!(matches!(refused, Err(Refusal::BodyNotGzip)), "{bytes:?}");
         }
-    }
-
-    #[test]
-    fn what_comes_out_takes_memory() {
-        let packed = gzip(&vec![b' '; 2_000]);
-        assert!(matches!(
-            unpacked(packed, "gzip", 1_999),
-            Err(Refusal::Overloaded)
-        ));
     }
 }

@@ -2,7 +2,7 @@
 
 use twin_contract::registry::{HEALTH, METRICS, READINESS};
 
-use crate::function::FunctionName;
+use twin_contract::FunctionName;
 
 /// Where a path leads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use twin_contract::{
     reply::{JSON, error_body},
 };
 
-use crate::function::{CallError, Response};
+use twin_capabilities::function::{CallError, Response};
 
 /// Why the host answers in a component's stead.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +25,9 @@ pub(crate) enum Refusal {
     /// … or with one that is not for it.
     #[error("{}", .0.refusal())]
     CredentialForOther(Access),
+    /// The credential cannot be checked now.
+    #[error("credentials cannot be checked now")]
+    CredentialsUnavailable,
     /// The body did not arrive in time.
     #[error("the body did not arrive in time")]
     BodyTimeout,
@@ -83,6 +86,7 @@ impl Refusal {
             Self::MethodNotAllowed => ErrorCode::MethodNotAllowed,
             Self::CredentialMissing => ErrorCode::Unauthorized,
             Self::CredentialWrong | Self::CredentialForOther(_) => ErrorCode::Forbidden,
+            Self::CredentialsUnavailable => ErrorCode::CredentialsUnavailable,
             Self::BodyTimeout => ErrorCode::BodyTimeout,
             Self::BodyUnreadable => ErrorCode::BodyUnreadable,
             Self::BodyNotGzip => ErrorCode::BodyNotGzip,

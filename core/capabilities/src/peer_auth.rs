@@ -1,0 +1,31 @@
+//! How a host proves to a peer who it is (spec §2).
+
+use async_trait::async_trait;
+
+use crate::{secrets::Secret, types::Failure};
+
+/// A request as it leaves the host: everything that a credential may depend on or sign.
+#[derive(Clone, Copy, Debug)]
+pub struct Departing<'a> {
+    /// Upper case.
+    pub method: &'a str,
+    /// The whole URL. Its path and query may contain a key.
+    pub url: &'a str,
+    /// As it is sent, after compression.
+    pub body: &'a [u8],
+}
+
+/// The credential for one peer: a key, a signature, or a token that expires.
+#[async_trait]
+pub trait PeerAuth: Send + Sync + 'static {
+    /// The headers that carry the credential, names in lower case. They replace headers of the same names; empty if the URL
+    /// carries the credential.
+    ///
+    /// # Errors
+    /// If there is no valid credential now. The request is then not sent.
+    async fn headers(&self, request: Departing<'_>)
+    -> Result<Vec<(&'static str, Secret)>, Failure>;
+
+    /// The peer refused the credential (401 or 403): one that is remembered must be renewed.
+    async fn refused(&self);
+}

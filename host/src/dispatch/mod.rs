@@ -1,0 +1,398 @@
+//! From a request to its response, whichever ingress received it: route, caller, call, refusals, metrics, and the count of calls
+//! under way.
+//!
+//! [`Dispatch::answer`] takes a request with its complete body. That is all that an ingress of a function platform needs. The HTTP
+//! server ([`crate::ingress::http`]) takes the same steps one by one, because it reads a body only once the caller is known, and
+//! limits the memory for bodies.
+
+mod query_key;
+pub(crate) mod refusal;
+mod reply;
+mod request_id;
+mod routes;
+#[cfg(test)]
+mod tests;
+mod unpack;
+
+use std::{
+    net::IpAddr,
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use async_trait::async_trait;
+use futures_util::FutureExt;
+use http::{HeaderValue, Method, Response, request::Parts};
+use hyper::body::Bytes;
+use tokio::{sync::watch, time};
+use twin_capabilities::{
+    Verifier,
+    credentials::{Caller, Denied, Presented},
+    function::{self, CallError, FunctionName, Functions, Verdict},
+};
+use twin_contract::{Access, Cloud};
+pub use twin_telemetry::Exposition;
+
+pub(crate) use self::{
+    refusal::Refusal,
+    reply::Reply,
+    unpack::{READ_AT_MOST, unpack},
+};
+use self::{
+    reply::{json, prometheus},
+    routes::{Route, Routes},
+};
+use crate::{config::Config, credentials, headers, telemetry::metrics};
+
+/// How long `/readyz` waits for an answer.
+const READINESS_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Whether the host can do its work.
+#[async_trait]
+pub trait Readiness: Send + Sync + 'static {
+    /// Components are loaded and the store can be written. Peers do not count: their outage is not ours.
+    ///
+    /// # Errors
+    /// What is missing, in words for the one who asked.
+    async fn ready(&self) -> Result<(), String>;
+}
+
+/// What requests are answered with.
+#[derive(Clone)]
+pub struct DispatchSettings {
+    /// The own cloud: for metrics, and for the form of a key.
+    pub cloud: Cloud,
+    /// Empty, or with a slash in front and none at its end.
+    pub route_prefix: String,
+    /// Knows the callers.
+    pub verifier: Arc<dyn Verifier>,
+    /// Asked for `/readyz`.
+    pub readiness: Arc<dyn Readiness>,
+    /// Shown at `/metrics`.
+    pub metrics: Arc<dyn Exposition>,
+    /// The time that a function has, unless the platform gives it less.
+    pub function_deadline: Duration,
+}
+
+impl DispatchSettings {
+    /// As configured.
+    pub fn new(
+        config: &Config,
+        verifier: Arc<dyn Verifier>,
+        readiness: Arc<dyn Readiness>,
+    ) -> Self {
+        Self {
+            cloud: config.cloud,
+            route_prefix: config.listen.route_prefix.clone(),
+            verifier,
+            readiness,
+            metrics: Arc::new(metrics::Process::recorded()),
+            function_deadline: config.delivery.function_deadline,
+        }
+    }
+}
+
+/// The response of a function or of the host, before HTTP.
+type Answer = Result<function::Response, Refusal>;
+
+/// Answers requests.
+pub struct Dispatch {
+    functions: Arc<dyn Functions>,
+    settings: DispatchSettings,
+    routes: Routes,
+    stop: watch::Receiver<bool>,
+    /// Every call holds a receiver: it closes when all have ended.
+    calls: watch::Sender<()>,
+}
+
+/// A request whose route is known.
+pub(crate) struct Received {
+    target: Target,
+    cloud: Cloud,
+    /// `x-request-id`.
+    id: HeaderValue,
+    started: Instant,
+}
+
+enum Target {
+    Function(FunctionName, String),
+    Own(Own),
+    Nothing,
+}
+
+/// One of the host's own paths.
+#[derive(Clone, Copy)]
+enum Own {
+    Health,
+    Ready,
+    Metrics,
+}
+
+/// A request for a function whose caller has been checked.
+pub(crate) struct Admitted {
+    function: FunctionName,
+    path: String,
+    verdict: Verdict,
+    /// Ends with the call.
+    under_way: watch::Receiver<()>,
+}
+
+/// A request for a function, complete.
+pub(crate) struct Call {
+    function: FunctionName,
+    request: function::Request,
+    under_way: watch::Receiver<()>,
+}
+
+impl Dispatch {
+    /// Answers for the mounted ones of these functions. `stop` becomes true when the host stops: it is not ready from then on.
+    pub fn new(
+        functions: Arc<dyn Functions>,
+        mut settings: DispatchSettings,
+        stop: watch::Receiver<bool>,
+    ) -> Self {
+        let mounted = FunctionName::ALL
+            .into_iter()
+            .filter(|function| functions.is_mounted(*function))
+            .collect();
+        let prefix = std::mem::take(&mut settings.route_prefix);
+        Self {
+            functions,
+            routes: Routes::new(prefix, mounted),
+            settings,
+            stop,
+            calls: watch::Sender::new(()),
+        }
+    }
+
+    /// Answers a request. Its body is decompressed if it is gzip. `source` is the other end of the connection, if it is known;
+    /// `limit` is how long the platform will wait, if that is less than the time that a function has.
+    pub async fn answer(
+        &self,
+        mut head: Parts,
+        body: Vec<u8>,
+        source: Option<IpAddr>,
+        limit: Option<Duration>,
+    ) -> Response<Bytes> {
+        let received = self.receive(&mut head);
+        let answer = match self.admit(&received, &head, source).await {
+            None => self.own(&received, &head, source).await,
+            Some(admitted) => {
+                // The component refuses an unknown caller before it uses the body.
+                let body = match admitted.is_known() {
+                    true => {
+                        unpack(&body, &mut head.headers).map(|unpacked| unpacked.unwrap_or(body))
+                    }
+                    false => Ok(Vec::new()),
+                };
+                match body {
+                    Ok(body) => self.call(self.complete(admitted, &head, body, limit)).await,
+                    Err(refusal) => Err(refusal),
+                }
+            }
+        };
+        received.conclude(answer.map(Reply::from))
+    }
+
+    /// Resolves when no call is in progress.
+    pub async fn idle(&self) {
+        self.calls.closed().await;
+    }
+
+    /// Finds the route, and gives the request its id. A key in the query becomes a header, or is removed.
+    pub(crate) fn receive(&self, head: &mut Parts) -> Received {
+        let started = Instant::now();
+        let id = request_id::take(&mut head.headers);
+        match self.settings.cloud {
+            Cloud::Azure => query_key::take(head),
+            Cloud::Aws | Cloud::Gcp => query_key::conceal(head),
+        }
+        let target = match self.routes.find(head.uri.path()) {
+            Some(Route::Function(function, path)) => Target::Function(function, path.to_owned()),
+            Some(Route::Health) => Target::Own(Own::Health),
+            Some(Route::Ready) => Target::Own(Own::Ready),
+            Some(Route::Metrics) => Target::Own(Own::Metrics),
+            None => Target::Nothing,
+        };
+        Received {
+            target,
+            cloud: self.settings.cloud,
+            id,
+            started,
+        }
+    }
+
+    /// Checks the caller of a function; `None` if the request is not for a function.
+    pub(crate) async fn admit(
+        &self,
+        received: &Received,
+        head: &Parts,
+        source: Option<IpAddr>,
+    ) -> Option<Admitted> {
+        let Target::Function(function, path) = &received.target else {
+            return None;
+        };
+        let under_way = self.calls.subscribe();
+        let presented = headers::presented(&head.headers);
+        let caller = self.verify(head, presented.clone(), source).await;
+        Some(Admitted {
+            function: *function,
+            path: path.clone(),
+            verdict: credentials::verdict(caller, &presented),
+            under_way,
+        })
+    }
+
+    /// Completes a request for a function. `body` is at most one byte longer than a body may be.
+    pub(crate) fn complete(
+        &self,
+        admitted: Admitted,
+        head: &Parts,
+        body: Vec<u8>,
+        limit: Option<Duration>,
+    ) -> Call {
+        let deadline = self.settings.function_deadline;
+        let time_left = limit.map_or(deadline, |limit| limit.min(deadline));
+        Call {
+            function: admitted.function,
+            request: function::Request {
+                method: head.method.as_str().to_owned(),
+                path: admitted.path,
+                query: head.uri.query().unwrap_or_default().to_owned(),
+                headers: headers::of_request(&head.headers),
+                body,
+                time_left_ms: u32::try_from(time_left.as_millis()).ok(),
+                verdict: admitted.verdict,
+            },
+            under_way: admitted.under_way,
+        }
+    }
+
+    /// Calls the function. A panic ends this call, but not the one who made it.
+    pub(crate) async fn call(&self, call: Call) -> Answer {
+        let Call {
+            function,
+            request,
+            under_way,
+        } = call;
+        let in_flight = metrics::InFlight::new(self.settings.cloud, function);
+        let answer = AssertUnwindSafe(self.functions.call(function, request))
+            .catch_unwind()
+            .await
+            .unwrap_or(Err(CallError::InstanceLost(function)));
+        drop((in_flight, under_way));
+        answer.map_err(Refusal::from)
+    }
+
+    /// Answers on the host's own paths, and on unknown ones.
+    pub(crate) async fn own(
+        &self,
+        received: &Received,
+        head: &Parts,
+        source: Option<IpAddr>,
+    ) -> Answer {
+        match received.target {
+            Target::Function(..) | Target::Nothing => Err(Refusal::NotFound),
+            Target::Own(_) if !matches!(head.method, Method::GET | Method::HEAD) => {
+                Err(Refusal::MethodNotAllowed)
+            }
+            Target::Own(Own::Health) => Ok(json(r#"{"status":"ok"}"#)),
+            Target::Own(Own::Ready) => self.ready().await,
+            Target::Own(Own::Metrics) => self.metrics(head, source).await,
+        }
+    }
+
+    async fn ready(&self) -> Answer {
+        if *self.stop.borrow() {
+            return Err(Refusal::NotReady("the host is stopping".into()));
+        }
+        match time::timeout(READINESS_TIMEOUT, self.settings.readiness.ready()).await {
+            Ok(Ok(())) => Ok(json(r#"{"status":"ready"}"#)),
+            Ok(Err(missing)) => Err(Refusal::NotReady(missing)),
+            Err(_) => Err(Refusal::NotReady("no answer in time".into())),
+        }
+    }
+
+    async fn metrics(&self, head: &Parts, source: Option<IpAddr>) -> Answer {
+        let presented = headers::presented(&head.headers);
+        match self.verify(head, presented, source).await {
+            Ok(caller) if caller.role.opens(Access::Operation) => {
+                Ok(prometheus(&self.settings.metrics.render().await))
+            }
+            Ok(_) => Err(Refusal::CredentialForOther(Access::Operation)),
+            Err(Denied::Missing) => Err(Refusal::CredentialMissing),
+            Err(Denied::Wrong) => Err(Refusal::CredentialWrong),
+            Err(Denied::Unavailable(cause) | Denied::Other(cause)) => {
+                tracing::warn!(cause, "credentials cannot be checked");
+                Err(Refusal::CredentialsUnavailable)
+            }
+        }
+    }
+
+    /// Checks what a caller presents. One without a valid credential is counted, and logged with its source.
+    async fn verify(
+        &self,
+        head: &Parts,
+        presented: Vec<(String, String)>,
+        source: Option<IpAddr>,
+    ) -> Result<Caller, Denied> {
+        let outcome = self.settings.verifier.verify(Presented {
+            method: head.method.as_str().to_owned(),
+            path_with_query: head
+                .uri
+                .path_and_query()
+                .map_or_else(String::new, |target| target.as_str().to_owned()),
+            headers: presented,
+            body_digest: None,
+        });
+        let outcome = outcome.await;
+        let reason = match &outcome {
+            Err(Denied::Missing) => "missing",
+            Err(Denied::Wrong) => "wrong",
+            Ok(_) | Err(Denied::Unavailable(_) | Denied::Other(_)) => return outcome,
+        };
+        metrics::credential_refused(self.settings.cloud, reason);
+        tracing::warn!(
+            source = source.map(tracing::field::display),
+            reason,
+            request_id = request_id::of(&head.headers),
+            "a caller without a valid credential was refused"
+        );
+        outcome
+    }
+}
+
+impl Received {
+    /// Whether it is for a function.
+    pub(crate) const fn is_for_a_function(&self) -> bool {
+        matches!(self.target, Target::Function(..))
+    }
+
+    /// Counts the answer, and makes it the response of HTTP.
+    pub(crate) fn conclude(self, answer: Result<Reply, Refusal>) -> Response<Bytes> {
+        let function = match self.target {
+            Target::Function(function, _) => Some(function),
+            Target::Own(_) | Target::Nothing => None,
+        };
+        let reply = answer.unwrap_or_else(|refusal| {
+            if let Some(function) = function
+                && refusal.is_overload()
+            {
+                metrics::overload(self.cloud, function);
+            }
+            refusal.response().into()
+        });
+        metrics::request(self.cloud, function, reply.status, self.started.elapsed());
+        let mut response = reply.into_http();
+        response.headers_mut().insert(request_id::HEADER, self.id);
+        response
+    }
+}
+
+impl Admitted {
+    /// Whether the caller has a valid credential.
+    pub(crate) const fn is_known(&self) -> bool {
+        matches!(self.verdict, Verdict::Verified(_))
+    }
+}
