@@ -2,29 +2,8 @@
 
 use std::fmt;
 
+pub use twin_capabilities::Secret;
 use url::Url;
-
-/// A key or token. Its `Debug` is `***`.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Wraps a value.
-    pub fn new(value: impl Into<String>) -> Self {
-        Self(value.into())
-    }
-
-    /// The value itself, for sending or hashing it.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("***")
-    }
-}
 
 /// A URL whose path or query may contain a key, like that of an Azure function (`?code=…`). It shows its origin only.
 #[derive(Clone, PartialEq, Eq)]
@@ -60,7 +39,6 @@ mod tests {
 
     #[test]
     fn nothing_secret_is_shown() {
-        assert_eq!(format!("{:?}", Secret::new("k")), "***");
         let url = PrivateUrl::new(Url::parse("https://f.example:8443/api/write?code=k").unwrap());
         assert_eq!(
             format!("{url} {url:?}"),

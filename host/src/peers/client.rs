@@ -2,22 +2,25 @@
 
 use std::{error::Error, fs, time::Duration};
 
-use http::{HeaderName, HeaderValue, Method, header};
+use http::{HeaderValue, Method, header};
 use reqwest::{Certificate, Proxy, redirect, retry};
 use url::Url;
 
 use super::{
+    auth::authorize,
     coding::{self, Codings},
     connections::{Noting, noting},
     failure,
 };
 use crate::{
     config::{ConfigError, PeerSettings},
-    credentials::HeaderForm,
     headers,
-    secrets::{PrivateUrl, Secret},
+    secrets::PrivateUrl,
 };
-use twin_capabilities::peers::{Reply, Request, SendFailure};
+use twin_capabilities::{
+    PeerAuth,
+    peers::{Reply, Request, SendFailure},
+};
 
 /// The longest reply, in bytes: 2 MiB.
 const MAX_REPLY: usize = 2 * 1024 * 1024;
@@ -72,12 +75,12 @@ impl Client {
         })
     }
 
-    /// Sends once, with a key if the URL has none of its own, and compressed if the peer accepts it. The caller limits the
-    /// time.
+    /// Sends once, with a credential unless the URL has one of its own, and compressed if the peer accepts it. The caller limits
+    /// the time.
     pub(super) async fn send(
         &self,
         url: &PrivateUrl,
-        key: Option<(HeaderForm, &Secret)>,
+        auth: Option<&dyn PeerAuth>,
         request: Request,
     ) -> Result<Reply, SendFailure> {
         let url = url.expose();
@@ -89,19 +92,13 @@ impl Client {
                 sent.append(name, value);
             }
         }
-        if let Some((form, key)) = key {
-            let mut credential =
-                HeaderValue::from_str(&form.value(key.expose())).map_err(failure::other)?;
-            credential.set_sensitive(true);
-            sent.insert(HeaderName::from_static(form.header()), credential);
-        }
         let packed = self.codings.pack(url, &request.body).await;
         if !request.body.is_empty() || request.method != "GET" {
             *plain.body_mut() = Some(request.body.into());
         }
         let mut refusal = None;
         if let Some((packed, coded)) = packed.zip(plain.try_clone()) {
-            let Received { reply, takes_gzip } = self.send_coded(url, coded, packed).await?;
+            let Received { reply, takes_gzip } = self.send_coded(url, auth, coded, packed).await?;
             if !may_refuse_coding(reply.status, takes_gzip) {
                 self.codings.took(url);
                 self.codings.learn(url, takes_gzip);
@@ -109,6 +106,7 @@ impl Client {
             }
             refusal = Some(reply.status);
         }
+        authorize(&mut plain, auth).await?;
         let exchanged = self.exchange(plain).await;
         let Received { reply, takes_gzip } = exchanged.map_err(|lost| lost.failure)?;
         self.codings.learn(url, takes_gzip);
@@ -123,12 +121,14 @@ impl Client {
     async fn send_coded(
         &self,
         url: &Url,
+        auth: Option<&dyn PeerAuth>,
         mut coded: reqwest::Request,
         packed: Vec<u8>,
     ) -> Result<Received, SendFailure> {
         let gzip = HeaderValue::from_static("gzip");
         coded.headers_mut().insert(header::CONTENT_ENCODING, gzip);
         *coded.body_mut() = Some(packed.into());
+        authorize(&mut coded, auth).await?;
         let unanswered = self.codings.until_answered(url);
         let received = self.exchange(coded).await;
         if received

@@ -1,6 +1,7 @@
 //! The outgoing side: sends what a component has for a peer, over HTTP with the credential that the receiving cloud expects
 //! (spec §2), or to a function in this process, for which the host vouches.
 
+mod auth;
 mod client;
 mod coding;
 mod connections;
@@ -11,6 +12,7 @@ mod policy;
 mod tests;
 
 use std::{
+    collections::BTreeMap,
     sync::{Arc, OnceLock, Weak},
     time::{Duration, Instant},
 };
@@ -19,16 +21,18 @@ use async_trait::async_trait;
 use futures_util::future::join_all;
 use tokio::{sync::watch, time};
 
-use self::client::Client;
 pub use self::client::command_client;
+use self::{auth::KeyAuth, client::Client};
 use crate::{
     config::{Binding, Config, ConfigError, Peer},
+    credentials::HeaderForm,
     function::{FunctionName, Functions},
     telemetry::metrics,
 };
 use twin_capabilities::{
-    Peers,
+    PeerAuth, Peers, Secret, Secrets,
     peers::{Outgoing, Reply, Request, SendFailure},
+    secrets::Verbatim,
 };
 
 /// Who sends: what a peer's name is bound to depends on it.
@@ -50,6 +54,9 @@ impl From<FunctionName> for Caller {
 pub struct PeerSender {
     config: Arc<Config>,
     client: Client,
+    /// For peers whose credential is more than a key.
+    auths: BTreeMap<Peer, Arc<dyn PeerAuth>>,
+    secrets: Arc<dyn Secrets>,
     functions: OnceLock<Weak<dyn Functions>>,
     /// The time until which remote peers are waited for; set while the host stops.
     ends: watch::Sender<Option<time::Instant>>,
@@ -65,9 +72,25 @@ impl PeerSender {
         Ok(Self {
             config,
             client,
+            auths: BTreeMap::new(),
+            secrets: Arc::new(Verbatim),
             functions: OnceLock::new(),
             ends: watch::Sender::new(None),
         })
+    }
+
+    /// Keys are looked up here, by what the configuration says of them. Without it, the configuration contains them.
+    #[must_use]
+    pub fn with_secrets(mut self, secrets: Arc<dyn Secrets>) -> Self {
+        self.secrets = secrets;
+        self
+    }
+
+    /// Proves to a remote peer in this way, in place of a configured key, who the host is.
+    #[must_use]
+    pub fn with_auth(mut self, peer: Peer, auth: Arc<dyn PeerAuth>) -> Self {
+        self.auths.insert(peer, auth);
+        self
     }
 
     /// Waits for remote peers only until `end`: the host is stopping, and messages that have not arrived by then must be
@@ -105,6 +128,23 @@ impl PeerSender {
         })
     }
 
+    /// How the host proves to a remote peer who it is; `None` if the URL carries the key.
+    fn auth(
+        &self,
+        peer: Peer,
+        form: HeaderForm,
+        key: Option<&Secret>,
+    ) -> Option<Arc<dyn PeerAuth>> {
+        if let Some(auth) = self.auths.get(&peer) {
+            return Some(Arc::clone(auth));
+        }
+        Some(Arc::new(KeyAuth {
+            form,
+            key: key?.clone(),
+            secrets: Arc::clone(&self.secrets),
+        }))
+    }
+
     /// Sends once and waits for the whole reply.
     async fn send(&self, caller: Caller, message: Outgoing) -> Result<Reply, SendFailure> {
         let Outgoing {
@@ -134,11 +174,15 @@ impl PeerSender {
         policy::check(&request)?;
         match binding {
             Binding::Remote { url, form, key } => {
-                let key = key.map(|key| (form, key));
-                tokio::select! {
-                    outcome = self.client.send(url, key, request) => outcome,
-                    () = self.cut_off() => Err(SendFailure::TimedOut),
+                let auth = self.auth(peer, form, key);
+                let reply = tokio::select! {
+                    outcome = self.client.send(url, auth.as_deref(), request) => outcome?,
+                    () = self.cut_off() => return Err(SendFailure::TimedOut),
+                };
+                if let (401 | 403, Some(auth)) = (reply.status, auth) {
+                    auth.refused().await;
                 }
+                Ok(reply)
             }
             Binding::Local(function) => {
                 let functions = self.functions.get().and_then(Weak::upgrade);

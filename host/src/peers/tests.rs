@@ -10,6 +10,8 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
+use twin_capabilities::{Failure, peer_auth::Departing};
+
 use super::*;
 use crate::{
     function::{
@@ -23,6 +25,13 @@ const LONG: Duration = Duration::from_secs(10);
 const SHORT: Duration = Duration::from_millis(50);
 
 fn sender(changes: &[(&str, &str)]) -> Arc<PeerSender> {
+    sender_with(changes, |sender| sender)
+}
+
+fn sender_with(
+    changes: &[(&str, &str)],
+    adapt: impl FnOnce(PeerSender) -> PeerSender,
+) -> Arc<PeerSender> {
     let vars = [
         ("TWIN_NAME", "t"),
         ("TWIN_CLOUD", "azure"),
@@ -30,7 +39,8 @@ fn sender(changes: &[(&str, &str)]) -> Arc<PeerSender> {
         ("INTER_CLOUD_TOKEN", "first,second"),
     ];
     let vars = vars.into_iter().chain(changes.iter().copied());
-    Arc::new(PeerSender::new(Arc::new(Config::from_vars(vars).unwrap())).unwrap())
+    let config = Arc::new(Config::from_vars(vars).unwrap());
+    Arc::new(adapt(PeerSender::new(config).unwrap()))
 }
 
 fn post(headers: &[(&str, &str)]) -> Request {
@@ -369,4 +379,87 @@ fn authorities_that_cannot_be_read_are_refused_by_name() {
             "{error}"
         );
     }
+}
+
+/// A credential that covers the request, and is renewed whenever it is refused.
+#[derive(Default)]
+struct Signing(AtomicUsize);
+
+#[async_trait]
+impl PeerAuth for Signing {
+    async fn headers(
+        &self,
+        request: Departing<'_>,
+    ) -> Result<Vec<(&'static str, Secret)>, Failure> {
+        let Departing { method, url, body } = request;
+        let (path, generation) = (
+            url.rsplit('/').next().unwrap_or_default(),
+            self.0.load(Ordering::SeqCst),
+        );
+        let signed = format!("{method} {path} {} {generation}", body.len());
+        Ok(vec![("authorization", Secret::new(signed))])
+    }
+
+    async fn refused(&self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[tokio::test]
+async fn a_peers_own_credential_covers_the_request_and_is_renewed_when_it_is_refused() {
+    let refusing = b"HTTP/1.1 403 x\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+    let there = wire(Some(refusing.to_vec())).await;
+    let url = format!("{}/write", there.url);
+    let sender = sender_with(&[("REMOTE_WRITER_URL", &url)], |sender| {
+        sender.with_auth(Peer::Writer, Arc::new(Signing::default()))
+    });
+    for generation in 0..2 {
+        let reply = send(&sender, Connector, "writer", post(&[]), LONG).await;
+        assert_eq!(reply.unwrap().status, 403);
+        let seen = there.seen.lock().unwrap().clone();
+        let expected = format!("authorization: POST write 2 {generation}\r\n");
+        assert!(seen.contains(&expected), "{seen}");
+    }
+}
+
+/// Secrets that are kept elsewhere: the configuration has their names.
+struct Kept(Option<&'static str>);
+
+#[async_trait]
+impl Secrets for Kept {
+    async fn current(&self, configured: &Secret) -> Result<Secret, Failure> {
+        assert_eq!(configured.expose(), "name-of-the-key");
+        let value = self.0.map(Secret::new);
+        value.ok_or_else(|| Failure::Unavailable("the vault is away".into()))
+    }
+
+    async fn refused(&self, _: &Secret) {}
+}
+
+#[tokio::test]
+async fn a_key_is_looked_up_for_each_request_and_nothing_is_sent_without_it() {
+    let ok = b"HTTP/1.1 200 x\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+    let there = wire(Some(ok.to_vec())).await;
+    let variables = [
+        ("REMOTE_WRITER_URL", there.url.as_str()),
+        ("REMOTE_WRITER_TOKEN", "name-of-the-key"),
+        ("REMOTE_WRITER_CLOUD", "aws"),
+    ];
+    let keeping = |value| {
+        sender_with(&variables, |sender| {
+            sender.with_secrets(Arc::new(Kept(value)))
+        })
+    };
+    let reply = send(&keeping(None), Connector, "writer", post(&[]), LONG).await;
+    let SendFailure::CredentialsUnavailable(cause) = reply.unwrap_err() else {
+        panic!("something was sent");
+    };
+    assert_eq!(cause, "the vault is away");
+    assert_eq!(there.connections.load(Ordering::SeqCst), 0);
+
+    let sender = keeping(Some("the-key-itself"));
+    let reply = send(&sender, Connector, "writer", post(&[]), LONG).await;
+    assert_eq!(reply.unwrap().status, 200);
+    let seen = there.seen.lock().unwrap().clone();
+    assert!(seen.contains("x-api-key: the-key-itself\r\n"), "{seen}");
 }

@@ -1,0 +1,68 @@
+//! The credential of a peer for which no other is set: a key in the header that the receiving cloud reads (spec §2).
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use twin_capabilities::{
+    Failure, PeerAuth, Secret, Secrets, peer_auth::Departing, peers::SendFailure,
+};
+
+use crate::{credentials::HeaderForm, headers};
+
+/// A key in a header.
+pub(super) struct KeyAuth {
+    pub(super) form: HeaderForm,
+    /// As configured: the key, or a reference to it.
+    pub(super) key: Secret,
+    pub(super) secrets: Arc<dyn Secrets>,
+}
+
+#[async_trait]
+impl PeerAuth for KeyAuth {
+    async fn headers(&self, _: Departing<'_>) -> Result<Vec<(&'static str, Secret)>, Failure> {
+        let key = self.secrets.current(&self.key).await?;
+        let value = Secret::new(self.form.value(key.expose()));
+        Ok(vec![(self.form.header(), value)])
+    }
+
+    async fn refused(&self) {
+        self.secrets.refused(&self.key).await;
+    }
+}
+
+/// Puts the credential into a request that is otherwise complete.
+///
+/// # Errors
+/// [`SendFailure::CredentialsUnavailable`] if there is none now.
+pub(super) async fn authorize(
+    request: &mut reqwest::Request,
+    auth: Option<&dyn PeerAuth>,
+) -> Result<(), SendFailure> {
+    let Some(auth) = auth else {
+        return Ok(());
+    };
+    let departing = Departing {
+        method: request.method().as_str(),
+        url: request.url().as_str(),
+        body: request
+            .body()
+            .and_then(reqwest::Body::as_bytes)
+            .unwrap_or_default(),
+    };
+    let carried = auth.headers(departing).await.map_err(unavailable)?;
+    for (name, value) in carried {
+        let (name, mut value) = headers::parse(name, value.expose()).ok_or_else(|| {
+            SendFailure::CredentialsUnavailable("the key cannot stand in a header".into())
+        })?;
+        value.set_sensitive(true);
+        request.headers_mut().insert(name, value);
+    }
+    Ok(())
+}
+
+fn unavailable(failure: Failure) -> SendFailure {
+    SendFailure::CredentialsUnavailable(match failure {
+        Failure::Unavailable(cause) | Failure::Other(cause) => cause,
+        failure => format!("{failure:?}"),
+    })
+}
