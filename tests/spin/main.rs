@@ -3,3 +3,4 @@
 
 mod composition;
 mod manifest;
+mod schema;
