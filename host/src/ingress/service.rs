@@ -106,7 +106,7 @@ impl Service {
         drop(head);
         let (dispatch, replies) = (Arc::clone(&self.dispatch), self.replies.clone());
         // Continues until its end, even if the client disconnects earlier.
-        DetachOnDrop::new(async move {
+        DetachOnDrop::of(async move {
             let answer = dispatch.call(call).await;
             drop(share);
             received.conclude(answer.and_then(|response| counted(response, &replies, reserved)))
