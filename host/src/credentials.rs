@@ -13,6 +13,7 @@ use twin_capabilities::{
 };
 
 /// The keys that are valid now, in the form of the own cloud. It keeps their digests only.
+#[derive(Debug)]
 pub struct Credentials(KeyRing);
 
 impl Credentials {

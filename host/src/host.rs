@@ -1,6 +1,6 @@
 //! One cloud's functions of one twin, put together: configuration, stores, peers, runtime and ingress.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use tokio::{
@@ -50,6 +50,7 @@ pub enum HostError {
 }
 
 /// A running host.
+#[must_use = "a host ends in order only if it is told to `stop`"]
 pub struct Host {
     config: Arc<Config>,
     runtime: Arc<Runtime>,
@@ -58,6 +59,17 @@ pub struct Host {
     stop: watch::Sender<bool>,
     ingress: JoinHandle<()>,
     forwarder: JoinHandle<()>,
+}
+
+impl fmt::Debug for Host {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Host")
+            .field("twin", &self.config.twin)
+            .field("functions", &self.config.functions)
+            .field("address", &self.address)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Host {

@@ -3,7 +3,7 @@
 //! Publishing is done when an error is in the outbox. This task takes it from there, to the error reporter of this host or
 //! to the one that `REMOTE_ERROR_REPORTER_URL` names; where there is neither, errors wait, durably.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use tokio::{
@@ -53,6 +53,12 @@ pub struct Forwarder {
     outbox: Arc<dyn Outbox>,
     published: Arc<Notify>,
     peers: Arc<dyn Peers>,
+}
+
+impl fmt::Debug for Forwarder {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Forwarder").finish_non_exhaustive()
+    }
 }
 
 /// What became of a round.

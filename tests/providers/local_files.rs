@@ -25,7 +25,7 @@ fn open(folder: &Path) -> Stores {
 }
 
 fn refusal(folder: &Path) -> LocalError {
-    Local::open(folder, "factory-01").err().expect("refused")
+    Local::open(folder, "factory-01").expect_err("refused")
 }
 
 async fn put(stores: &Stores, id: &str) -> Result<Vec<Outcome>, Failure> {

@@ -48,7 +48,7 @@ async fn ids(folder: &Path) -> Vec<String> {
 async fn folder_and_backup(folder: &Path, file: &Path) {
     let stores = open(folder);
     put(&stores, "old").await;
-    backup(folder, file).unwrap();
+    let _ = backup(folder, file).unwrap();
     put(&stores, "new").await;
 }
 
@@ -151,7 +151,7 @@ async fn a_file_that_another_process_writes_is_left_to_it() {
     );
     assert!(unfinished.exists());
     drop(other);
-    backup(folder.path(), &to).unwrap();
+    let _ = backup(folder.path(), &to).unwrap();
     assert!(to.exists() && !unfinished.exists());
 }
 
@@ -199,7 +199,7 @@ async fn what_root_makes_in_a_folder_belongs_to_its_owner() {
     let local = Local::open_with(folder.path(), "factory-01", settings, system_clock()).unwrap();
     put(&local.stores(), "a").await;
     assert_owner(folder.path());
-    backup(folder.path(), &file).unwrap();
+    let _ = backup(folder.path(), &file).unwrap();
     drop(local);
     restore(&file, folder.path(), OVERWRITE).unwrap();
     assert_owner(folder.path());

@@ -55,7 +55,7 @@ fn reading(
     let at = |ms: u32| Mono::new(Duration::from_millis(ms.into()));
     let deadline = Deadline::new(at(0), settings.function_deadline, None, Some("10000"));
     black_box(deadline.attempt_timeout(at(round % 100), settings.attempt_timeout));
-    black_box(breaker.admit(at(round)));
+    let _ = black_box(breaker.admit(at(round)));
 
     let envelope = Envelope::parse(wrapped.envelope.as_bytes())?;
     envelope.require_layer(Layer::L2)?;
@@ -78,12 +78,12 @@ fn reading(
             headers: headers.to_vec(),
             body: reply.1,
         });
-        black_box(Signal::of(&outcome));
-        black_box(Verdict::of(&outcome, now));
+        let _ = black_box(Signal::of(&outcome));
+        let _ = black_box(Verdict::of(&outcome, now));
     }
     black_box(breaker.on_success());
     let (wish, left) = (Duration::from_secs(1), Duration::from_secs(20));
-    black_box((settings.retry).next(round % 4, Some(wish), left, round.into()));
+    let _ = black_box((settings.retry).next(round % 4, Some(wish), left, round.into()));
     Ok(())
 }
 

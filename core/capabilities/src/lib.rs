@@ -22,6 +22,26 @@
 //!
 //! Every method of a store completes once it has been polled: dropping its future neither undoes the operation nor leaves it
 //! half done.
+//!
+//! # Example
+//!
+//! Any type that implements a trait can stand behind a function; here, a map with settings.
+//!
+//! ```
+//! use std::collections::BTreeMap;
+//!
+//! use async_trait::async_trait;
+//! use twin_capabilities::{Failure, Settings};
+//!
+//! struct Fixed(BTreeMap<String, String>);
+//!
+//! #[async_trait]
+//! impl Settings for Fixed {
+//!     async fn get(&self, name: &str) -> Result<Option<String>, Failure> {
+//!         Ok(self.0.get(name).cloned())
+//!     }
+//! }
+//! ```
 
 pub mod circuits;
 pub mod clock;

@@ -1,6 +1,8 @@
 //! Credentials of callers and senders: the three header forms, and the check of a presented key
 //! (spec §2).
 
+use std::fmt;
+
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
@@ -143,6 +145,17 @@ pub struct KeyRing {
     keys: Vec<Entry>,
     /// Whether some of them are operators'.
     apart: bool,
+}
+
+impl fmt::Debug for KeyRing {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.keys.iter().map(|key| &key.name).collect();
+        formatter
+            .debug_struct("KeyRing")
+            .field("form", &self.form)
+            .field("keys", &names)
+            .finish_non_exhaustive()
+    }
 }
 
 #[derive(Clone)]

@@ -4,6 +4,24 @@
 //! replies, system errors, dead letters and queries. The components and the host share this crate, so that they cannot
 //! disagree. Time, identity and randomness come in as arguments, and so does the
 //! way to hash a message ([`Sha256Hex`]).
+//!
+//! # Example
+//!
+//! A device message becomes an envelope. It has a time of its own, so neither the time nor the random bytes are used:
+//!
+//! ```
+//! use twin_contract::{Cloud, DeviceMessage, Envelope, Timestamp, digest};
+//!
+//! let body = br#"{"iotDeviceId": "sensor-1", "time": 1767225600, "temperature": 25.40}"#;
+//! let message = DeviceMessage::parse(body)?;
+//! let now = Timestamp::from_micros(0);
+//! let wrapped = message.wrap(Cloud::Aws, None, None, now, [0; 10], digest)?;
+//!
+//! let envelope = Envelope::parse(wrapped.envelope.as_bytes())?;
+//! assert_eq!(envelope.timestamp.as_micros(), 1_767_225_600_000_000);
+//! assert_eq!(envelope.payload(), r#"{"device_id":"sensor-1","temperature":25.40}"#);
+//! # Ok::<(), twin_contract::ContractError>(())
+//! ```
 
 mod cloud;
 mod coding;

@@ -78,6 +78,7 @@ impl Page {
     }
 
     /// The page as JSON; `next` is left out on the last one.
+    #[must_use]
     pub fn finish(mut self, next: Option<&str>) -> Vec<u8> {
         self.json.push_str("],\"count\":");
         self.json.push_str(&self.count.to_string());

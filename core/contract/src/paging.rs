@@ -71,6 +71,7 @@ impl<T> Fill<T> {
     }
 
     /// Whether an item of this many bytes would fit.
+    #[must_use]
     pub fn fits(&self, bytes: usize) -> bool {
         !self.is_full() && (self.items.is_empty() || self.bytes + bytes <= MAX_PAGE)
     }
@@ -91,6 +92,7 @@ impl<T> Fill<T> {
     }
 
     /// The items, and whether more follow.
+    #[must_use]
     pub fn finish(self) -> (Vec<T>, bool) {
         (self.items, self.more)
     }

@@ -65,6 +65,7 @@ pub enum Circuit {
 
 /// Whether a message may be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
 pub enum Admission {
     /// Send it.
     Pass,
@@ -182,12 +183,14 @@ impl Breaker {
     }
 
     /// The state to store after the peer has answered; `None` if nothing changes.
+    #[must_use = "the state has to be stored"]
     pub fn on_success(&self) -> Option<Circuit> {
         (self.circuit != Circuit::Closed).then_some(Circuit::Closed)
     }
 
     /// The state to store after an attempt failed; `None` if it changes nothing that others must know. `probing` says whether
     /// this attempt was the probe: an older attempt that fails during a probe proves nothing.
+    #[must_use = "the state has to be stored"]
     pub fn on_failure(&mut self, mono: Mono, probing: bool) -> Option<Circuit> {
         // Without the store's clock there is no time that others could use.
         self.read?;

@@ -5,6 +5,22 @@
 //! store. See spec §4.
 //!
 //! What of this can be configured is in the table of settings ([`Setting`]), and nowhere else.
+//!
+//! # Example
+//!
+//! ```
+//! use std::time::Duration;
+//! use twin_delivery::{DeliverySettings, GiveUp, Next, RetryPolicy};
+//!
+//! let policy = RetryPolicy { jitter_percent: 0, ..DeliverySettings::default().retry };
+//! let time_left = Duration::from_secs(25);
+//! let second = Duration::from_secs(1);
+//!
+//! // The waits are 1, 2 and 4 seconds, or what the peer asks for, if that is longer.
+//! assert_eq!(policy.next(0, None, time_left, 0), Next::Wait(second));
+//! assert_eq!(policy.next(1, Some(5 * second), time_left, 0), Next::Wait(5 * second));
+//! assert_eq!(policy.next(3, None, time_left, 0), Next::GiveUp(GiveUp::RetriesExhausted));
+//! ```
 
 mod breaker;
 mod deadline;

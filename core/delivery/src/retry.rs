@@ -22,6 +22,7 @@ pub struct RetryPolicy {
 
 /// What to do after a failed attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
 pub enum Next {
     /// Wait this long, then try again.
     Wait(Duration),

@@ -19,11 +19,13 @@ impl Mono {
     }
 
     /// The instant this much later.
+    #[must_use]
     pub const fn after(self, span: Duration) -> Self {
         Self(self.0.saturating_add(span))
     }
 
     /// The instant this much earlier, or the clock's beginning.
+    #[must_use]
     pub const fn before(self, span: Duration) -> Self {
         Self(self.0.saturating_sub(span))
     }
@@ -51,6 +53,7 @@ impl StoreTime {
     }
 
     /// The instant this much later, in whole milliseconds.
+    #[must_use]
     pub fn after(self, span: Duration) -> Self {
         Self(self.0.saturating_add(millis(span)))
     }

@@ -12,6 +12,7 @@ use crate::retry_after::wish;
 
 /// What an attempt means for the circuit breaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
 pub enum Signal {
     /// The peer works.
     Success,
@@ -23,6 +24,7 @@ pub enum Signal {
 
 /// What to do with the message.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
 pub enum Verdict {
     /// The peer has it now.
     Delivered {

@@ -12,6 +12,19 @@
 //!
 //! The capabilities decide: natively their futures are `Send`, and so are those of `handle`; on `wasm` targets neither are.
 //! The code is the same for both. What a context remembers is behind locks, which no call holds while it waits.
+//!
+//! # Example
+//!
+//! A function runs over anything that implements the traits of its world:
+//!
+//! ```
+//! use twin_functions::{Context, Request, Response, worlds, writer};
+//!
+//! async fn write(capabilities: impl worlds::Writer, request: Request) -> Response {
+//!     let context = Context::new(capabilities);
+//!     writer::handle(&context, request).await
+//! }
+//! ```
 
 mod attempts;
 mod call;

@@ -67,6 +67,7 @@ impl Native {
     }
 
     /// Accepts no more calls, and waits until those in progress have ended, or for `limit`. Returns whether all ended.
+    #[must_use = "false if calls have not ended"]
     pub async fn stop(&self, limit: Duration) -> bool {
         self.begin_drain();
         let all = join_all(self.functions.values().map(Function::end));

@@ -8,6 +8,21 @@
 //!
 //! What is missing is the sandbox. A function that does not end blocks its thread, and a panic is caught but loses the call
 //! alone: nothing is replaced.
+//!
+//! # Example
+//!
+//! ```
+//! use twin_capabilities::function::{CallError, FunctionName, Functions, Request, Response};
+//! use twin_native::{Capabilities, Native, NativeSettings};
+//!
+//! async fn write(reach: Capabilities, request: Request) -> Result<Response, CallError> {
+//!     let settings = NativeSettings::default();
+//!     let native = Native::new(&[FunctionName::Writer], &settings, |_| reach.clone());
+//!     native.call(FunctionName::Writer, request).await
+//! }
+//! ```
+//!
+//! `host/examples/embed.rs` is a complete program.
 
 mod capabilities;
 mod function;

@@ -15,6 +15,7 @@ use std::{
 use wasmtime::{Engine, component::Component};
 
 /// A folder of precompiled code.
+#[derive(Debug)]
 pub struct Cache {
     folder: PathBuf,
 }

@@ -1,6 +1,6 @@
 //! The engine that all components of a process share, its limits, and the ticker that interrupts runaways.
 
-use std::{thread, time::Duration};
+use std::{fmt, thread, time::Duration};
 
 use wasmtime::{Config, Engine, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig};
 
@@ -24,6 +24,12 @@ pub(super) const MEMORY: usize = 1 << 30;
 #[derive(Clone)]
 pub struct Sandbox {
     pub(super) engine: Engine,
+}
+
+impl fmt::Debug for Sandbox {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Sandbox").finish_non_exhaustive()
+    }
 }
 
 impl Sandbox {

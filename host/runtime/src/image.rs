@@ -1,7 +1,7 @@
 //! A component as it is loaded: read, held against its world, compiled.
 
 use std::{
-    fs,
+    fmt, fs,
     path::{Path, PathBuf},
 };
 
@@ -20,6 +20,16 @@ pub struct Image {
     pub(super) function: FunctionName,
     pub(super) digest: String,
     pub(super) component: Component,
+}
+
+impl fmt::Debug for Image {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Image")
+            .field("function", &self.function)
+            .field("digest", &self.digest)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Image {

@@ -1,7 +1,24 @@
 //! The runtime: runs the function components as long-lived instances, many calls at once in each.
 //!
-//! A [`Runtime`] has as many lanes as cores unless it is told otherwise, and in each lane a worker of each mounted function: a store with one instance in
-//! it, which takes calls from a queue of its own. What a component imports is answered by [`crate::imports`].
+//! A [`Runtime`] has as many lanes as cores unless it is told otherwise, and in each lane a worker of each mounted function: a
+//! store with one instance in it, which takes calls from a queue of its own. What a component imports is answered by
+//! [`crate::imports`].
+//!
+//! # Example
+//!
+//! Two functions, with what each can reach. The components are those that `cargo xtask build` makes.
+//!
+//! ```
+//! use twin_capabilities::function::FunctionName;
+//! use twin_runtime::{Runtime, RuntimeError, RuntimeSettings, Sandbox, Time, imports::Capabilities};
+//!
+//! async fn start(reach: impl Fn(FunctionName) -> Capabilities) -> Result<Runtime, RuntimeError> {
+//!     let sandbox = Sandbox::new()?;
+//!     let settings = RuntimeSettings::new("target/components".into());
+//!     let functions = [FunctionName::Ingestion, FunctionName::Writer];
+//!     Runtime::start(&sandbox, &settings, &functions, Time::Real, reach).await
+//! }
+//! ```
 
 pub mod bindings;
 mod cache;
@@ -18,7 +35,7 @@ pub(crate) mod state;
 mod worker;
 pub mod worlds;
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc, thread, time::Duration};
+use std::{collections::BTreeMap, fmt, path::PathBuf, sync::Arc, thread, time::Duration};
 
 use async_trait::async_trait;
 use futures_util::future;
@@ -87,6 +104,16 @@ pub struct Runtime {
     draining: watch::Sender<bool>,
 }
 
+impl fmt::Debug for Runtime {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let functions: Vec<_> = self.pools.keys().collect();
+        formatter
+            .debug_struct("Runtime")
+            .field("functions", &functions)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Runtime {
     /// Loads the components and starts their instances. `capabilities` says what a function's imports lead to.
     ///
@@ -145,6 +172,7 @@ impl Runtime {
     }
 
     /// Takes no more calls, and waits until those under way have ended, or for `limit`. Returns whether all ended.
+    #[must_use = "false if calls have not ended"]
     pub async fn stop(&self, limit: Duration) -> bool {
         self.begin_drain();
         for pool in self.pools.values() {

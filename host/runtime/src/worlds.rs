@@ -1,5 +1,7 @@
 //! Who may import what: read from the WIT itself, so that the front page is also the law.
 
+use std::fmt;
+
 use wit_parser::{Resolve, SourceMap, WorldItem, WorldKey};
 
 use super::RuntimeError;
@@ -44,8 +46,15 @@ pub struct Worlds {
     resolve: Resolve,
 }
 
+impl fmt::Debug for Worlds {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Worlds").finish_non_exhaustive()
+    }
+}
+
 /// The imports of a component in three groups.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[must_use = "a component with refused imports must not run"]
 pub struct Imports {
     /// What its world grants, each with the WIT's own words for it.
     pub capabilities: Vec<(String, String)>,

@@ -15,6 +15,7 @@ mod tests;
 mod unpack;
 
 use std::{
+    fmt,
     net::IpAddr,
     panic::AssertUnwindSafe,
     sync::Arc,
@@ -75,6 +76,17 @@ pub struct DispatchSettings {
     pub function_deadline: Duration,
 }
 
+impl fmt::Debug for DispatchSettings {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("DispatchSettings")
+            .field("cloud", &self.cloud)
+            .field("route_prefix", &self.route_prefix)
+            .field("function_deadline", &self.function_deadline)
+            .finish_non_exhaustive()
+    }
+}
+
 impl DispatchSettings {
     /// As configured.
     pub fn new(
@@ -104,6 +116,15 @@ pub struct Dispatch {
     stop: watch::Receiver<bool>,
     /// Every call holds a receiver: it closes when all have ended.
     calls: watch::Sender<()>,
+}
+
+impl fmt::Debug for Dispatch {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Dispatch")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A request whose route is known.

@@ -13,6 +13,7 @@ mod tests;
 
 use std::{
     collections::BTreeMap,
+    fmt,
     sync::{Arc, OnceLock, Weak},
     time::{Duration, Instant},
 };
@@ -60,6 +61,15 @@ pub struct PeerSender {
     functions: OnceLock<Weak<dyn Functions>>,
     /// The time until which remote peers are waited for; set while the host stops.
     ends: watch::Sender<Option<time::Instant>>,
+}
+
+impl fmt::Debug for PeerSender {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("PeerSender")
+            .field("peers", &self.config.peers)
+            .finish_non_exhaustive()
+    }
 }
 
 impl PeerSender {

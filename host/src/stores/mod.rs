@@ -9,7 +9,10 @@ mod local;
 pub mod postgres;
 mod timely;
 
-use std::{fmt::Debug, pin::Pin};
+use std::{
+    fmt::{self, Debug},
+    pin::Pin,
+};
 
 use async_trait::async_trait;
 use twin_capabilities::Stores;
@@ -84,11 +87,18 @@ pub struct Absent {
 }
 
 /// An open store.
+#[must_use = "`retention` has to run for as long as the store is open"]
 pub struct Opened {
     /// What the functions use.
     pub stores: Stores,
     /// Removes what is older than `RECORD_DAYS` and `LETTER_DAYS`, until the store is closed.
     pub retention: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+impl fmt::Debug for Opened {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Opened").finish_non_exhaustive()
+    }
 }
 
 /// What preparing a store did.

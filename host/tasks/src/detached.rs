@@ -1,6 +1,7 @@
 //! A future that goes on after its caller has stopped waiting for it.
 
 use std::{
+    fmt,
     future::Future,
     pin::Pin,
     task::{Context, Poll},
@@ -17,6 +18,14 @@ pub struct DetachOnDrop<T: Send + 'static>(
     /// `None` while it is polled, so that a future that panics is not polled again, and when it is done.
     Option<BoxFuture<'static, T>>,
 );
+
+impl<T: Send + 'static> fmt::Debug for DetachOnDrop<T> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("DetachOnDrop")
+            .finish_non_exhaustive()
+    }
+}
 
 impl<T: Send + 'static> DetachOnDrop<T> {
     /// A future that will go on in any case.

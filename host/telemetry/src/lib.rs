@@ -1,6 +1,20 @@
 //! What the host tells about itself: log lines on stderr, and numbers for Prometheus.
 //!
 //! No log call blocks, no matter what stderr is connected to: see `sink`.
+//!
+//! # Example
+//!
+//! ```
+//! use twin_telemetry::{LogFormat, LogSettings, finish, start_logs};
+//!
+//! start_logs(&LogSettings {
+//!     debug: false,
+//!     format: LogFormat::Json,
+//!     filter: None,
+//! });
+//! tracing::info!(twin = "factory-01", "ready");
+//! finish();
+//! ```
 
 mod limiter;
 mod line;

@@ -1,6 +1,6 @@
 //! The numbers, their names and labels. No label's value comes from a request: there is a bounded number of series.
 
-use std::{sync::OnceLock, thread, time::Duration};
+use std::{fmt, sync::OnceLock, thread, time::Duration};
 
 use async_trait::async_trait;
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
@@ -240,6 +240,7 @@ fn describe() {
 }
 
 /// The numbers of the process alone: those of a host come with its stores.
+#[derive(Debug)]
 pub struct Process(());
 
 impl Process {
@@ -283,8 +284,15 @@ fn keep_up(handle: PrometheusHandle) {
 }
 
 /// Counts a request as being answered while it exists.
+#[must_use = "the request is counted only until this is dropped"]
 pub struct InFlight {
     gauge: metrics::Gauge,
+}
+
+impl fmt::Debug for InFlight {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("InFlight").finish_non_exhaustive()
+    }
 }
 
 impl InFlight {

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 pub const KEEP_MS: u64 = 5_000;
 
 /// Values by name, with the time at which each was requested. Failures are not kept.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Kept {
     values: HashMap<String, (Option<String>, u64)>,
 }

@@ -16,17 +16,20 @@ pub fn system_clock() -> Clock {
 }
 
 /// The instant `delay` after another one; the end of time, if that is sooner.
+#[must_use]
 pub fn later(instant: Instant, delay: Duration) -> Instant {
     instant.saturating_add(micros(delay))
 }
 
 /// How long ago something was stored; zero if nothing was, or if the clock was set back since.
+#[must_use]
 pub fn age(now: Instant, stored_at: Option<Instant>) -> Duration {
     let micros = stored_at.map_or(0, |stored_at| now.saturating_sub(stored_at));
     Duration::from_micros(u64::try_from(micros).unwrap_or(0))
 }
 
 /// The instant `age` before another one; the beginning of time, if that is later.
+#[must_use]
 pub fn earlier(instant: Instant, age: Duration) -> Instant {
     instant.saturating_sub(micros(age))
 }

@@ -22,6 +22,7 @@ pub struct Reading {
 
 /// What the difference of two readings says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
 pub enum Judgement {
     /// The clock ran as it should, or was set back.
     Steady,

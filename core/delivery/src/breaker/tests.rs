@@ -208,7 +208,7 @@ fn a_run_of_failures_from_a_time_that_has_not_come_begins_anew() {
     // The instance itself has seen failures while the clock was ahead.
     let mut breaker = Breaker::new(SPEC);
     breaker.observe(1, "", stored_at(DAY), at(0));
-    breaker.on_failure(at(0), false);
+    let _ = breaker.on_failure(at(0), false);
     let (since, last) = (2_000, 2_000);
     let stored = failing(since, last);
     breaker.observe(2, &stored.to_json(), stored_at(92_000), at(90_000));

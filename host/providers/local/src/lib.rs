@@ -3,6 +3,25 @@
 //! One thread writes (`writer`) and two read (`readers`), so that no database call ever runs on the async runtime.
 //! The writer commits many jobs at once: one fsync for all of them, and no reply before it. Several processes may have
 //! the folder open, as the CLI has beside a host.
+//!
+//! # Example
+//!
+//! ```
+//! use twin_local::Local;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let folder = tempfile::tempdir()?;
+//! let stores = Local::open(folder.path(), "factory-01")?.stores();
+//! stores.health.check().await?;
+//! stores.circuits.compare_and_swap("peer/writer".to_owned(), 0, "open".to_owned()).await?;
+//!
+//! // Another process that opens the folder finds the same data.
+//! let stores = Local::open(folder.path(), "factory-01")?.stores();
+//! assert_eq!(stores.circuits.load("peer/writer".to_owned()).await?.state, "open");
+//! # Ok(())
+//! # }
+//! ```
 
 mod circuits;
 mod columns;
@@ -31,7 +50,7 @@ mod tests;
 mod twins;
 mod writer;
 
-use std::{fs::File, path::Path, sync::Arc, time::Duration};
+use std::{fmt, fs::File, path::Path, sync::Arc, time::Duration};
 
 use twin_capabilities::{
     Stores,
@@ -68,6 +87,15 @@ pub struct LocalSettings {
 /// It is closed with the last of its [`Stores`]. Closing waits until all that was begun is done.
 #[derive(Clone)]
 pub struct Local(Arc<Store>);
+
+impl fmt::Debug for Local {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Local")
+            .field("settings", &self.0.settings)
+            .finish_non_exhaustive()
+    }
+}
 
 /// The open folder. The files named after the capabilities implement their traits on it.
 struct Store {

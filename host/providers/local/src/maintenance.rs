@@ -23,6 +23,7 @@ const LISTED: usize = 100;
 
 /// What a check found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[must_use]
 pub struct CheckReport {
     /// What SQLite says of the structure of the file, at most 100 lines; empty if all is well.
     pub structure: Vec<String>,

@@ -79,9 +79,12 @@ mod health;
 mod records;
 mod statistics;
 
-use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    fmt,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use twin_capabilities::{Stores, provider::Clock, types::Failure};
@@ -89,6 +92,12 @@ use twin_capabilities::{Stores, provider::Clock, types::Failure};
 /// One twin's stores in memory. Clones share them.
 #[derive(Clone)]
 pub struct Memory(Arc<Store>);
+
+impl fmt::Debug for Memory {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Memory").finish_non_exhaustive()
+    }
+}
 
 /// What can be told to fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -15,6 +15,25 @@
 //!
 //! The store's clock is the server's. The tables are made by [`init`] and changed by [`upgrade`]; the role of a host needs no
 //! right to do either.
+//!
+//! # Example
+//!
+//! ```no_run
+//! use twin_postgres::{PostgresSettings, PostgresUrl};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // Once, by the role that owns the tables.
+//! let owner = PostgresUrl::parse("postgres://twin_owner:secret@db1/factory")?;
+//! twin_postgres::init(&PostgresSettings::new(owner), Some("twin_host")).await?;
+//!
+//! // In every host.
+//! let url = PostgresUrl::parse("postgres://twin_host:secret@db1,db2/factory")?;
+//! let stores = twin_postgres::open(PostgresSettings::new(url), "factory-01").await?.stores();
+//! stores.health.check().await?;
+//! # Ok(())
+//! # }
+//! ```
 
 mod batch;
 mod circuits;

@@ -13,7 +13,7 @@ mod peers;
 mod records;
 mod settings;
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use tokio::sync::watch;
 use twin_capabilities::{Peers, Settings, Stores, Verifier};
@@ -38,6 +38,15 @@ pub struct Capabilities {
     pub stores: Stores,
     /// Becomes true when the host is told to stop.
     pub draining: watch::Receiver<bool>,
+}
+
+impl fmt::Debug for Capabilities {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Capabilities")
+            .field("function", &self.function)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The key by which the linker finds the capabilities of a store.
