@@ -1,6 +1,6 @@
-//! The host's side of the WIT: generated once, for the union of all function worlds.
+//! The host's side of the WIT, generated once for the union of all function worlds.
 //!
-//! The providers use these types directly: a second set of structs with the same fields would only be translated.
+//! Only this crate uses these types: [`crate::imports`] converts between them and those of `twin-capabilities`.
 
 #![allow(missing_docs, unreachable_pub, reason = "documented in wit/")]
 

@@ -1,8 +1,8 @@
 //! Precompiled code on disk: compiling takes half a second, loading a few milliseconds.
 //!
-//! Precompiled code is machine code that the host will run as its own, so only what this host wrote is ever loaded: from a
-//! folder that belongs to the same user and that nobody else can write to, under a name that holds the component's digest
-//! and the engine's version and settings.
+//! Precompiled code is machine code that runs with the host's own rights, so only files that this host wrote are loaded:
+//! from a folder that belongs to the same user and that no other user can write to, under a name that contains the
+//! component's digest and the engine's version and settings.
 
 use std::{
     fs,
@@ -21,7 +21,7 @@ pub struct Cache {
 }
 
 impl Cache {
-    /// Opens the folder, and makes it if needed. None, with a warning, if it is not private.
+    /// Opens the folder, and creates it if necessary. `None`, with a warning, if it is not private.
     pub fn open(folder: &Path) -> Option<Self> {
         let opened = fs::DirBuilder::new()
             .recursive(true)
@@ -43,11 +43,11 @@ impl Cache {
         }
     }
 
-    /// The compiled component: from the folder, or compiled now and kept there. `digest` is the lower-case hex SHA-256 of
-    /// `bytes`.
+    /// The compiled component: read from the folder, or compiled now and stored there. `digest` is the lower-case hex
+    /// SHA-256 of `bytes`.
     ///
     /// # Errors
-    /// If the bytes are no component.
+    /// If the bytes are not a component.
     pub fn compile(
         &self,
         engine: &Engine,
@@ -75,7 +75,7 @@ impl Cache {
     }
 }
 
-/// Runs code from disk as machine code.
+/// Loads machine code from the disk.
 #[allow(
     unsafe_code,
     reason = "the file was written by this host, into a folder that only its user can write to; the name binds it to the \
@@ -85,7 +85,7 @@ fn load(engine: &Engine, path: &Path) -> wasmtime::Result<Component> {
     unsafe { Component::deserialize_file(engine, path) }
 }
 
-/// Under another name first: nobody ever loads half a file, and two processes may write at once.
+/// Writes under another name first, so that an incomplete file is never loaded and two processes can write at once.
 fn keep(path: &Path, code: &[u8]) -> io::Result<()> {
     let part = path.with_extension(format!("{}.part", std::process::id()));
     fs::write(&part, code)?;
@@ -93,7 +93,7 @@ fn keep(path: &Path, code: &[u8]) -> io::Result<()> {
     fs::rename(part, path)
 }
 
-/// Whether the folder belongs to this process's user, and nobody else can write to it.
+/// Whether the folder belongs to this process's user and no other user can write to it.
 fn is_private(folder: &Path) -> io::Result<bool> {
     let folder = fs::metadata(folder)?;
     let own = rustix::process::geteuid().as_raw();

@@ -1,29 +1,29 @@
-//! The clocks and dice that components see.
+//! The clocks and random numbers that components get.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
 use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtxBuilder};
 
-/// Where a component's time comes from.
+/// The source of a component's time and random numbers.
 #[derive(Clone, Debug)]
 pub enum Time {
-    /// The machine's clocks and true randomness.
+    /// The machine's clocks and the operating system's random numbers.
     Real,
-    /// The timers of tokio, which a test may stop and turn, counted from a given wall-clock time; and always the same
-    /// "random" bytes.
+    /// tokio's clock, which a test can pause and advance, starting at a given wall-clock time; and always the same "random"
+    /// bytes.
     Virtual {
-        /// What the wall clock showed at `start`, since 1970.
+        /// The wall-clock time at `start`, since 1970.
         epoch: Duration,
         /// An instant of tokio's clock.
         start: Instant,
-        /// Repeated for ever.
+        /// The bytes, which repeat for ever.
         random: Vec<u8>,
     },
 }
 
 impl Time {
-    /// Virtual time that begins now at `epoch` (since 1970).
+    /// Virtual time that starts now, at the wall-clock time `epoch` (since 1970).
     pub fn virtual_from(epoch: Duration) -> Self {
         Self::Virtual {
             epoch,
@@ -42,7 +42,7 @@ impl Time {
         }
     }
 
-    /// Sets the clocks and dice of a component.
+    /// Sets up a component's clocks and random numbers.
     pub(super) fn configure(&self, wasi: &mut WasiCtxBuilder) {
         if let Self::Virtual { random, .. } = self {
             wasi.wall_clock(Wall(self.clone()))

@@ -1,4 +1,4 @@
-//! Door 2, walled up: the components carry `wasi:http` types for other runtimes; no caller of this host opens that door.
+//! Disables door 2: the components import the types of `wasi:http` for other runtimes, but this host never calls that door.
 
 use wasmtime::{
     Engine,
@@ -7,7 +7,8 @@ use wasmtime::{
 
 /// Links the types of door 2 to traps.
 ///
-/// By hand, since the linker's own way to do so takes every import whose version is not exactly the host's for unknown.
+/// Done by hand, because the linker's own function for this treats every import as unknown whose version is not exactly the
+/// host's.
 pub(super) fn wall_up<T: 'static>(
     linker: &mut Linker<T>,
     engine: &Engine,

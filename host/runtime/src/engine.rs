@@ -1,4 +1,5 @@
-//! The engine that all components of a process share, its limits, and the ticker that interrupts runaways.
+//! The engine that all components of a process share, its limits, and the ticker that interrupts components which compute
+//! for too long.
 
 use std::{fmt, thread, time::Duration};
 
@@ -7,15 +8,15 @@ use wasmtime::{Config, Engine, EngineWeak, InstanceAllocationStrategy, PoolingAl
 use super::{MOST_LANES, RuntimeError, default_lanes};
 use twin_tasks::enduring;
 
-/// How often a component that computes is looked at.
+/// How often a component that is computing is interrupted and checked.
 pub(super) const TICK: Duration = Duration::from_millis(10);
 
-/// Instances for each lane: five functions on each of three clouds in one process, and as many again as are replaced while
-/// they still answer calls.
+/// Instances for each lane: five functions on each of three clouds in one process, and more for those that are replaced
+/// while they still answer calls.
 const INSTANCES_EACH: u32 = 25;
-/// Instances in one process with few lanes, so that many can be replaced at once there, too.
+/// The least number of instances in a process, so that many can be replaced at once even with few lanes.
 const LEAST_INSTANCES: u32 = 100;
-/// A component made from std is four core modules: the program, and what adapts it to the component model.
+/// A component that uses std consists of four core modules: the program, and those that adapt it to the component model.
 const CORE_INSTANCES_EACH: u32 = 8;
 /// The most memory that one instance may have, in bytes.
 pub(super) const MEMORY: usize = 1 << 30;
@@ -33,7 +34,7 @@ impl fmt::Debug for Sandbox {
 }
 
 impl Sandbox {
-    /// An engine for runtimes with as many lanes as there are by default: see [`default_lanes`].
+    /// An engine for runtimes with the default number of lanes: see [`default_lanes`].
     ///
     /// # Errors
     /// As for [`Sandbox::for_lanes`].
@@ -41,11 +42,11 @@ impl Sandbox {
         Self::for_lanes(default_lanes())
     }
 
-    /// Sets the engine up, with room for the instances of runtimes with so many lanes each, and starts the thread that ticks
-    /// its epochs for as long as it lives.
+    /// Sets up an engine with room for the instances of runtimes with this many lanes each, and starts the thread that
+    /// advances its epochs for as long as it exists.
     ///
     /// # Errors
-    /// If the machine does not allow what an engine needs: address space, or another thread.
+    /// If the machine lacks what an engine needs: address space, or a thread.
     pub fn for_lanes(lanes: usize) -> Result<Self, RuntimeError> {
         let instances = instances(lanes);
         let mut pooling = PoolingAllocationConfig::default();
@@ -74,13 +75,13 @@ impl Sandbox {
     }
 }
 
-/// The instances that a process with so many lanes may have at once, all functions of all clouds together.
+/// How many instances a process with this many lanes can have at once, for all functions of all clouds together.
 fn instances(lanes: usize) -> u32 {
     let lanes = u32::try_from(lanes.min(MOST_LANES)).unwrap_or(u32::MAX);
     lanes.saturating_mul(INSTANCES_EACH).max(LEAST_INSTANCES)
 }
 
-/// Ticks from a thread of the operating system: a runaway that holds all of the async runtime is just what it is for.
+/// Ticks from a separate thread, so that it works even when components occupy all threads of the async runtime.
 fn tick(engine: &EngineWeak) {
     while let Some(engine) = engine.upgrade() {
         engine.increment_epoch();

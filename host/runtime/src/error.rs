@@ -1,10 +1,10 @@
-//! What can go wrong before a function takes its first call.
+//! The errors of starting functions, and the reasons why a running function cannot answer.
 
 use std::path::PathBuf;
 
 use twin_capabilities::function::FunctionName;
 
-/// Why a component does not run.
+/// Why a component cannot run.
 #[derive(Debug, thiserror::Error)]
 pub enum RuntimeError {
     /// The WebAssembly engine cannot be set up on this machine.
@@ -18,7 +18,7 @@ pub enum RuntimeError {
         /// Why.
         source: std::io::Error,
     },
-    /// A file is no component that this engine can run.
+    /// A file is not a component that this engine can run.
     #[error("{} is not a WebAssembly component that this host can run", path.display())]
     ComponentInvalid {
         /// The file.
@@ -26,7 +26,7 @@ pub enum RuntimeError {
         /// Why.
         source: wasmtime::Error,
     },
-    /// A component asks for more than its world grants.
+    /// A component imports more than its world grants.
     #[error("the component {function} imports what its world does not grant: {}", imports.join(", "))]
     ImportRefused {
         /// The function.
@@ -34,7 +34,7 @@ pub enum RuntimeError {
         /// The interfaces.
         imports: Vec<String>,
     },
-    /// A component could not be linked to the host, or its first instance not be made.
+    /// A component could not be linked to the host, or its first instance could not be created.
     #[error("the component {function} cannot be instantiated")]
     Instantiation {
         /// The function.
@@ -42,24 +42,24 @@ pub enum RuntimeError {
         /// Why.
         source: wasmtime::Error,
     },
-    /// The WIT that this binary was built with does not parse.
+    /// The WIT that this binary was built with cannot be parsed.
     #[error("the WIT of this build does not parse: {0}")]
     Wit(String),
 }
 
-/// Why a function that runs here cannot answer now.
+/// Why a mounted function cannot answer now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unanswering {
-    /// No instance of it can be made, or all are gone.
+    /// It has no instance, and none can be created.
     #[error("no instance of {0} is running")]
     NoInstance(FunctionName),
-    /// It takes no call now: as many as it may have are under way.
+    /// It accepts no call now: as many calls as allowed are in progress.
     #[error("{0} is at its limit of calls at once")]
     AtLimit(FunctionName),
-    /// Instance after instance is lost with its calls.
+    /// Its instances are lost one after another, with their calls.
     #[error("{0} keeps losing its instances")]
     LosingInstances(FunctionName),
-    /// It has instances, and none of them answers.
+    /// It has instances, but none of them answers.
     #[error("{0} does not answer")]
     Silent(FunctionName),
 }

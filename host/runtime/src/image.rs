@@ -1,4 +1,4 @@
-//! A component as it is loaded: read, held against its world, compiled.
+//! Loads a component: reads it, checks it against its world, compiles it.
 
 use std::{
     fmt, fs,
@@ -15,7 +15,7 @@ use super::{
 };
 use twin_capabilities::function::FunctionName;
 
-/// A component that may run.
+/// A component that was checked and compiled.
 pub struct Image {
     pub(super) function: FunctionName,
     pub(super) digest: String,
@@ -71,10 +71,10 @@ impl Image {
     }
 }
 
-/// What `twin inspect` shows of a file: its digest, and its imports held against the world of `function`.
+/// What `twin inspect` shows of a file: its digest, and its imports checked against the world of `function`.
 ///
 /// # Errors
-/// If the file cannot be read, or is no component.
+/// If the file cannot be read, or is not a component.
 pub fn read_component(
     sandbox: &Sandbox,
     path: &Path,

@@ -1,10 +1,10 @@
-//! Lanes: each is one task of the async runtime in which an instance of every function lives.
+//! Lanes: each is one task of the async runtime that runs an instance of every function.
 //!
-//! What one function hands to another in the same process stays in its lane, and needs neither another thread nor a turn of the
-//! scheduler: a message from task to task may cost a wake-up of a thread, which takes longer than what there is to do. As
-//! many lanes as cores can keep all of them busy.
+//! A call from one function to another in the same process stays in its lane, and needs neither another thread nor a turn of
+//! the scheduler: a message from task to task may wake up a thread, which takes longer than the call itself. As many lanes
+//! as cores can keep all cores busy.
 //!
-//! A panic ends only the task of the lane that panicked; the lane and its other tasks go on.
+//! A panic ends only the task that panicked; the lane and its other tasks continue.
 
 use futures_util::{
     StreamExt,
@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use twin_tasks::enduring;
 
 tokio::task_local! {
-    /// The lane that is running.
+    /// The lane that is running on this thread.
     static CURRENT: usize;
 }
 
@@ -27,22 +27,22 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    /// Opens a lane. It ends when nothing runs in it any more and nobody is left to put something in.
+    /// Opens a lane. It ends when it has no tasks any more and all handles are dropped.
     pub(super) fn open(number: usize) -> Self {
         let (tasks, added) = mpsc::unbounded_channel();
         tokio::spawn(CURRENT.scope(number, run(added)));
         Self { tasks }
     }
 
-    /// The number of the lane in which this is called; none outside of any.
+    /// The number of the lane from which this is called; `None` outside of a lane.
     pub(super) fn current() -> Option<usize> {
         CURRENT.try_with(|number| *number).ok()
     }
 
-    /// Runs something in this lane, to its end or its panic.
+    /// Runs a task in this lane, until it ends or panics.
     pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let task = enduring::unless_panic(task).map(drop);
-        // No panic of a task reaches the lane, so a lane is gone only with its async runtime.
+        // Panics of tasks do not reach the lane, so it ends only with its async runtime.
         let _ = self.tasks.send(task.boxed());
     }
 }

@@ -1,7 +1,7 @@
 //! The runtime: runs the function components as long-lived instances, many calls at once in each.
 //!
-//! A [`Runtime`] has as many lanes as cores unless it is told otherwise, and in each lane a worker of each mounted function: a
-//! store with one instance in it, which takes calls from a queue of its own. What a component imports is answered by
+//! A [`Runtime`] has as many lanes as cores unless it is told otherwise, and in each lane a worker of each mounted function:
+//! a store with one instance in it, which takes calls from a queue of its own. What a component imports is answered by
 //! [`crate::imports`].
 //!
 //! # Example
@@ -53,29 +53,29 @@ use lane::Lane;
 use pool::Pool;
 use twin_capabilities::function::{CallError, FunctionName, Functions, Request, Response};
 
-/// What the runtime is told.
+/// How a runtime runs the components.
 #[derive(Clone, Debug)]
 pub struct RuntimeSettings {
     /// The folder with `connector.wasm`, `ingestion.wasm`, …
     pub components: PathBuf,
-    /// Where precompiled code is kept; none compiles at every start.
+    /// The folder for precompiled code; with `None`, components are compiled at every start.
     pub cache: Option<PathBuf>,
     /// Lanes, and so instances of each function: as many calls can compute at once. A lane is a task, so the async runtime
     /// needs as many worker threads.
     pub lanes: usize,
     /// Calls of one function at once, all instances together; further ones are refused as retryable.
     pub concurrent_calls: usize,
-    /// After this many calls an instance is replaced: what it may have leaked goes with it.
+    /// After this many calls an instance is replaced, which frees whatever it may have leaked.
     pub calls_per_instance: u64,
-    /// How long a call may take by the wall clock. The component is told less and answers in time; this is for one that
-    /// does not.
+    /// How long a call may take by the wall clock. The component is given less time and answers within it; this limit is for
+    /// one that does not.
     pub deadline: Duration,
-    /// How long a component may compute on end, without asking anything of the host, before it counts as stuck.
+    /// How long a component may compute without calling the host before it counts as stuck.
     pub longest_computation: Duration,
 }
 
 impl RuntimeSettings {
-    /// Settings for components in a folder; everything else as it is by default.
+    /// The default settings, for components in a folder.
     pub fn new(components: PathBuf) -> Self {
         Self {
             components,
@@ -89,8 +89,8 @@ impl RuntimeSettings {
     }
 }
 
-/// The most lanes that a runtime may have. The engine reserves address space for the memories of all their instances, and this
-/// many take a fifth of what a process on a 64-bit machine has.
+/// The most lanes that a runtime may have. The engine reserves address space for the memories of all their instances, and
+/// this many take a fifth of what a process on a 64-bit machine has.
 pub const MOST_LANES: usize = 256;
 
 /// As many lanes as this process can use cores, of those that the machine and the control group allow.
@@ -115,7 +115,7 @@ impl fmt::Debug for Runtime {
 }
 
 impl Runtime {
-    /// Loads the components and starts their instances. `capabilities` says what a function's imports lead to.
+    /// Loads the components and starts their instances. `capabilities` returns what each function can reach.
     ///
     /// # Errors
     /// If a component is missing, broken, or imports more than its world allows.
@@ -148,30 +148,30 @@ impl Runtime {
         self.pools.get(&function).map(Pool::digest)
     }
 
-    /// Whether every mounted function can answer: each is asked, unless it has just answered.
+    /// Checks that every mounted function can answer: each is called, unless it has just answered.
     ///
     /// # Errors
-    /// The first function that cannot, and why.
+    /// The first function that cannot answer, and why.
     pub async fn ready(&self) -> Result<(), Unanswering> {
         future::try_join_all(self.pools.values().map(Pool::ready))
             .await
             .map(drop)
     }
 
-    /// The calls of each function that no instance has taken yet.
+    /// The number of calls of each function that no instance has accepted yet.
     pub fn waiting(&self) -> impl Iterator<Item = (FunctionName, usize)> {
         self.pools
             .iter()
             .map(|(function, pool)| (*function, pool.waiting()))
     }
 
-    /// Tells the components that the host is about to stop: deliveries that wait to retry become dead letters now. Calls
-    /// are still taken.
+    /// Tells the components that the host is about to stop: deliveries that are waiting to retry become dead letters now.
+    /// Calls are still accepted.
     pub fn begin_drain(&self) {
         self.draining.send_replace(true);
     }
 
-    /// Takes no more calls, and waits until those under way have ended, or for `limit`. Returns whether all ended.
+    /// Accepts no more calls, and waits until those in progress have ended, for at most `limit`. Returns whether all ended.
     #[must_use = "false if calls have not ended"]
     pub async fn stop(&self, limit: Duration) -> bool {
         self.begin_drain();

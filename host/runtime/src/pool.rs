@@ -1,4 +1,4 @@
-//! The instances of one function, and the queues in front of them.
+//! The instances of one function, and their queues.
 
 use std::{
     sync::{
@@ -27,14 +27,15 @@ use twin_capabilities::function::{CallError, FunctionName, Request, Response, Ve
 use twin_tasks::enduring;
 use twin_telemetry::metrics;
 
-/// What the host waits beyond a call's deadline: the component is to answer, the host only to notice if it does not.
+/// How long the host waits beyond a call's deadline. The component should answer by then; the host only notices if it does
+/// not.
 pub(super) const GRACE: Duration = Duration::from_secs(1);
 
 /// How long an instance may take to answer a probe.
 const PROBE_LIMIT: Duration = Duration::from_secs(1);
-/// A path that no function has: a component answers it with 404 before it looks at anything else.
+/// A path that no function has. A component answers it with 404 before it does anything else.
 const PROBE_PATH: &str = "/healthz";
-/// Between two tries to make an instance.
+/// The pause between two attempts to create an instance.
 const INSTANCE_PAUSE: Duration = Duration::from_secs(1);
 
 /// A call on its way to an instance.
@@ -42,11 +43,11 @@ pub(super) struct Job {
     pub(super) request: Request,
     pub(super) answer: oneshot::Sender<Response>,
     pub(super) overdue: Instant,
-    /// Held until the instance is done with the call, even if the caller has gone. A probe has no permit.
+    /// Held until the instance has finished the call, even if the caller has stopped waiting. A probe has no permit.
     pub(super) permit: Option<OwnedSemaphorePermit>,
 }
 
-/// What all workers of a function share.
+/// Shared by all workers of a function.
 pub(super) struct Shared {
     pub(super) sandbox: Sandbox,
     pub(super) function: FunctionName,
@@ -58,11 +59,11 @@ pub(super) struct Shared {
     pub(super) pulse: Pulse,
 }
 
-/// Where one lane keeps its instance of the function.
+/// One lane's place for an instance of the function.
 struct Place {
-    /// The permits bound it: a call without one is refused at once.
+    /// Bounded by the permits: a call without one is refused at once.
     queue: async_channel::Sender<Job>,
-    /// False while there is no instance and none could be made.
+    /// False while there is no instance because none could be created.
     up: AtomicBool,
 }
 
@@ -72,14 +73,14 @@ impl Place {
     }
 }
 
-/// One function, running.
+/// A running function.
 pub(super) struct Pool {
     function: FunctionName,
     digest: String,
     deadline: Duration,
     /// One for each lane, in their order.
     places: Vec<Arc<Place>>,
-    /// Moves on with each call, so that lanes with equal queues take turns.
+    /// Advances with each call, so that lanes with equally long queues take turns.
     turn: AtomicUsize,
     permits: Arc<Semaphore>,
     shared: Arc<Shared>,
@@ -88,8 +89,8 @@ pub(super) struct Pool {
 }
 
 impl Pool {
-    /// Links the component to the host and starts its workers. The first instance is made before this returns, so that what
-    /// cannot run is known now.
+    /// Links the component to the host and starts its workers. The first instance is created before this returns, so that a
+    /// component that cannot run is an error here.
     pub(super) async fn start(
         sandbox: &Sandbox,
         settings: &RuntimeSettings,
@@ -162,7 +163,7 @@ impl Pool {
             permit: Some(permit),
         };
         let place = self.place().ok_or(CallError::InstanceLost(function))?;
-        // The queues are closed only while the host stops.
+        // The queues are closed only when the host is stopping.
         place
             .queue
             .try_send(job)
@@ -174,7 +175,7 @@ impl Pool {
         }
     }
 
-    /// Where a call goes: into the lane that it comes from, else into the one with the shortest queue. `None` if no lane has
+    /// The place for a call: in the lane that it comes from, or else the one with the shortest queue. `None` if no lane has
     /// an instance.
     fn place(&self) -> Option<&Place> {
         let here = Lane::current().and_then(|number| self.places.get(number));
@@ -190,7 +191,7 @@ impl Pool {
         })
     }
 
-    /// Calls waiting for an instance.
+    /// The number of calls that wait for an instance.
     pub(super) fn waiting(&self) -> usize {
         self.places.iter().map(|place| place.queue.len()).sum()
     }
@@ -221,7 +222,7 @@ impl Pool {
         }
     }
 
-    /// Takes no more calls; the workers end when they have answered what they have.
+    /// Accepts no more calls. The workers end when they have answered those that they have.
     pub(super) fn close(&self) {
         for place in &self.places {
             place.queue.close();
@@ -245,7 +246,7 @@ fn link(sandbox: &Sandbox, image: &Image) -> wasmtime::Result<FunctionsPre<State
     FunctionsPre::new(linker.instantiate_pre(&image.component)?)
 }
 
-/// Sends a place's instance a request that any live instance answers. An error means that it was lost without an answer.
+/// Sends the instance a request that every working instance answers. An error means that it was lost without an answer.
 async fn probe(place: &Place) -> Result<(), oneshot::error::RecvError> {
     let (answer, answered) = oneshot::channel();
     let job = Job {
@@ -262,7 +263,7 @@ async fn probe(place: &Place) -> Result<(), oneshot::error::RecvError> {
         overdue: Instant::now() + PROBE_LIMIT + GRACE,
         permit: None,
     };
-    // A queue that is closed drops the job, and with it the way to answer.
+    // A closed queue drops the job, and with it the channel for the answer.
     drop(place.queue.try_send(job));
     answered.await.map(drop)
 }
@@ -277,7 +278,7 @@ struct Keeper {
 }
 
 impl Keeper {
-    /// After a trap, a panic of the host, or an instance's last call there is another one, until the queue is closed.
+    /// Replaces the instance after a trap, a panic of the host or its last call, until the queue is closed.
     async fn keep_one_running(self) {
         loop {
             let Some(worker) = self.worker().await else {
@@ -299,12 +300,12 @@ impl Keeper {
         }
     }
 
-    /// Makes an instance. None, and a line in the log, if that is not possible.
+    /// Creates an instance; `None`, and a log line, if that is not possible.
     async fn worker(&self) -> Option<Worker> {
         match enduring::unless_panic(Worker::new(&self.shared)).await {
             Some(Ok(worker)) => Some(worker),
             Some(Err(error)) => {
-                // It went well once, so it is memory or the like that is short now.
+                // It worked before, so the cause is probably a lack of memory or of another resource.
                 tracing::error!(
                     function = self.shared.function.as_str(),
                     error = format!("{error:#}"),
@@ -317,12 +318,12 @@ impl Keeper {
         }
     }
 
-    /// Lets a worker run in the lane.
+    /// Runs a worker in the lane.
     fn run(&self, worker: Worker, retire: oneshot::Sender<()>, end: oneshot::Sender<Ended>) {
         let shared = Arc::clone(&self.shared);
         let (queue, alive) = (self.queue.clone(), self.alive.clone());
         self.lane.spawn(async move {
-            // A panic of the host drops the store and all calls in it, as a trap does.
+            // Like a trap, a panic of the host drops the store and all its calls.
             let ended = enduring::unless_panic(worker.run(queue, retire))
                 .await
                 .unwrap_or(Ended::Lost);
@@ -336,14 +337,14 @@ impl Keeper {
         });
     }
 
-    /// From now on calls go elsewhere; those that wait here are answered at once.
+    /// From now on calls go to other places; those that are waiting here are answered at once.
     fn no_instance(&self) {
         self.place.up.store(false, Ordering::Relaxed);
         while self.queue.try_recv().is_ok() {}
     }
 }
 
-/// However the task of a keeper ends, no call may be left waiting in its queue.
+/// However the task of a keeper ends, no call may stay in its queue.
 impl Drop for Keeper {
     fn drop(&mut self) {
         self.queue.close();

@@ -1,4 +1,4 @@
-//! Whether a function answers, as far as its calls tell.
+//! Whether a function answers, judged by its recent calls.
 
 use std::{
     sync::{
@@ -10,14 +10,14 @@ use std::{
 
 use tokio::time::Instant;
 
-/// So many instances lost without an answer in between are no accident any more.
+/// The number of instances lost without an answer in between from which on the function counts as broken.
 const TOO_MANY: u32 = 3;
-/// How long that holds without a further loss: only new calls can show that it is over.
+/// How long it counts as broken without a further loss. After that, only new calls can show whether it still is.
 const HOLDS: Duration = Duration::from_secs(10);
-/// How long an answer proves that the function answers.
+/// How long an answer counts as proof that the function answers.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// What the calls of a function have come to lately.
+/// The outcome of a function's recent calls.
 pub(super) struct Pulse {
     start: Instant,
     /// When a call was last answered, in milliseconds after `start`; 0 if none was.
@@ -28,7 +28,7 @@ pub(super) struct Pulse {
 }
 
 impl Pulse {
-    /// Of a function that starts now.
+    /// For a function that starts now.
     pub(super) fn new(now: Instant) -> Self {
         Self {
             start: now,
@@ -38,22 +38,22 @@ impl Pulse {
         }
     }
 
-    /// A call was answered.
+    /// Records that a call was answered.
     pub(super) fn answered(&self, now: Instant) {
         self.answered_ms.store(self.millis(now), Ordering::Relaxed);
-        // Most of the time there is nothing to write, and the cores need not agree on who writes it.
+        // Usually there is nothing to write; without the write, the cores do not compete for the cache line.
         if self.lost.load(Ordering::Relaxed) > 0 {
             self.lost.store(0, Ordering::Relaxed);
         }
     }
 
-    /// An instance was lost, or given up with a call that it never answered.
+    /// Records that an instance was lost, or given up with a call that it never answered.
     pub(super) fn lost(&self, now: Instant) {
         self.lost.fetch_add(1, Ordering::Relaxed);
         *self.last_loss() = Some(now);
     }
 
-    /// Whether instance after instance is lost, and calls with them.
+    /// Whether instances are being lost one after another, with their calls.
     pub(super) fn is_losing(&self, now: Instant) -> bool {
         self.lost.load(Ordering::Relaxed) >= TOO_MANY
             && self
@@ -61,7 +61,7 @@ impl Pulse {
                 .is_some_and(|last| now.duration_since(last) < HOLDS)
     }
 
-    /// Whether a call was answered just now.
+    /// Whether a call was answered within the last second.
     pub(super) fn is_fresh(&self, now: Instant) -> bool {
         let answered = self.answered_ms.load(Ordering::Relaxed);
         let age = self.millis(now).saturating_sub(answered);

@@ -1,4 +1,4 @@
-//! What a store holds: the component's limits, and the way to what it imports.
+//! The data of a component's store: its limits and its capabilities.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,9 +11,9 @@ use super::{
 };
 use crate::imports::Capabilities;
 
-/// As much of a component's last words as is kept, in bytes.
+/// How many bytes of a component's panic message are kept.
 const LAST_WORDS: usize = 4096;
-/// Resources that a component may hold at once: it has no need of any but those of std.
+/// The most resources that a component can hold at once: it needs only those of std.
 const RESOURCES: usize = 1024;
 
 /// The data of a worker's store.
@@ -22,11 +22,11 @@ pub(crate) struct State {
     pub(super) limits: StoreLimits,
     wasi: WasiCtx,
     table: ResourceTable,
-    /// Where a component that panics says why.
+    /// Receives the message of a component that panics.
     pub(super) stderr: MemoryOutputPipe,
-    /// Ticks of the epoch since the component last asked something of the host.
+    /// Epoch ticks since the component last called the host.
     ticks: u32,
-    /// After how many of them it counts as stuck.
+    /// The number of ticks after which it counts as stuck.
     stuck: u32,
 }
 
@@ -54,19 +54,19 @@ impl State {
         }
     }
 
-    /// What the component's imports lead to. Asking for it is a sign of life.
+    /// The component's capabilities. Asking for them shows that the component is alive.
     pub(crate) fn capabilities(&mut self) -> Arc<Capabilities> {
         self.ticks = 0;
         Arc::clone(&self.capabilities)
     }
 
-    /// A sign of life, of a component that asked for something.
+    /// Records that the component called the host.
     pub(crate) const fn alive(&mut self) {
         self.ticks = 0;
     }
 
-    /// What becomes of a component that still computes when the epoch ticks: it makes way for others, and is stopped if it
-    /// seems stuck.
+    /// What happens to a component that is still computing when the epoch ticks: it yields to others, and is stopped if it
+    /// counts as stuck.
     pub(super) const fn tick(&mut self) -> UpdateDeadline {
         self.ticks += 1;
         if self.ticks > self.stuck {

@@ -1,4 +1,4 @@
-//! A worker: one store, one instance, many calls at once in it.
+//! A worker: one store with one instance, which serves many calls at once.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::bindings::Functions as World;
 
-/// An instance that is ready to take calls.
+/// An instance that is ready for calls.
 pub(super) struct Worker {
     shared: Arc<Shared>,
     store: Store<State>,
@@ -21,14 +21,14 @@ pub(super) struct Worker {
 
 /// Why a worker ended.
 pub(super) enum Ended {
-    /// The host stops, and every call was answered.
+    /// The host is stopping, and every call was answered.
     QueueClosed,
-    /// The component trapped, or the host panicked: every call that the instance had is lost.
+    /// The component trapped, or the host panicked: all calls of the instance are lost.
     Lost,
 }
 
 impl Worker {
-    /// Makes an instance.
+    /// Creates an instance.
     pub(super) async fn new(shared: &Arc<Shared>) -> wasmtime::Result<Self> {
         let capabilities = Arc::clone(&shared.capabilities);
         let state = State::new(capabilities, &shared.time, shared.longest_computation);
@@ -44,7 +44,8 @@ impl Worker {
         })
     }
 
-    /// Takes calls until the queue is closed, or the instance has had its share (then `retire` is told), and answers them.
+    /// Accepts and answers calls until the queue is closed, or until the instance has had as many as it may; `retire` then
+    /// announces that.
     pub(super) async fn run(
         mut self,
         queue: async_channel::Receiver<Job>,
@@ -73,11 +74,11 @@ impl Worker {
     }
 }
 
-/// What became of one call.
+/// The outcome of one call.
 enum Call {
     Answered,
     Trapped(wasmtime::Error),
-    /// It is still under way in the instance, long after its time: the instance is not to be trusted any more.
+    /// It is still in progress long after its deadline: the instance can no longer be trusted.
     Overdue,
 }
 
@@ -117,7 +118,7 @@ async fn serve(
             && open
             && let Some(retire) = retire.take()
         {
-            // Nobody to tell means that the host stops.
+            // If the receiver is gone, the host is stopping.
             let _ = retire.send(());
         }
     }
@@ -133,14 +134,14 @@ async fn call(shared: &Shared, instance: &World, accessor: &Accessor<State>, job
     let function = instance.twin_multicloud_function();
     let handled =
         tokio::time::timeout_at(overdue, function.call_handle(accessor, request.into())).await;
-    // What a probe comes to is not what calls come to.
+    // The outcome of a probe says nothing about calls.
     let pulse = permit.is_some().then_some(&shared.pulse);
     match handled {
         Ok(Ok(response)) => {
             if let Some(pulse) = pulse {
                 pulse.answered(Instant::now());
             }
-            // A caller that has gone away needs no answer.
+            // The caller may have stopped waiting.
             let _ = answer.send(response.into());
             Call::Answered
         }

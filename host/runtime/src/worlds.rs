@@ -1,4 +1,4 @@
-//! Who may import what: read from the WIT itself, so that the front page is also the law.
+//! Which function may import what, read from the WIT itself, so that `wit/worlds.wit` is not only documentation.
 
 use std::fmt;
 
@@ -30,8 +30,8 @@ const PACKAGE: [(&str, &str); 13] = wit![
     "lifecycle.wit",
 ];
 
-/// What std and the shared shim import whether or not they use it. The host links it to nothing: no folders, no
-/// environment, no arguments, no network; and the types of door 2 to a trap.
+/// Imports of std and of door 2, which components have whether or not they use them. The host answers them with nothing: no
+/// folders, environment, arguments or network. The types of door 2 trap.
 const LINKED_TO_NOTHING: [&str; 6] = [
     "wasi:cli/",
     "wasi:clocks/",
@@ -52,23 +52,23 @@ impl fmt::Debug for Worlds {
     }
 }
 
-/// The imports of a component in three groups.
+/// The imports of a component, in three groups.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[must_use = "a component with refused imports must not run"]
 pub struct Imports {
-    /// What its world grants, each with the WIT's own words for it.
+    /// Interfaces that its world grants, each with the first sentence of its documentation in the WIT.
     pub capabilities: Vec<(String, String)>,
-    /// What leads nowhere.
+    /// Interfaces that the host answers with nothing.
     pub linked_to_nothing: Vec<String>,
-    /// What it must not ask for.
+    /// Interfaces that the component must not import.
     pub refused: Vec<String>,
 }
 
 impl Worlds {
-    /// Reads the WIT that this binary was built with.
+    /// Parses the WIT that this binary was built with.
     ///
     /// # Errors
-    /// If it does not parse, which every build of the bindings would have noticed.
+    /// If it cannot be parsed, which the build of the bindings would have noticed.
     pub fn parse() -> Result<Self, RuntimeError> {
         let mut resolve = Resolve::default();
         for (file, text) in DEPENDENCIES {
@@ -89,7 +89,7 @@ impl Worlds {
         Ok(Self { resolve })
     }
 
-    /// Sorts a component's imports by what its world says of them.
+    /// Sorts a component's imports into these groups.
     pub fn sort(&self, function: FunctionName, imports: Vec<String>) -> Imports {
         let granted = self.granted(function);
         let mut sorted = Imports::default();

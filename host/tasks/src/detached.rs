@@ -1,4 +1,4 @@
-//! A future that goes on after its caller has stopped waiting for it.
+//! A future that continues when its caller stops waiting for it.
 
 use std::{
     fmt,
@@ -10,12 +10,12 @@ use std::{
 use futures_util::future::{BoxFuture, FutureExt};
 use tokio::runtime::Handle;
 
-/// Runs in its caller's task, and goes on in a task of its own if it is dropped before its end. A task of its own from the
-/// beginning would cost each call two more turns of the scheduler.
+/// Runs in its caller's task, and continues in a separate task if it is dropped before it has finished. A separate task from
+/// the beginning would cost each call two more turns of the scheduler.
 ///
-/// Dropped where there is no async runtime, it ends.
+/// If it is dropped outside of an async runtime, it ends.
 pub struct DetachOnDrop<T: Send + 'static>(
-    /// `None` while it is polled, so that a future that panics is not polled again, and when it is done.
+    /// `None` when it has finished, and while it is polled, so that a future that panics is not polled again.
     Option<BoxFuture<'static, T>>,
 );
 
@@ -28,7 +28,7 @@ impl<T: Send + 'static> fmt::Debug for DetachOnDrop<T> {
 }
 
 impl<T: Send + 'static> DetachOnDrop<T> {
-    /// A future that will go on in any case.
+    /// Wraps a future that is to finish in any case.
     pub fn of(future: impl Future<Output = T> + Send + 'static) -> Self {
         Self(Some(future.boxed()))
     }

@@ -1,4 +1,4 @@
-//! Work that must not end for ever because of one panic.
+//! Work that must continue after a panic.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -8,19 +8,19 @@ use std::{
 
 use futures_util::FutureExt;
 
-/// Between a panic and the next try, so that work that panics at once does not take a core.
+/// The pause between a panic and the next try, so that work that panics at once does not occupy a core.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Runs some work of a thread until it returns: after a panic it is called again. The panic itself is logged where it happens.
+/// Runs the work of a thread until it returns, calling it again after a panic. The panic itself is logged where it happens.
 ///
-/// What the work holds across calls must be whole after a panic: each caller says why it is.
+/// What the work keeps between calls must be consistent after a panic; each caller explains why it is.
 pub fn until_done(mut work: impl FnMut()) {
     while catch_unwind(AssertUnwindSafe(&mut work)).is_err() {
         thread::sleep(PAUSE);
     }
 }
 
-/// The output of a future; none if it panicked.
+/// The output of a future; `None` if it panicked.
 pub async fn unless_panic<T>(future: impl Future<Output = T>) -> Option<T> {
     AssertUnwindSafe(future).catch_unwind().await.ok()
 }

@@ -1,4 +1,4 @@
-//! Tasks that go on: after a panic ([`enduring`]), or without the caller that began them ([`DetachOnDrop`]).
+//! Tasks that continue: after a panic ([`enduring`]), or without the caller that started them ([`DetachOnDrop`]).
 
 mod detached;
 pub mod enduring;

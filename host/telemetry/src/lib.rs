@@ -1,6 +1,6 @@
-//! What the host tells about itself: log lines on stderr, and numbers for Prometheus.
+//! What the host reports about itself: log lines on stderr, and metrics for Prometheus.
 //!
-//! No log call blocks, no matter what stderr is connected to: see `sink`.
+//! A log call never blocks, whatever stderr is connected to: see `sink`.
 //!
 //! # Example
 //!
@@ -30,66 +30,66 @@ use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitEx
 /// Which lines are written, and how.
 #[derive(Clone, Debug)]
 pub struct LogSettings {
-    /// `DEBUG_MODE`.
+    /// `DEBUG_MODE`: also lines of the level `debug`.
     pub debug: bool,
     /// `LOG_FORMAT`.
     pub format: LogFormat,
-    /// `RUST_LOG`: wins over `debug`.
+    /// `RUST_LOG`; takes precedence over `debug`.
     pub filter: Option<String>,
 }
 
-/// How log lines look.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
     /// For people.
     Text,
 }
 
-/// The numbers at `/metrics`.
+/// The metrics at `/metrics`.
 #[async_trait]
 pub trait Exposition: Send + Sync + 'static {
-    /// All of them in Prometheus' text format, after a bounded time: a store that does not answer must not hide the others.
+    /// All of them in Prometheus' text format, after a bounded time: a store that does not answer must not hide the rest.
     async fn render(&self) -> String;
 }
 
-/// How long a process that ends waits for its last lines to be written.
+/// How long a process that is ending waits for its last lines to be written.
 const LAST_LINES: Duration = Duration::from_millis(500);
 
-/// Starts logging to stderr. Once a process: later calls change nothing, so that tests and the clouds of `twin up` may
-/// each make their own.
+/// Starts logging to stderr. Only the first call in a process has an effect, so tests and the clouds of `twin up` can each
+/// call it.
 pub fn start_logs(settings: &LogSettings) {
     logger::start(settings.format);
-    // An error says that logging has started already.
+    // An error means that logging has already been started.
     let _ = tracing_subscriber::registry()
         .with(filter(settings))
         .with(logger::Lines)
         .try_init();
 }
 
-/// From now on a panic is a log line and counted. The default hook writes to stderr itself, and could block there.
+/// From now on every panic is logged and counted. The default hook writes to stderr itself and could block there.
 pub fn log_panics() {
     logger::log_panics();
 }
 
-/// Writes a line to stdout in the background: one that cannot be written is lost, and counted among the log lines.
+/// Writes a line to stdout in the background. A line that cannot be written is lost, and counted with the lost log lines.
 pub fn print(line: &str) {
     logger::stdout().push(format!("{line}\n").into_bytes());
 }
 
-/// As [`print()`], to stderr.
+/// Like [`print()`], but to stderr.
 pub fn print_error(line: &str) {
     logger::stderr().push(format!("{line}\n").into_bytes());
 }
 
-/// Before the process ends: writes what is still to be written, as far as that is possible in a moment.
+/// To be called before the process ends: writes what is still waiting, for at most half a second.
 pub fn finish() {
     logger::write_rest();
     logger::flush(LAST_LINES);
 }
 
-/// `RUST_LOG` as it is, else our own lines from `debug` or `info` up; libraries speak from `info` up.
+/// `RUST_LOG` if it is set; otherwise our own lines from `debug` or `info` up, and those of libraries from `info` up.
 fn filter(settings: &LogSettings) -> EnvFilter {
     match (&settings.filter, settings.debug) {
         (Some(filter), _) => EnvFilter::new(filter),

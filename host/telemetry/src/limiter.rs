@@ -1,4 +1,4 @@
-//! At most one line of a kind in ten seconds: a fault that repeats must not fill a disk, nor hide all other lines.
+//! At most one line of a kind in ten seconds: a repeated fault must neither fill the disk nor hide all other lines.
 
 use std::{
     collections::HashMap,
@@ -10,11 +10,12 @@ use tracing::Level;
 
 use super::line::Line;
 
-/// Between two lines of one kind.
+/// The least time between two lines of one kind.
 pub(super) const WINDOW: Duration = Duration::from_secs(10);
-/// The most kinds that are told apart at once; beyond them each message is one kind, up to as many again. It bounds the memory.
+/// The most kinds that are distinguished at once. Beyond them each message is one kind, up to as many again. This bounds the
+/// memory.
 const MAX_KINDS: usize = 512;
-/// What makes a kind, beside level and message: where, and why. Ids, traces and request ids never do.
+/// The fields that define a kind, besides level and message: where, and why. Ids, traces and request ids never do.
 const SUBJECT_AND_CAUSE: [&str; 13] = [
     "function",
     "peer",
@@ -47,8 +48,8 @@ struct Window {
 }
 
 impl Limiter {
-    /// The line, if it is to be written now; it says how many of its kind were left out before it. One that is not is counted,
-    /// and kept if it is the last of its kind.
+    /// The line, if it is to be written now, with the number of lines of its kind that were left out before it. Otherwise it
+    /// is counted, and kept as the last of its kind.
     pub(super) fn admit(&mut self, mut line: Line, now: Instant) -> Option<Line> {
         if line.level > Level::WARN {
             return Some(line);
@@ -75,7 +76,7 @@ impl Limiter {
         Some(line)
     }
 
-    /// The last line of each kind of which lines were left out and whose ten seconds are over: it stands for them all.
+    /// For each kind whose ten seconds are over, the last of the lines that were left out: it stands for all of them.
     pub(super) fn due(&mut self, now: Instant) -> Vec<Line> {
         let mut lines = Vec::new();
         self.kinds.retain(|_, window| {
@@ -91,7 +92,7 @@ impl Limiter {
         lines
     }
 
-    /// The same for all kinds, whether or not their time is over: nothing is written later.
+    /// The same for all kinds, whether or not their time is over, because nothing will be written later.
     pub(super) fn rest(&mut self) -> Vec<Line> {
         let mut windows = std::mem::take(&mut self.kinds);
         windows.values_mut().filter_map(Window::close).collect()
@@ -113,7 +114,7 @@ impl Limiter {
         if self.kinds.len() < MAX_KINDS {
             return kind;
         }
-        // One message with ever new sources must not hide the others: beyond the limit each message is a kind.
+        // A message with ever new causes must not hide other messages: beyond the limit each message is one kind.
         let message = self.hasher.hash_one((line.level.as_str(), line.text()));
         if self.kinds.contains_key(&message) || self.kinds.len() < 2 * MAX_KINDS {
             message
@@ -213,7 +214,7 @@ mod tests {
         assert_eq!(due.len(), 1);
         assert_eq!(due[0].get("id"), Some(&"3".into()));
         assert_eq!(due[0].repeated, 1);
-        // That was a line, and so the next ten seconds have begun.
+        // That line was written, so the next ten seconds have begun.
         let next = start + WINDOW + Duration::from_secs(1);
         assert_eq!(admit(&mut limiter, line("not stored", &[]), next), None);
         assert_eq!(limiter.due(start + WINDOW * 2).len(), 1);
@@ -246,7 +247,7 @@ mod tests {
             .count();
         assert_eq!(written, MAX_KINDS + 1);
         assert_eq!(limiter.kinds.len(), MAX_KINDS + 1);
-        // They hide no other message.
+        // They do not hide other messages.
         let other = || line("not stored", &[("cause", "disk full")]);
         assert_eq!(admit(&mut limiter, other(), now), Some(0));
         assert_eq!(admit(&mut limiter, other(), now), None);
@@ -255,7 +256,7 @@ mod tests {
             admit(&mut limiter, line(&message, &[]), now);
         }
         assert_eq!(limiter.kinds.len(), 2 * MAX_KINDS + 1);
-        // Kinds that have been quiet make room.
+        // Kinds that have been quiet are forgotten.
         let later = now + WINDOW;
         assert_eq!(admit(&mut limiter, line("new", &[]), later), Some(0));
         assert_eq!(admit(&mut limiter, line("new", &[]), later), None);

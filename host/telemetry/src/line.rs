@@ -1,4 +1,4 @@
-//! A log line: one event with its fields, as it is limited and written.
+//! A log line: one event with its fields, in the form in which it is limited and written.
 
 use std::{borrow::Cow, fmt};
 
@@ -12,15 +12,15 @@ use tracing::{
 
 use crate::LogFormat;
 
-/// The event field in which `imports::log` hands over a component's fields, as a JSON object: their names are not known when
-/// the host is compiled.
+/// The event field in which `imports::log` passes a component's fields, as a JSON object: their names are not known when the
+/// host is compiled.
 const COMPONENT_FIELDS: &str = "fields";
 
-/// The longest text in a line, in bytes: of the message, of a field's name, of a field's value.
+/// The longest text in a line, in bytes. It applies to the message, to the name of a field and to its value.
 const MAX_TEXT: usize = 8 * 1024;
 /// The most fields in a line.
 const MAX_FIELDS: usize = 32;
-/// What a line says under these names is its own.
+/// Names that the line itself uses; a field cannot have them.
 const OWN: [&str; 5] = ["timestamp", "level", "message", "repeated", "target"];
 
 /// A log line.
@@ -36,7 +36,7 @@ pub(crate) struct Line {
 }
 
 impl Line {
-    /// A line without message and fields, which happened now.
+    /// A line without message and fields, with the present time.
     pub(super) fn new(level: Level, target: &'static str) -> Self {
         Self {
             at: Timestamp::now(),
@@ -53,7 +53,7 @@ impl Line {
         self.message = cut(text.into());
     }
 
-    /// Adds a field, unless there is one of this name or there are too many.
+    /// Adds a field, unless one of this name exists or there are too many.
     pub(super) fn field(&mut self, name: impl Into<Cow<'static, str>>, value: impl Into<Value>) {
         let mut name = name.into();
         if OWN.contains(&name.as_ref()) {
@@ -75,20 +75,20 @@ impl Line {
         fields.find_map(|(field, value)| (field == name).then_some(value))
     }
 
-    /// The message as it is.
+    /// The message.
     pub(super) fn text(&self) -> &str {
         &self.message
     }
 
-    /// The fields so far: of a span, for the lines within it.
+    /// The fields so far; those of a span are for the lines within it.
     pub(super) fn into_fields(self) -> Vec<(Cow<'static, str>, Value)> {
         self.fields
     }
 
-    /// The line in a format, with its line end.
+    /// The line in a format, with a newline at the end.
     pub(super) fn render(&self, format: LogFormat) -> Vec<u8> {
         let mut text = match format {
-            // A map with text keys always serializes.
+            // A map with string keys always serializes.
             LogFormat::Json => serde_json::to_string(self).unwrap_or_default(),
             LogFormat::Text => self.to_string(),
         };
@@ -119,7 +119,7 @@ impl fmt::Display for Line {
         let Self { at, level, .. } = self;
         let message = self.message.replace('\n', "\\n");
         write!(formatter, "{at:.6} {level:>5} {}: {message}", self.target)?;
-        // A text is quoted and escaped as in JSON, so that a line stays one line.
+        // Strings are quoted and escaped as in JSON, so that a line stays one line.
         for (name, value) in &self.fields {
             write!(formatter, " {}={value}", name.escape_debug())?;
         }
@@ -130,7 +130,7 @@ impl fmt::Display for Line {
     }
 }
 
-/// Takes an event's fields into a line.
+/// Collects an event's fields in a line.
 impl Visit for Line {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         self.record_str(field, &format!("{value:?}"));
@@ -166,7 +166,7 @@ impl Visit for Line {
     }
 }
 
-/// Cuts a text that is too long, at a character.
+/// Shortens a text that is too long, at a character boundary.
 fn cut(mut text: String) -> String {
     if text.len() > MAX_TEXT {
         text.truncate(text.floor_char_boundary(MAX_TEXT));

@@ -1,4 +1,4 @@
-//! From events to lines: the layer that takes them, limits them, and hands them to the sink of stderr.
+//! Turns events into lines: the layer that receives them, limits them, and passes them to the sink for stderr.
 
 use std::{
     borrow::Cow,
@@ -34,7 +34,7 @@ static PANICS: AtomicU64 = AtomicU64::new(0);
 /// The process's logger, once logging has started.
 static LOGGER: OnceLock<Logger> = OnceLock::new();
 
-/// What lines go through.
+/// What every line passes through.
 struct Logger {
     format: LogFormat,
     limiter: Mutex<Limiter>,
@@ -48,7 +48,7 @@ impl Logger {
         self.write(admitted);
     }
 
-    /// As [`Self::log`], for a thread that may hold the limiter itself: it panicked.
+    /// Like [`Self::log`], for a thread that has panicked and may itself hold the limiter's lock.
     fn log_panic(&self, line: Line) {
         let admitted = match self.limiter.try_lock() {
             Ok(mut limiter) => limiter.admit(line, Instant::now()),
@@ -60,7 +60,7 @@ impl Logger {
         self.write(admitted);
     }
 
-    /// Writes what the limiter gives out.
+    /// Writes the lines that the limiter releases.
     fn write_from(&self, take: impl FnOnce(&mut Limiter) -> Vec<Line>) {
         let lines = take(&mut self.limiter.lock().unwrap_or_else(PoisonError::into_inner));
         self.write(lines);
@@ -73,7 +73,7 @@ impl Logger {
     }
 }
 
-/// Makes the process's logger, unless there is one.
+/// Creates the process's logger, unless it exists.
 pub(super) fn start(format: LogFormat) {
     LOGGER.get_or_init(|| Logger {
         format,
@@ -81,7 +81,7 @@ pub(super) fn start(format: LogFormat) {
     });
 }
 
-/// Writes what the limiter still holds back.
+/// Writes the lines that the limiter still holds back.
 pub(super) fn write_rest() {
     if let Some(logger) = LOGGER.get() {
         logger.write_from(Limiter::rest);
@@ -114,7 +114,7 @@ pub(super) fn flush(limit: Duration) {
     }
 }
 
-/// A handle of our own for a stream: a thread that blocks on it then holds none of the locks of the standard library.
+/// A separate handle for a stream: a thread that blocks on it does not hold the standard library's lock.
 fn owned(stream: impl AsFd + Write + Send + 'static) -> Box<dyn Write + Send> {
     match stream.as_fd().try_clone_to_owned() {
         Ok(own) => Box::new(File::from(own)),
@@ -127,7 +127,7 @@ pub(super) fn panics() -> u64 {
     PANICS.load(Ordering::Relaxed)
 }
 
-/// From now on a panic is a line of the log like others, which neither blocks nor panics itself, and is counted.
+/// From now on every panic is counted and logged like any other event, without blocking and without panicking again.
 pub(super) fn log_panics() {
     panic::set_hook(Box::new(|panic| {
         PANICS.fetch_add(1, Ordering::Relaxed);
@@ -153,7 +153,7 @@ fn line_of(panic: &PanicHookInfo<'_>) -> Line {
 /// The layer that turns events into lines.
 pub(super) struct Lines;
 
-/// What a span adds to the lines within it.
+/// The fields that a span adds to the lines within it.
 struct SpanFields(Vec<(Cow<'static, str>, Value)>);
 
 impl<S> Layer<S> for Lines

@@ -1,4 +1,4 @@
-//! The numbers, their names and labels. No label's value comes from a request: there is a bounded number of series.
+//! The metrics, their names and labels. Label values never come from requests, so the number of series is bounded.
 
 use std::{fmt, sync::OnceLock, thread, time::Duration};
 
@@ -39,27 +39,27 @@ const PANICS: &str = "twin_panics_total";
 pub struct Metric {
     /// The name, with its unit and `_total` for a counter.
     pub name: &'static str,
-    /// Whether it counts, shows or distributes.
+    /// Whether it is a counter, a gauge or a histogram.
     pub kind: Kind,
     /// The names of its labels.
     pub labels: &'static [&'static str],
-    /// What it says.
+    /// What it measures.
     pub help: &'static str,
 }
 
-/// What a metric's value is.
+/// How a metric's value behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// It only grows, from 0 at the start of the process.
     Counter,
     /// It goes up and down.
     Gauge,
-    /// It is sorted into buckets.
+    /// A distribution, in buckets.
     Histogram,
 }
 
 impl Kind {
-    /// As Prometheus calls it.
+    /// Prometheus' name for it.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Counter => "counter",
@@ -83,7 +83,7 @@ const fn metric(
     }
 }
 
-/// All metrics. A new one is added here and to docs/operations.md, which a test compares.
+/// All metrics. Add a new one here and in docs/operations.md; a test compares the two.
 pub const METRICS: &[Metric] = &[
     metric(
         REQUESTS,
@@ -201,7 +201,7 @@ pub const METRICS: &[Metric] = &[
     ),
 ];
 
-/// From a call in the same process to one that uses up its deadline, in seconds.
+/// In seconds: from a call in the same process to one that uses up its deadline.
 const BUCKETS: [f64; 14] = [
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 25.0,
 ];
@@ -209,7 +209,7 @@ const BUCKETS: [f64; 14] = [
 /// How often recorded durations are sorted into buckets; until then each takes eight bytes.
 const UPKEEP: Duration = Duration::from_secs(5);
 
-/// The process's recorder, installed at the first call: before the first measurement, or that is lost.
+/// The process's recorder. It is installed by the first call; what was measured before that is lost.
 pub fn recorder() -> &'static PrometheusHandle {
     static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
     RECORDER.get_or_init(|| {
@@ -220,7 +220,7 @@ pub fn recorder() -> &'static PrometheusHandle {
             .unwrap_or_default()
             .build_recorder();
         let handle = recorder.handle();
-        // An error says that somebody else's recorder is installed; then ours stays empty.
+        // An error means that another recorder is installed; then this one stays empty.
         if metrics::set_global_recorder(recorder).is_ok() {
             describe();
             keep_up(handle.clone());
@@ -239,12 +239,12 @@ fn describe() {
     }
 }
 
-/// The numbers of the process alone: those of a host come with its stores.
+/// The metrics of the process alone, without those of a host's stores.
 #[derive(Debug)]
 pub struct Process(());
 
 impl Process {
-    /// Installs the recorder: what was measured before is lost.
+    /// Installs the recorder. What was measured before that is lost.
     pub fn recorded() -> Self {
         recorder();
         Self(())
@@ -258,7 +258,7 @@ impl Exposition for Process {
     }
 }
 
-/// All that was measured so far, in Prometheus' text format.
+/// Everything that was measured so far, in Prometheus' text format.
 pub fn render() -> String {
     let recorder = recorder();
     counter!(LOG_LINES_DROPPED).absolute(sink::lost());
@@ -283,7 +283,7 @@ fn keep_up(handle: PrometheusHandle) {
     }
 }
 
-/// Counts a request as being answered while it exists.
+/// Counts a request as in progress for as long as this value exists.
 #[must_use = "the request is counted only until this is dropped"]
 pub struct InFlight {
     gauge: metrics::Gauge,
@@ -310,7 +310,7 @@ impl Drop for InFlight {
     }
 }
 
-/// Counts a request that was answered; `function` is none if no function was asked.
+/// Counts a request that was answered; `function` is `None` if no function was called.
 pub fn request(cloud: Cloud, function: Option<FunctionName>, status: u16, took: Duration) {
     let function = function.map_or("none", FunctionName::as_str);
     let labels = [("cloud", cloud.as_str()), ("function", function)];
@@ -319,12 +319,12 @@ pub fn request(cloud: Cloud, function: Option<FunctionName>, status: u16, took: 
     histogram!(REQUEST_SECONDS, &labels).record(took);
 }
 
-/// Counts a request that was turned away.
+/// Counts a request that was refused because of overload.
 pub fn overload(cloud: Cloud, function: FunctionName) {
     counter!(OVERLOADS, "cloud" => cloud.as_str(), "function" => function.as_str()).increment(1);
 }
 
-/// Registers the counter of a function's lost instances at 0, so that a rate sees the first loss.
+/// Registers the counter of a function's lost instances at 0, so that a rate includes the first loss.
 pub fn no_instance_lost(function: FunctionName) {
     counter!(INSTANCES_LOST, "function" => function.as_str()).increment(0);
 }
@@ -339,13 +339,13 @@ pub fn commit(took: Duration) {
     histogram!(COMMIT_SECONDS).record(took);
 }
 
-/// Shows how many calls of a function wait for an instance.
+/// Sets the number of calls of a function that are waiting for an instance.
 pub fn queue_depth(cloud: Cloud, function: FunctionName, calls: usize) {
     let calls = u32::try_from(calls).unwrap_or(u32::MAX);
     gauge!(QUEUE_DEPTH, "cloud" => cloud.as_str(), "function" => function.as_str()).set(calls);
 }
 
-/// Shows the store's numbers; `None` shows NaN, since an old number may be wrong.
+/// Sets the store's numbers; `None` sets NaN, since an old number may be wrong.
 pub fn store(cloud: Cloud, numbers: Option<&Numbers>) {
     let up = f64::from(u8::from(numbers.is_some()));
     gauge!(STORE_UP, "cloud" => cloud.as_str()).set(up);
@@ -365,11 +365,11 @@ pub fn store(cloud: Cloud, numbers: Option<&Numbers>) {
         numbers.and_then(|numbers| numbers.outbox).map(f64::from),
     );
     let free = numbers.and_then(|numbers| numbers.disk_free);
-    // Bytes beyond 2^53 need not be told apart.
+    // Beyond 2^53 bytes the exact number does not matter.
     show(DISK_FREE, free.map(|bytes| bytes as f64));
 }
 
-/// Shows the state of a peer's circuit, or that it is not known.
+/// Sets the state of a peer's circuit; `None` if it is unknown.
 pub fn circuit(cloud: Cloud, peer: Peer, circuit: Option<Circuit>) {
     let state = match circuit {
         Some(Circuit::Closed | Circuit::Failing { .. }) => 0.0,
@@ -385,7 +385,7 @@ pub fn credential_refused(cloud: Cloud, reason: &'static str) {
     counter!(CREDENTIALS_REFUSED, "cloud" => cloud.as_str(), "reason" => reason).increment(1);
 }
 
-/// Counts a connection that the host closed: to make `room` for others, or with its reply `unread`.
+/// Counts a connection that the host closed: to make `room` for others, or because its reply stayed `unread`.
 pub fn connection_closed(reason: &'static str) {
     counter!(CONNECTIONS_CLOSED, "reason" => reason).increment(1);
 }

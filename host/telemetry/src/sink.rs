@@ -1,7 +1,7 @@
-//! Lines on their way to stdout or stderr: a bounded queue, and one thread that writes.
+//! Writes lines to stdout or stderr: a bounded queue, and one thread that writes.
 //!
-//! If the other end is closed, full, slow or gone (a pipe, a terminal, a disk), only that thread
-//! notices. A line that does not fit into the queue or cannot be written is lost and counted, and nothing else happens.
+//! If the other end (a pipe, a terminal, a disk) is closed, full, slow or gone, only that thread is affected. A line that
+//! does not fit into the queue or cannot be written is lost and counted; nothing else happens.
 
 use std::{
     io::Write,
@@ -16,9 +16,9 @@ use std::{
 
 use twin_tasks::enduring;
 
-/// The most bytes that wait.
+/// The most bytes that wait in the queue.
 const MAX_WAITING: usize = 1024 * 1024;
-/// Between two rounds of upkeep.
+/// The time between two rounds of upkeep.
 const UPKEEP: Duration = Duration::from_secs(1);
 
 /// Lines lost by all sinks of the process since it started.
@@ -29,7 +29,7 @@ pub(super) fn lost() -> u64 {
     LOST.load(Ordering::Relaxed)
 }
 
-/// The end where lines go in.
+/// The end at which lines enter the queue.
 pub(super) struct Sink {
     items: Sender<Item>,
     waiting: Arc<AtomicUsize>,
@@ -37,13 +37,13 @@ pub(super) struct Sink {
 
 enum Item {
     Line(Vec<u8>),
-    /// Answered when all that was handed over before it is written or lost.
+    /// Answered when everything that was queued before it has been written or lost.
     Flush(SyncSender<()>),
 }
 
 impl Sink {
-    /// Starts the thread, which calls `upkeep` about once a second, unless it is kept waiting by the other end. Without a thread
-    /// every line is lost.
+    /// Starts the thread, which calls `upkeep` about once a second, unless the other end blocks it. If the thread cannot be
+    /// started, every line is lost.
     pub(super) fn start(
         name: &str,
         mut out: impl Write + Send + 'static,
@@ -52,14 +52,14 @@ impl Sink {
         let (items, queue) = channel();
         let waiting = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&waiting);
-        // Without the thread the queue has no other end, and every line counts as lost.
+        // Without the thread the queue has no receiver, and every line counts as lost.
         let _ = thread::Builder::new().name(name.to_owned()).spawn(move || {
             enduring::until_done(|| write(&queue, &counter, &mut out, &mut upkeep));
         });
         Self { items, waiting }
     }
 
-    /// Hands a line over, with its line end. Never blocks and never panics.
+    /// Queues a line that ends with a newline. Never blocks and never panics.
     pub(super) fn push(&self, line: Vec<u8>) {
         let length = line.len();
         let before = self.waiting.fetch_add(length, Ordering::Relaxed);
@@ -70,11 +70,11 @@ impl Sink {
         }
     }
 
-    /// Waits until all that was handed over is written or lost, for at most `limit`.
+    /// Waits until everything in the queue has been written or lost, for at most `limit`.
     pub(super) fn flush(&self, limit: Duration) {
         let (done, flushed) = sync_channel(1);
         if self.items.send(Item::Flush(done)).is_ok() {
-            // Out of time: what is left is lost with the process.
+            // When the time is up, what is left is lost with the process.
             let _ = flushed.recv_timeout(limit);
         }
     }
@@ -119,7 +119,7 @@ mod tests {
 
     use super::*;
 
-    /// What `LOST` counts is the process's: one test at a time looks at it.
+    /// `LOST` counts for the whole process, so only one test at a time may read it.
     static TURN: Mutex<()> = Mutex::new(());
 
     #[derive(Clone, Default)]
@@ -193,13 +193,13 @@ mod tests {
         let (release, released) = mpsc::channel();
         let sink = Sink::start("test", Full(released), || {});
         let line = vec![b'x'; MAX_WAITING / 4];
-        // One may be in the thread's hands already.
+        // The thread may already have taken one.
         for _ in 0..10 {
             sink.push(line.clone());
         }
         let dropped = lost() - before;
         assert!((5..=6).contains(&dropped), "{dropped}");
-        // Bounded, though nothing moves.
+        // This ends in time although nothing is written.
         sink.flush(Duration::from_millis(10));
         drop(release);
         sink.flush(Duration::from_secs(60));

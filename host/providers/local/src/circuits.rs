@@ -1,4 +1,4 @@
-//! `circuits` in a data folder: a row a name.
+//! The interface `circuits` in a data folder: one row for each name.
 
 use async_trait::async_trait;
 use rusqlite::{Row, named_params};

@@ -1,4 +1,4 @@
-//! Values that SQLite has no type for, as columns that a person with a database shell can read.
+//! Values for which SQLite has no type, in a form that a person can read in a database shell.
 
 use rusqlite::{
     ToSql,
@@ -7,7 +7,7 @@ use rusqlite::{
 use serde::{Deserialize, Serialize};
 use twin_capabilities::{dead_letters::Attempt, error_topic::Severity, types::Instant};
 
-/// The tries to deliver a letter, in order, as a JSON array.
+/// The attempts to deliver a letter, in order, as a JSON array.
 pub(super) struct Attempts(pub(super) Vec<Attempt>);
 
 #[derive(Serialize, Deserialize)]
@@ -51,7 +51,7 @@ impl FromSql for Attempts {
     }
 }
 
-/// A severity as the specification writes it.
+/// A severity in the spelling of the specification.
 pub(super) struct SpelledSeverity(pub(super) Severity);
 
 impl ToSql for SpelledSeverity {

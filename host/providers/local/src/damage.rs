@@ -1,4 +1,4 @@
-//! Rows that are not as they were stored: each is reported once, as a system error, and served never.
+//! Damaged rows, which differ from what was stored: each is reported once, as a system error, and never served.
 
 use rusqlite::named_params;
 use twin_capabilities::{
@@ -19,7 +19,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    /// As in the table `damage`.
+    /// Its name in the table `damage`.
     const fn name(self) -> &'static str {
         match self {
             Self::Record => "record",
@@ -38,12 +38,12 @@ const RECORD_ROW: &str = "SELECT rowid, * FROM records WHERE rowid = :item";
 
 const LETTER_ROW: &str = "SELECT * FROM dead_letters WHERE seq = :item";
 
-/// Letters that were found damaged. It does not matter which of many these are, if they are not always the same.
+/// Some of the letters that were found damaged. It does not matter which, as long as they are not always the same.
 const NOTED_LETTERS: &str = "
     SELECT dead_letters.* FROM damage JOIN dead_letters ON seq = item
     WHERE damage.twin = :twin AND kind = 'letter' ORDER BY random() LIMIT 100";
 
-/// Read as bytes, since nothing in a damaged row need be what it was.
+/// All columns are read as bytes, since a damaged row may contain anything.
 const RECORD: &str = "
     SELECT CAST(id AS BLOB), CAST(device_id AS BLOB), CAST(body AS BLOB), X''
     FROM records WHERE rowid = :item";
@@ -53,7 +53,7 @@ const LETTER: &str = "
     FROM dead_letters WHERE seq = :item";
 
 impl Store {
-    /// Reports damaged rows. If that fails, it is tried again when they are met again.
+    /// Reports damaged rows. If that fails, they are reported when they are next read.
     pub(super) async fn report(&self, kind: Kind, items: Vec<i64>) {
         if items.is_empty() {
             return;
@@ -73,7 +73,7 @@ impl Store {
     }
 }
 
-/// Checks letters that were found damaged once more: what was read wrongly may be read rightly now.
+/// Checks letters again that were found damaged: a row that could not be read correctly then may be intact.
 pub(super) fn check_letters_again(session: &Session<'_>) -> rusqlite::Result<()> {
     let checked: Vec<Option<i64>> = {
         let mut noted = session.connection.prepare_cached(NOTED_LETTERS)?;
@@ -90,7 +90,7 @@ pub(super) fn check_letters_again(session: &Session<'_>) -> rusqlite::Result<()>
     Ok(())
 }
 
-/// Whether a row is there and not as it was stored, as the connection that writes reads it.
+/// Whether a row exists and is damaged, as read by the connection that writes.
 fn is_damaged(session: &Session<'_>, kind: Kind, item: i64) -> rusqlite::Result<bool> {
     let item = named_params! { ":item": item };
     let damaged = match kind {
@@ -104,14 +104,14 @@ fn is_damaged(session: &Session<'_>, kind: Kind, item: i64) -> rusqlite::Result<
     Ok(damaged?.unwrap_or(false))
 }
 
-/// What is left of a damaged row; texts with a replacement for what is no text.
+/// What is left of a damaged row. In texts, a replacement character stands for bytes that are not UTF-8.
 struct Remains {
-    /// Of a record its id, of a letter its name.
+    /// A record's id, or a letter's.
     name: String,
-    /// Of a record its device, of a letter its message.
+    /// A record's device, or the id of a letter's message.
     subject: String,
     content: Vec<u8>,
-    /// Of a letter.
+    /// A letter's peer.
     peer: String,
 }
 
@@ -153,7 +153,7 @@ pub(super) fn remains_of_letter(
 }
 
 fn report(session: &Session<'_>, kind: Kind, item: i64) -> rusqlite::Result<()> {
-    // Another connection found it damaged: a single wrong read must not put a letter out of replay.
+    // Another connection found it damaged. A single failed read must not exclude a letter from replay.
     if !is_damaged(session, kind, item)? {
         tracing::info!(
             kind = kind.name(),
@@ -162,7 +162,7 @@ fn report(session: &Session<'_>, kind: Kind, item: i64) -> rusqlite::Result<()> 
         );
         return forget(session, kind, item);
     }
-    // A command that only looks at the data does not know the cloud: the host reports the row when it meets it.
+    // A command that only reads the data does not know the cloud. The host reports the row when it reads it.
     let Some(cloud) = session.database.settings.cloud else {
         tracing::error!(kind = kind.name(), item, "found a damaged row");
         return Ok(());
@@ -206,7 +206,7 @@ fn report(session: &Session<'_>, kind: Kind, item: i64) -> rusqlite::Result<()> 
     error_topic::publish(session, &error)
 }
 
-/// A row that may have been damaged is gone, or whole again.
+/// Forgets that a row was damaged, because it was removed or replaced.
 pub(super) fn forget(session: &Session<'_>, kind: Kind, item: i64) -> rusqlite::Result<()> {
     session.execute(
         FORGET,
@@ -215,7 +215,7 @@ pub(super) fn forget(session: &Session<'_>, kind: Kind, item: i64) -> rusqlite::
     Ok(())
 }
 
-/// The connector that sends to a peer: it stands one layer before the peer.
+/// The component name of the connector that sends to a peer, one layer before it.
 pub(super) fn connector_before(peer: &str) -> &'static str {
     match peer {
         "ingestion" => "L1-Connector",

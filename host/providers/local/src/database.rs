@@ -1,4 +1,4 @@
-//! Where the database is, and how a connection to it is opened.
+//! The location of the database, and opening connections to it.
 
 use std::{
     fs::{DirBuilder, File, TryLockError},
@@ -26,25 +26,25 @@ use super::{
     session::{Slot, lock},
 };
 
-/// How long to wait for another process that writes, and how often to look whether it is done. SQLite's own way to wait
-/// looks less and less often, and comes away empty-handed for seconds beside a process that writes without a break.
+/// How long to wait for another process that is writing, and how often to check whether it has finished. SQLite's own wait
+/// checks less and less often, and can fail to get its turn for seconds beside a process that writes without a pause.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const BUSY_PAUSE: Duration = Duration::from_millis(1);
 
-/// How long to wait for another process that has locked the folder, and how often to look.
+/// How long to wait for another process that has locked the folder, and how often to check.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
-/// More than there are statements: each is compiled once a connection.
+/// More than the number of statements, so that each is compiled once per connection.
 const STATEMENTS: usize = 64;
 
-/// The size that the write-ahead log is brought back to, in bytes: the 4000 pages after which it is folded into the
-/// database, with what SQLite writes around each.
+/// The size to which the write-ahead log is truncated, in bytes: the 4000 pages after which it is checkpointed into the
+/// database, with the frame header of each.
 pub(super) const LOG_LIMIT: u64 = 4000 * (4096 + 24) + 32;
 
-/// A commit is on the disk when it returns, and readers do not wait for it. The log grows to 16 MiB before it is folded
-/// into the database: a page that changes often is then copied once, which is worth a fifth of the throughput. A new
-/// database can give pages back to the disk; an old one learns it when it is rewritten.
+/// A commit is on the disk when it returns, and readers do not wait for it. The log grows to 16 MiB before it is
+/// checkpointed into the database: a page that changes often is then copied only once, which adds about 20 % throughput. A
+/// new database can give pages back to the disk; an old one only after it has been rewritten.
 const DURABLE: &str = "
     PRAGMA auto_vacuum = INCREMENTAL;
     PRAGMA journal_mode = WAL;
@@ -53,26 +53,26 @@ const DURABLE: &str = "
     PRAGMA journal_size_limit = 16480032; -- bytes: LOG_LIMIT
     PRAGMA cache_size = -16000;       -- KiB";
 
-/// Where the database is and whose part of it is used: all it takes to open a connection, again if need be.
+/// The database and the twin: everything that is needed to open a connection, and to open it again.
 #[derive(Clone)]
 pub(super) struct Database {
     folder: PathBuf,
     pub(super) twin: String,
     pub(super) clock: Clock,
     pub(super) settings: LocalSettings,
-    /// Which database it is, once a connection was opened for writing. Every later one must find the same.
+    /// The id of the database, once a connection has been opened for writing. Every later connection must find the same.
     id: Arc<OnceLock<String>>,
-    /// The connections of all threads of this process, the one that writes first.
+    /// The connections of all threads of this process, beginning with the one that writes.
     slots: Arc<Mutex<Vec<Weak<Slot>>>>,
-    /// The files that were opened last.
+    /// The files that were opened most recently.
     opened: Arc<Mutex<Option<Files>>>,
-    /// The most pages that the database may have: to SQLite, the disk is full then. 0 is no limit.
+    /// The most pages that the database may have; beyond them the disk is full for SQLite. 0 means no limit.
     #[cfg(test)]
     pub(super) page_limit: Arc<AtomicI64>,
-    /// Lets the disk count as nearly full.
+    /// Makes the disk count as nearly full.
     #[cfg(test)]
     pub(super) nearly_full: Arc<AtomicBool>,
-    /// Happens once, between opening the database and noting which files are open.
+    /// Called once, between opening the database and recording which files are open.
     #[cfg(test)]
     pub(super) accident: Arc<Mutex<Option<Accident>>>,
 }
@@ -80,23 +80,23 @@ pub(super) struct Database {
 #[cfg(test)]
 pub(super) type Accident = fn(&Path);
 
-/// What a connection may do.
+/// What a connection is opened for.
 #[derive(Clone, Copy)]
 pub(super) enum Access {
     Read,
     Write,
 }
 
-/// An open connection, and the files that it has open.
+/// A connection, and the files that it has open.
 pub(super) struct Connected {
     pub(super) connection: Connection,
     pub(super) files: Files,
-    /// Whether the connection gives up at once where it must wait for others.
+    /// Whether the connection gives up at once instead of waiting for others.
     pub(super) hasty: Arc<AtomicBool>,
 }
 
 impl Database {
-    /// The database of a folder, which is made if there is none.
+    /// The database of a folder, which is created if it does not exist.
     pub(super) fn new(
         folder: &Path,
         twin: &str,
@@ -131,7 +131,7 @@ impl Database {
         &self.folder
     }
 
-    /// The size of the write-ahead log in bytes; 0 if it cannot be told.
+    /// The size of the write-ahead log in bytes; 0 if it is unknown.
     pub(super) fn log_size(&self) -> u64 {
         size(&beside(&self.path(), "-wal")).unwrap_or(0)
     }
@@ -141,7 +141,7 @@ impl Database {
         self.folder.join(FILE_NAME)
     }
 
-    /// Opens a connection. Opened for writing, the database becomes what it should be.
+    /// Opens a connection. Opening it for writing also creates or upgrades the database.
     pub(super) fn connect(&self, access: Access) -> Result<Connected, LocalError> {
         self.must_not_mix()?;
         let (mut connection, before) = match access {
@@ -160,7 +160,7 @@ impl Database {
             }))
             .map_err(|source| self.unusable(source))?;
         if self.id.get().is_some() {
-            // Reading it opens the log, too: from here on all the files are known.
+            // Reading the id opens the log, too, so from here on all the files are known.
             let id = schema::id(&connection).map_err(|source| self.unusable(source))?;
             self.must_be_the_same(id.as_deref())?;
         }
@@ -176,7 +176,7 @@ impl Database {
         })
     }
 
-    /// Keeps a connection where [`Self::close_stale`] finds it.
+    /// Registers a connection for [`Self::close_stale`].
     pub(super) fn register(&self, connected: Connected) -> Arc<Slot> {
         let slot = Arc::new(Mutex::new(Some(connected)));
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
@@ -186,9 +186,9 @@ impl Database {
 
     /// Closes all connections of this process whose files are no longer at the database's path.
     ///
-    /// A new connection must not be opened beside them: they share what SQLite keeps in memory, and a log that was
-    /// removed would be taken for the new one. Closed last, the one that writes still folds its log into the database, so
-    /// that nothing is lost if only the log was removed.
+    /// A new connection must not be opened beside them: they share what SQLite keeps in memory, and a log that was removed
+    /// would be taken for the new one. The connection that writes is closed last and checkpoints its log into the database,
+    /// so that nothing is lost if only the log was removed.
     pub(super) fn close_stale(&self) -> Result<(), LocalError> {
         let slots: Vec<_> = {
             let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
@@ -206,7 +206,7 @@ impl Database {
         if closed { self.settle() } else { Ok(()) }
     }
 
-    /// Makes sure that no other process still uses a log or an index that is no longer there, if the database is.
+    /// If the database exists but its log or index does not, makes sure that no other process still uses the removed files.
     fn settle(&self) -> Result<(), LocalError> {
         let now = self.files()?;
         let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
@@ -224,7 +224,7 @@ impl Database {
             .map_err(|source| self.unusable(source))
     }
 
-    /// Refuses another database beside the log of the one that was open.
+    /// Fails if another database is beside the log of the one that was open.
     fn must_not_mix(&self) -> Result<(), LocalError> {
         let now = self.files()?;
         let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
@@ -234,7 +234,7 @@ impl Database {
         Ok(())
     }
 
-    /// Whether these are still the files at the database's path.
+    /// Fails if these are no longer the files at the database's path.
     pub(super) fn still_has(&self, files: &Files) -> Result<(), LocalError> {
         if self.files()? == *files {
             Ok(())
@@ -248,8 +248,8 @@ impl Database {
         Files::at(&self.path()).map_err(|source| self.folder_unusable(source))
     }
 
-    /// Opens the database. With it, the files that were there before: if the database is still there afterwards, it is the
-    /// one that was opened.
+    /// Opens the database. Also returns the files that were there before: if the database is still among them afterwards, it
+    /// is the one that was opened.
     fn open(&self, flags: OpenFlags) -> Result<(Connection, Files), LocalError> {
         let unusable = |source| self.unusable(source);
         let before = self.files()?;
@@ -261,8 +261,8 @@ impl Database {
         Ok((connection, before))
     }
 
-    /// Opens the database for writing, makes it durable and gives it its tables. A new one is made only in a folder that
-    /// never had one.
+    /// Opens the database for writing, sets it up for durability and creates its tables. A new database is created only in a
+    /// folder that never had one.
     fn prepare(&self) -> Result<(Connection, Files), LocalError> {
         let unusable = |source| self.unusable(source);
         let _turn = self.turn()?;
@@ -303,8 +303,8 @@ impl Database {
         Ok((connection, before))
     }
 
-    /// Makes the file of a database that is not there yet, and removes what a restore that was killed left behind: whoever
-    /// has the turn knows that none is under way.
+    /// Creates the file of a new database, and removes what a killed restore left behind. The caller holds the turn, so no
+    /// restore is in progress.
     fn make_file(&self) -> Result<(), LocalError> {
         let path = self.path();
         let made = remove_unfinished(&path).and_then(|()| match make(&path, 0o644) {
@@ -314,7 +314,7 @@ impl Database {
         made.map_err(|source| self.folder_unusable(source))
     }
 
-    /// The first database that is opened for writing is ours; from then on no other will do.
+    /// Fixes the id of the first database that is opened for writing, and fails for any other from then on.
     fn must_be_the_same(&self, found: Option<&str>) -> Result<&str, LocalError> {
         let ours = self.id.get_or_init(|| found.unwrap_or_default().to_owned());
         if found == Some(ours) {
@@ -324,7 +324,7 @@ impl Database {
         }
     }
 
-    /// Waits until no other process prepares this database; the turn ends when the file is dropped.
+    /// Waits until no other process is preparing this database. The turn ends when the file is dropped.
     ///
     /// SQLite itself does not wait when it switches a new database to its write-ahead log.
     pub(super) fn turn(&self) -> Result<File, LocalError> {
@@ -332,13 +332,13 @@ impl Database {
         self.lock(folder, File::try_lock)
     }
 
-    /// Tells other processes that this one uses the folder, until the file is dropped.
+    /// Marks the folder as in use by this process, until the file is dropped.
     pub(super) fn share(&self) -> Result<File, LocalError> {
         let file = lock_file(&self.folder).map_err(|source| self.folder_unusable(source))?;
         self.lock(file, File::try_lock_shared)
     }
 
-    /// Keeps other processes from using the folder, until the file is dropped; none if one uses it.
+    /// Keeps other processes from using the folder, until the file is dropped; `None` if another process is using it.
     pub(super) fn keep_alone(&self) -> Result<Option<File>, LocalError> {
         let unusable = |source| self.folder_unusable(source);
         let file = lock_file(&self.folder).map_err(unusable)?;
@@ -373,7 +373,7 @@ impl Database {
         }
     }
 
-    /// The error that something is wrong with the database file.
+    /// The error for a database file that cannot be used.
     pub(super) fn unusable(&self, source: rusqlite::Error) -> LocalError {
         LocalError::DatabaseUnusable {
             path: self.path(),
@@ -389,7 +389,7 @@ impl Database {
     }
 }
 
-/// Waits for another process, if it is worth it after so many times.
+/// Waits for another process; false if it has waited often enough.
 fn wait(times: i32) -> bool {
     thread::sleep(BUSY_PAUSE);
     times.unsigned_abs() * BUSY_PAUSE < BUSY_TIMEOUT

@@ -1,4 +1,4 @@
-//! `dead-letters` and `dead-letter-replay` in a data folder: one table, in the order in which letters came.
+//! The interfaces `dead-letters` and `dead-letter-replay` in a data folder: one table, in the order of storing.
 
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ const LIST: &str = "SELECT * FROM dead_letters WHERE twin = :twin AND seq > :aft
 
 const GET: &str = "SELECT * FROM dead_letters WHERE twin = :twin AND letter_id = :letter_id";
 
-/// The letters that may be taken, in the order of the queue; to be put behind the columns, and in front of conditions.
+/// A query for the letters that can be leased, in the order of the queue, with the given columns and further conditions.
 macro_rules! select_free {
     ($columns:literal, $conditions:literal) => {
         concat!(
@@ -64,7 +64,7 @@ const PREVIEW: &str = select_free!(
 
 const FREE: &str = select_free!("*", "AND turn <= :round");
 
-/// The same for one letter, which its name finds.
+/// The same for one letter, by its id.
 const FREE_ONE: &str = select_free!("*", "AND turn <= :round AND letter_id = :letter_id");
 
 const LAST_TURN: &str = "SELECT coalesce(max(turn), 0) FROM dead_letters WHERE twin = :twin";
@@ -78,7 +78,7 @@ const SETTLE: &str = "
     DELETE FROM dead_letters
     WHERE twin = :twin AND letter_id = :letter_id AND receipt = :receipt RETURNING seq";
 
-/// Finds a letter that is damaged and free.
+/// The turn of a damaged letter, if it is not leased.
 const FREE_DAMAGED: &str = "
     SELECT turn FROM dead_letters
     WHERE seq = :seq AND (leased_until_us IS NULL OR leased_until_us <= :now OR leased_at_us > :now)";
@@ -213,7 +213,7 @@ fn push(session: &Session<'_>, letter: &Letter) -> rusqlite::Result<()> {
     if insert(session, letter)? {
         return Ok(());
     }
-    // What is there is left as it is, unless it is damaged: that cannot be sent, and these bytes can.
+    // An existing letter stays unchanged, unless it is damaged: then it could not be sent, but these bytes can.
     if let Some(Checked::Damaged(seq)) = find(session, &letter.letter_id)? {
         tracing::info!(seq, "a damaged letter was repaired");
         remove(session, REMOVE_LETTER, Kind::Letter, seq)?;
@@ -222,7 +222,7 @@ fn push(session: &Session<'_>, letter: &Letter) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// False if there is a letter of that name.
+/// False if a letter with this id exists.
 fn insert(session: &Session<'_>, letter: &Letter) -> rusqlite::Result<bool> {
     let inserted = session.execute(
         PUSH,
@@ -283,7 +283,7 @@ fn preview(
             ":after": after,
             ":after_letter": after_letter,
         },
-        // Without its envelope nothing but the form of a row can be checked.
+        // Without the envelope only the types of a row's values can be checked.
         |row| check(row.get("seq")?, || summary(row).map(Some)),
     )?;
     let mut damaged = Vec::new();
@@ -296,7 +296,7 @@ fn preview(
     Ok((PreviewPage { letters, next }, damaged))
 }
 
-/// A letter's turn, and what there is to know of it without its content.
+/// Reads a letter's turn and its summary.
 fn summary(row: &Row<'_>) -> rusqlite::Result<(i64, Summary)> {
     let summary = Summary {
         letter_id: row.get("letter_id")?,
@@ -319,7 +319,7 @@ fn take(
         damage::check_letters_again(session)?;
     }
     let last = session.row(LAST_TURN, named_params! { ":twin": twin }, |row| row.get(0))?;
-    // A caller's number is not taken beyond those that were given.
+    // A number from a caller counts only up to the last one that was issued.
     let round = round.map_or(last, |round| signed(round).min(last));
     let mut turn = last;
     let free = match selection.letter_id {
@@ -394,20 +394,20 @@ fn take_damaged(
         return Ok(None);
     };
     Ok(Some(Lease {
-        // It has no place in the queue to lose.
+        // Its place in the queue does not matter.
         receipt: lease(session, seq, turn, now, duration)?,
         letter,
         turn: turn.unsigned_abs(),
     }))
 }
 
-/// A number as SQLite has it. Larger ones stand behind all that it gives.
+/// A number as SQLite stores it. Larger ones become the largest, which is beyond all that are issued.
 fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 impl Session<'_> {
-    /// A page of the letters that a query finds, and whether more follow; and the rows that are damaged.
+    /// A page of the letters that a query finds and whether more follow, and the damaged rows.
     fn letters(
         &self,
         sql: &str,
@@ -424,7 +424,7 @@ impl Session<'_> {
     }
 }
 
-/// A row as a letter, if it is as it was stored.
+/// Reads a row as a letter, if it is intact.
 pub(super) fn check_row(row: &Row<'_>) -> rusqlite::Result<Checked<Kept>> {
     check(row.get("seq")?, || {
         let kept = Kept::read(row)?;
@@ -432,7 +432,7 @@ pub(super) fn check_row(row: &Row<'_>) -> rusqlite::Result<Checked<Kept>> {
     })
 }
 
-/// What a letter's seal is of: what it is found and sent by.
+/// The values that a letter's seal covers: those by which it is found and sent.
 fn parts(letter: &Letter) -> [&[u8]; 5] {
     [
         letter.letter_id.as_bytes(),
@@ -474,9 +474,9 @@ impl Kept {
         })
     }
 
-    /// The letter as others may see it at this time.
+    /// The letter as callers see it at this time.
     fn stored(self, now: Instant) -> StoredLetter {
-        // The clock was set back behind its beginning, or it is over.
+        // The lease is over, or the clock was set back to before its beginning.
         let ended = |until: Instant| until <= now || self.leased_at.is_some_and(|at| at > now);
         StoredLetter {
             leased_until: self.leased_until.filter(|until| !ended(*until)),

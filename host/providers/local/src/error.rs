@@ -1,4 +1,4 @@
-//! What can go wrong with a data folder, and which failure of the WIT that is.
+//! The errors of a data folder, and the failure that each is for a function.
 
 use std::{error::Error, io, path::PathBuf, time::Duration};
 
@@ -9,7 +9,7 @@ use twin_capabilities::types::Failure;
 /// Why a data folder could not be opened or used.
 #[derive(Debug, thiserror::Error)]
 pub enum LocalError {
-    /// The folder cannot be made, entered or written.
+    /// The folder cannot be created, entered or written.
     #[error("the data folder {} cannot be used", .folder.display())]
     FolderUnusable {
         /// The folder as it was given.
@@ -17,7 +17,7 @@ pub enum LocalError {
         /// Why.
         source: io::Error,
     },
-    /// Another process holds the lock under which a database is prepared, and does not let go of it.
+    /// Another process holds the lock for preparing the database and does not release it.
     #[error(
         "another process has locked the data folder {} (flock) and kept the lock for {} s: `lsof {}` shows it",
         .folder.display(), .waited.as_secs(), .folder.display()
@@ -25,7 +25,7 @@ pub enum LocalError {
     FolderLocked {
         /// The folder.
         folder: PathBuf,
-        /// How long the lock was waited for.
+        /// How long this process waited for the lock.
         waited: Duration,
     },
     /// The database cannot be opened, read or written.
@@ -36,7 +36,7 @@ pub enum LocalError {
         /// Why.
         source: rusqlite::Error,
     },
-    /// There was a database, and it is gone or empty.
+    /// There was a database, but it is missing or empty.
     #[error(
         "the database {} is missing or empty, and {} shows that there was one: restore it (`twin data restore`), or remove {} to start with an empty twin",
         .path.display(), .witness.display(), .witness.display()
@@ -47,7 +47,7 @@ pub enum LocalError {
         /// The file that a database left behind.
         witness: PathBuf,
     },
-    /// The database is not the one that was made in this folder, nor a copy of it.
+    /// The database is neither the one that was created in this folder nor a copy of it.
     #[error(
         "the database {} is not the one that belongs to its folder: put the right one back, or remove {} to continue with this one",
         .path.display(), .marker.display()
@@ -55,7 +55,7 @@ pub enum LocalError {
     DatabaseForeign {
         /// The database file.
         path: PathBuf,
-        /// The file that says which database belongs there.
+        /// The file that records which database belongs there.
         marker: PathBuf,
     },
     /// The files of the database were removed, moved or replaced while they were open.
@@ -64,7 +64,7 @@ pub enum LocalError {
         /// The database file.
         path: PathBuf,
     },
-    /// A newer version of this program has been here. This one would not understand what it finds.
+    /// The database was written by a newer version of this program, which this one cannot read.
     #[error("the database {} has schema {found}, this program knows {known}: use a newer one", .path.display())]
     SchemaTooNew {
         /// The database file.
@@ -74,7 +74,7 @@ pub enum LocalError {
         /// The newest schema version that this program knows.
         known: u32,
     },
-    /// The operating system gave no thread.
+    /// The operating system could not start a thread.
     #[error("cannot create a thread for the store")]
     NoThread(#[source] io::Error),
 }
@@ -97,7 +97,7 @@ impl LocalError {
         matches!(self, Self::DatabaseUnusable { source, .. } if is_damage(source))
     }
 
-    /// Whether the operating system could not read the database's files, or not use them as SQLite must.
+    /// Whether the operating system failed to read the database's files, or to do with them what SQLite needs.
     pub(super) fn is_io(&self) -> bool {
         matches!(
             self,
@@ -106,7 +106,7 @@ impl LocalError {
         ) && !self.is_full()
     }
 
-    /// The failure for those who may try again, with the cause in words. It may travel, so it does not name the folder.
+    /// The retryable failure for a function, with its cause. It may be sent to other clouds, so it does not name the folder.
     pub(super) fn unavailable(&self) -> Failure {
         if self.is_full() {
             return Failure::Full;
@@ -142,7 +142,7 @@ fn is_damage(error: &rusqlite::Error) -> bool {
     )
 }
 
-/// What to do about a database that cannot be used.
+/// Advice for a database that cannot be used.
 fn advice(error: &rusqlite::Error) -> &'static str {
     if is_full(error) {
         ", because its disk is full: free some space"
@@ -153,7 +153,7 @@ fn advice(error: &rusqlite::Error) -> &'static str {
     }
 }
 
-/// What an error of the database is to a function.
+/// The failure that an error of the database is for a function.
 pub(super) fn failure(error: rusqlite::Error) -> Failure {
     if is_full(&error) {
         return Failure::Full;

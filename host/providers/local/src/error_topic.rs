@@ -1,4 +1,4 @@
-//! `error-topic` in a data folder: the outbox that the host forwards system errors from.
+//! The interface `error-topic` in a data folder: the outbox from which the host forwards system errors.
 
 use std::time::Duration;
 
@@ -40,7 +40,8 @@ const RELEASE: &str = "
 #[async_trait]
 impl ErrorTopic for Store {
     async fn publish(&self, error: SystemError) -> Result<(), Failure> {
-        // Without a payload it is small, and may be what a letter must not be removed without: it goes on on a full disk.
+        // Without a payload it is small, and a letter may have to be reported before it can be removed: this works on a full
+        // disk, too.
         let small = error.raw_data.is_none();
         let publish = move |session: &Session<'_>| publish(session, &error);
         let published = async {
@@ -111,7 +112,7 @@ fn pending(session: &Session<'_>, limit: u32, lease: Duration) -> rusqlite::Resu
             |row| Ok((row.get::<_, i64>("seq")?, read(row)?)),
         )?
         .collect::<Result<Vec<_>, _>>()?;
-    // An UPDATE returns its rows in any order.
+    // An UPDATE may return its rows in any order.
     leased.sort_unstable_by_key(|(seq, _)| *seq);
     Ok(leased.into_iter().map(|(_, event)| event).collect())
 }

@@ -1,4 +1,4 @@
-//! The files of a data folder: which they are, and how a folder remembers that it had a database.
+//! The files of a data folder, and how a folder remembers that it had a database.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -14,23 +14,23 @@ use super::LocalError;
 
 /// The database.
 pub(super) const FILE_NAME: &str = "twin.db";
-/// Says which database belongs into the folder, from the moment there is one.
+/// Records which database belongs to the folder, once it has one.
 pub(super) const MARKER_NAME: &str = "twin.id";
-/// Locked (flock) by every process that uses the folder, for as long as it does: shared by those that use the database,
-/// exclusively by the one that replaces it.
+/// Locked (flock) by every process for as long as it uses the folder: shared by those that use the database, exclusively by
+/// one that replaces it.
 const LOCK_NAME: &str = "twin.lock";
-/// What a file is called until it is complete.
+/// The suffix of a file that is not complete yet.
 pub(super) const UNFINISHED: &str = ".new";
-/// What SQLite keeps beside a database while it is open: the write-ahead log and its index.
+/// The suffixes of the files that SQLite keeps beside an open database: the write-ahead log and its index.
 pub(super) const BESIDE: [&str; 2] = ["-wal", "-shm"];
 
-/// Which files are at the path of a database and beside it: device and inode of each that is there. A file that was
-/// removed, moved or replaced can still be written by those who have it open, and what they write is lost.
+/// The files at the path of a database and beside it: device and inode of each that exists. A file that was removed, moved
+/// or replaced can still be written by a process that has it open, but what it writes is lost.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Files([Option<(u64, u64)>; 3]);
 
 impl Files {
-    /// What is there now.
+    /// The files that are there now.
     pub(super) fn at(database: &Path) -> io::Result<Self> {
         let [log, index] = BESIDE.map(|suffix| beside(database, suffix));
         Ok(Self([
@@ -48,8 +48,8 @@ impl Files {
         now.is_some() && now == then
     }
 
-    /// Whether there is another database in the place of the one that was opened, beside what is left of that one. SQLite
-    /// would take a log for this database's that is not.
+    /// Whether another database is in the place of the one that was opened, beside what is left of that one. SQLite would
+    /// then take the old log for the new database's.
     pub(super) fn mix_with(&self, opened: &Self) -> bool {
         let [database, beside @ ..] = &self.0;
         let [_, opened_beside @ ..] = &opened.0;
@@ -64,12 +64,12 @@ fn identity(path: &Path) -> io::Result<Option<(u64, u64)>> {
     Ok(metadata(path)?.as_ref().map(numbers))
 }
 
-/// Device and inode.
+/// Device and inode of a file.
 fn numbers(metadata: &fs::Metadata) -> (u64, u64) {
     (metadata.dev(), metadata.ino())
 }
 
-/// The metadata of a file; none if there is no such file.
+/// The metadata of a file; `None` if it does not exist.
 fn metadata(path: &Path) -> io::Result<Option<fs::Metadata>> {
     match fs::metadata(path) {
         Ok(metadata) => Ok(Some(metadata)),
@@ -78,7 +78,7 @@ fn metadata(path: &Path) -> io::Result<Option<fs::Metadata>> {
     }
 }
 
-/// The size of a file in bytes, 0 if there is none.
+/// The size of a file in bytes; 0 if it does not exist.
 pub(super) fn size(path: &Path) -> io::Result<u64> {
     Ok(metadata(path)?.map_or(0, |metadata| metadata.len()))
 }
@@ -90,11 +90,11 @@ pub(super) fn beside(database: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-/// Makes a file that is not there yet, with the permissions of `mode`. Made by root in the folder of another user, it
-/// belongs to that user, whose host must be able to open it.
+/// Creates a file with the permissions of `mode`. If root creates it in another user's folder, it is given to that user,
+/// whose host must be able to open it.
 ///
 /// # Errors
-/// If it is there, or cannot be made.
+/// If it exists or cannot be created.
 pub(super) fn make(path: &Path, mode: u32) -> io::Result<File> {
     let mut options = OpenOptions::new();
     let options = options.read(true).write(true).create_new(true).mode(mode);
@@ -103,14 +103,14 @@ pub(super) fn make(path: &Path, mode: u32) -> io::Result<File> {
     Ok(file)
 }
 
-/// Gives what root has just made in a folder to the owner of the folder.
+/// Gives a file that root has just created to the owner of its folder.
 pub(super) fn hand_over(made: &File, folder: &Path) -> io::Result<()> {
     let owner = fs::metadata(folder)?;
     if made.metadata()?.uid() != 0 || owner.uid() == 0 {
         return Ok(());
     }
     match fchown(made, Some(owner.uid()), Some(owner.gid())) {
-        // In a container, root may lack the right to do this.
+        // In a container, root may not be allowed to do this.
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
         handed_over => handed_over,
     }
@@ -124,7 +124,7 @@ pub(super) fn folder_of(path: &Path) -> &Path {
     }
 }
 
-/// The file whose lock says that a folder is in use. It is made if it is not there.
+/// The file whose lock marks a folder as in use. It is created if it does not exist.
 pub(super) fn lock_file(folder: &Path) -> io::Result<File> {
     let path = folder.join(LOCK_NAME);
     match make(&path, 0o644) {
@@ -133,18 +133,18 @@ pub(super) fn lock_file(folder: &Path) -> io::Result<File> {
     }
 }
 
-/// An empty file that is to take the place of `target` when it is complete. Its name is always the same, so that at most
-/// one is left behind by processes that were killed, and the next one removes it.
+/// An empty file that is to replace `target` when it is complete. Its name is always the same, so that processes that were
+/// killed leave at most one behind, and the next process removes it.
 ///
 /// # Errors
-/// If it cannot be made, or another process is at it.
+/// If it cannot be created, or another process is writing it.
 pub(super) fn unfinished(target: &Path) -> io::Result<NamedTempFile> {
     let path = beside(target, UNFINISHED);
     loop {
         match make(&path, 0o600) {
             Ok(file) => {
                 file.try_lock()?;
-                // Between the two, another process may have taken it for one that was left behind.
+                // Before it was locked, another process may have removed it as one that was left behind.
                 if identity(&path)? == Some(numbers(&file.metadata()?)) {
                     return Ok(NamedTempFile::from_parts(
                         file,
@@ -153,9 +153,9 @@ pub(super) fn unfinished(target: &Path) -> io::Result<NamedTempFile> {
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                // Locked by the one who writes it, if there still is one.
+                // It is locked if a process is still writing it.
                 let left = match File::open(&path) {
-                    // It is complete by now.
+                    // It has been completed meanwhile.
                     Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                     left => left?,
                 };
@@ -169,7 +169,7 @@ pub(super) fn unfinished(target: &Path) -> io::Result<NamedTempFile> {
     }
 }
 
-/// Removes what a process that was killed left of a new `target`.
+/// Removes the incomplete file for `target` that a killed process left behind.
 pub(super) fn remove_unfinished(target: &Path) -> io::Result<()> {
     let path = beside(target, UNFINISHED);
     for suffix in BESIDE.into_iter().chain(["-journal", ""]) {
@@ -181,8 +181,8 @@ pub(super) fn remove_unfinished(target: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// The file that outlives a database which is removed or cut to nothing: without it, a twin that lost everything would
-/// look like a new one.
+/// The file that remains when a database is removed or truncated. Without it, a twin that lost everything would look like a
+/// new one.
 pub(super) struct Marker<'a> {
     folder: &'a Path,
 }
@@ -198,10 +198,10 @@ impl<'a> Marker<'a> {
         self.folder.join(MARKER_NAME)
     }
 
-    /// Which database must be found at a path; none if any will do, or a new one may be made.
+    /// The id that the database at a path must have; `None` if any database will do, or a new one may be created.
     ///
     /// # Errors
-    /// If there was a database and it is gone or empty, or a log is left of it.
+    /// If there was a database that is now missing or empty, or of which only a log is left.
     pub(super) fn expected(&self, database: &Path) -> Result<Option<String>, LocalError> {
         let unusable = |source| LocalError::FolderUnusable {
             folder: self.folder.to_owned(),
@@ -245,7 +245,7 @@ impl<'a> Marker<'a> {
         })
     }
 
-    /// Remembers the database, durably.
+    /// Records the database, durably.
     pub(super) fn write(&self, id: &str) -> io::Result<()> {
         let mut file = unfinished(&self.path())?;
         writeln!(file, "{id}")?;

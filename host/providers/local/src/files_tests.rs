@@ -1,4 +1,4 @@
-//! Which files a connection has open, and what a reader remembers of a disk that fails.
+//! Tests: which files a connection has open, and what a reader remembers about a disk that fails.
 
 use std::{
     fs,
@@ -21,7 +21,7 @@ fn database(folder: &Path) -> Database {
     Database::new(folder, "twin", LocalSettings::default(), system_clock()).unwrap()
 }
 
-/// A copy of the database in its place: its content is the same, its file is another.
+/// Replaces the database by a copy: the same content in another file.
 fn replace(folder: &Path) {
     let (file, copy) = (folder.join("twin.db"), folder.join("copy"));
     fs::copy(&file, &copy).unwrap();
@@ -41,7 +41,7 @@ fn a_database_that_is_replaced_while_it_is_opened_is_not_used() {
             let _writer = database.connect(Access::Write).unwrap();
             *database.accident.lock().unwrap() = Some(accident);
             let opened = database.connect(access).err().expect("not used");
-            // SQLite itself notices a file that is gone.
+            // SQLite itself notices a file that was removed.
             let gone = !database.path().exists();
             assert!(
                 gone || matches!(opened, LocalError::DatabaseReplaced { .. }),
@@ -65,7 +65,7 @@ async fn a_read_that_the_disk_fails_makes_the_store_unhealthy_for_a_minute() {
             ))
         }
     };
-    // These say nothing about the disk.
+    // These codes say nothing about the disk.
     for code in [rusqlite::ffi::SQLITE_BUSY, rusqlite::ffi::SQLITE_ERROR] {
         readers.run(fails(code)).await.unwrap_err();
         assert_eq!(readers.healthy(Instant::now()), Ok(()));

@@ -12,19 +12,19 @@ const CHECK: &str = "
     INSERT INTO health (twin, checked_at_us, ballast) VALUES (:twin, :now, zeroblob(:ballast))
     ON CONFLICT (twin) DO UPDATE SET checked_at_us = excluded.checked_at_us, ballast = excluded.ballast";
 
-/// A row of each table that requests read.
+/// Reads a row of each table that requests read.
 const LOOK: &str = "
     SELECT (SELECT max(length(id)) FROM (SELECT id FROM records ORDER BY rowid DESC LIMIT 1)),
         (SELECT max(length(id)) FROM (SELECT id FROM dead_letters ORDER BY seq DESC LIMIT 1)),
         (SELECT count(*) FROM circuits)";
 
-/// What is written to see whether there is room again, in bytes: as much as the largest message.
+/// How many bytes are written to find out whether there is room again: the size of the largest message.
 const BALLAST: u32 = 256 * 1024;
 
 #[async_trait]
 impl Health for Store {
     async fn check(&self) -> Result<(), Failure> {
-        // A little is written even on a disk that has no room for a message.
+        // A small write succeeds even on a disk that has no room for a message.
         let ballast = if self.writer.is_short_of_room() {
             BALLAST
         } else {

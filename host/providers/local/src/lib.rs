@@ -1,8 +1,8 @@
-//! The provider `local`: one SQLite database in a folder on a real local disk.
+//! The provider `local`: a twin's data in an SQLite database in a folder on a local disk.
 //!
-//! One thread writes (`writer`) and two read (`readers`), so that no database call ever runs on the async runtime.
-//! The writer commits many jobs at once: one fsync for all of them, and no reply before it. Several processes may have
-//! the folder open, as the CLI has beside a host.
+//! One thread writes (`writer`) and two read (`readers`), so that no database call ever runs on the async runtime. The
+//! writer commits many jobs at once, with one fsync for all of them, and replies only after that. Several processes can have
+//! the folder open, for example a command beside a host.
 //!
 //! # Example
 //!
@@ -67,24 +67,25 @@ use {
 pub use error::LocalError;
 pub use retention::Expired;
 
-/// What a data folder is used for, and how much of it.
+/// How a data folder is used.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LocalSettings {
-    /// The cloud whose data it is, named in the system errors about it. Without it damage is logged and not reported.
+    /// The cloud that the system errors about damaged data name. If it is not set, damage is logged but not reported.
     pub cloud: Option<Cloud>,
-    /// The most bytes that data and log may use; no limit without it.
+    /// The most bytes that data and write-ahead log may use; `None` means no limit.
     pub max_bytes: Option<u64>,
-    /// How long records are kept; for ever without it.
+    /// How long records are kept; `None` means for ever.
     pub record_age: Option<Duration>,
-    /// How long dead letters are kept; for ever without it.
+    /// How long dead letters are kept; `None` means for ever.
     pub letter_age: Option<Duration>,
-    /// Whether 8 MiB of the disk are kept for leasing and removing letters when it is full. A host does, a command need not.
+    /// Whether 8 MiB are reserved on the disk, for leasing and removing letters when it is full. A host needs this, a
+    /// command does not.
     pub reserve: bool,
 }
 
 /// A data folder, opened for one twin.
 ///
-/// It is closed with the last of its [`Stores`]. Closing waits until all that was begun is done.
+/// It is closed when the last of its [`Stores`] is dropped. Closing waits until all work in progress is finished.
 #[derive(Clone)]
 pub struct Local(Arc<Store>);
 
@@ -97,26 +98,27 @@ impl fmt::Debug for Local {
     }
 }
 
-/// The open folder. The files named after the capabilities implement their traits on it.
+/// The open folder. The files named after the capabilities implement the traits for this type.
 struct Store {
-    // Readers go first: the last connection to close folds the log into the database, and it must be one that writes.
+    // Readers are dropped first: the last connection to close checkpoints the log into the database, and it must be able to
+    // write.
     readers: Readers,
     writer: Writer,
     settings: LocalSettings,
     clock: Clock,
-    /// Its lock says that the folder is in use. None if the disk had no room for the file.
+    /// Its lock marks the folder as in use. `None` if the disk had no room for the file.
     _in_use: Option<File>,
 }
 
 impl Local {
-    /// Opens a data folder, or makes one that only its owner may enter.
+    /// Opens a data folder, or creates one that only its owner can enter.
     ///
     /// Blocks until the database is ready: up to 5 s, if another process is busy with it.
     pub fn open(folder: &Path, twin: &str) -> Result<Self, LocalError> {
         Self::open_with(folder, twin, LocalSettings::default(), system_clock())
     }
 
-    /// As [`Local::open`], with settings, and with a clock of the caller's for time stamps and leases.
+    /// Like [`Local::open`], with settings, and with the clock for time stamps and leases.
     pub fn open_with(
         folder: &Path,
         twin: &str,
@@ -125,11 +127,11 @@ impl Local {
     ) -> Result<Self, LocalError> {
         let database = Database::new(folder, twin, settings, clock.clone())?;
         let in_use = match database.share() {
-            // A full disk does not keep a host from starting.
+            // A full disk must not keep a host from starting.
             Err(error) if error.is_full() => None,
             shared => Some(shared?),
         };
-        // The writer first: it makes the database, if there is none.
+        // The writer first: it creates the database if necessary.
         let writer = Writer::start(&database)?;
         let readers = Readers::start(&database)?;
         Ok(Self(Arc::new(Store {
@@ -144,7 +146,7 @@ impl Local {
     /// The twins that have data in a folder.
     ///
     /// # Errors
-    /// If there is no database in it, or it cannot be read.
+    /// If the folder has no database, or it cannot be read.
     pub fn twins(folder: &Path) -> Result<Vec<String>, LocalError> {
         let database = Database::new(folder, "", LocalSettings::default(), system_clock())?;
         let connected = database.connect(Access::Read)?;

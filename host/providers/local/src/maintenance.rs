@@ -1,4 +1,4 @@
-//! Looking after a data folder: checking it, copying it while a host runs on it, rewriting it.
+//! Maintenance of a data folder: checking it, copying it while a host uses it, rewriting it.
 
 use std::{
     io,
@@ -18,14 +18,14 @@ use super::{
 
 pub use super::restore::{RestoreOptions, restore};
 
-/// The most problems that are listed of each kind.
+/// The most problems of each kind that are listed.
 const LISTED: usize = 100;
 
-/// What a check found.
+/// The result of a check.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[must_use]
 pub struct CheckReport {
-    /// What SQLite says of the structure of the file, at most 100 lines; empty if all is well.
+    /// What SQLite reports about the structure of the file, at most 100 lines; empty if it is intact.
     pub structure: Vec<String>,
     /// The records.
     pub records: RowsReport,
@@ -33,19 +33,19 @@ pub struct CheckReport {
     pub letters: RowsReport,
 }
 
-/// What a check found in one table.
+/// The result of a check of one table.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RowsReport {
-    /// Rows that are as they were stored.
+    /// The number of intact rows.
     pub whole: u64,
-    /// Row numbers of those that are not: the first 100.
+    /// The row numbers of damaged rows: the first 100.
     pub damaged: Vec<i64>,
-    /// How many are not.
+    /// The number of damaged rows.
     pub damaged_count: u64,
 }
 
 impl CheckReport {
-    /// Whether nothing is wrong.
+    /// Whether nothing is damaged.
     pub fn is_good(&self) -> bool {
         self.structure.is_empty()
             && self.records.damaged_count == 0
@@ -53,7 +53,7 @@ impl CheckReport {
     }
 }
 
-/// Why a data folder could not be looked after.
+/// Why maintenance of a data folder failed.
 #[derive(Debug, thiserror::Error)]
 pub enum MaintenanceError {
     /// The folder or its database cannot be used.
@@ -67,7 +67,7 @@ pub enum MaintenanceError {
         /// Why.
         source: io::Error,
     },
-    /// There is no database there.
+    /// The database does not exist.
     #[error("there is no database {}", .0.display())]
     NoDatabase(PathBuf),
     /// A database cannot be read or written.
@@ -78,25 +78,25 @@ pub enum MaintenanceError {
         /// Why.
         source: rusqlite::Error,
     },
-    /// What is to be restored or copied is damaged.
+    /// The database to be restored or copied is damaged.
     #[error("{} is damaged: `twin data check` shows where", .0.display())]
     Damaged(PathBuf),
-    /// What is to be restored is not a twin's database of a version that this program knows.
+    /// The file to be restored is not a twin's database, or is of a newer version than this program.
     #[error("{} is not a database of this program, or of a newer one", .0.display())]
     Foreign(PathBuf),
-    /// There is something already where the result would go.
+    /// The file to be written exists already.
     #[error("{} exists already", .0.display())]
     Exists(PathBuf),
-    /// The folder to restore into has data.
+    /// The folder to restore into contains data.
     #[error("the data folder {} is not empty: --overwrite replaces what is there, and keeps it in a folder beside", .0.display())]
     NotEmpty(PathBuf),
     /// A host has the data folder open.
     #[error("a process has the database {} open: stop it first", .0.display())]
     InUse(PathBuf),
-    /// The copy could not be put in place after files were moved out of its way.
+    /// The existing files were moved away, but the copy could not be put in their place.
     #[error("the restore was interrupted; the files that it replaces are in {}: run it again, or move them back", .aside.display())]
     Interrupted {
-        /// The folder that has what was replaced.
+        /// The folder with the files that were moved away.
         aside: PathBuf,
         /// Why.
         source: Box<MaintenanceError>,
@@ -121,7 +121,7 @@ pub(super) fn database_error(path: &Path) -> impl Fn(rusqlite::Error) -> Mainten
     }
 }
 
-/// Where the database of a data folder is, or of a backup, which is one file.
+/// The path of the database: in a data folder, or a backup, which is a single file.
 pub fn database_of(place: &Path) -> PathBuf {
     if place.is_dir() {
         place.join(FILE_NAME)
@@ -130,17 +130,17 @@ pub fn database_of(place: &Path) -> PathBuf {
     }
 }
 
-/// Checks a database: SQLite's own check of its structure, and the seal of every record and letter. A host may run on it.
+/// Checks a database: its structure, by SQLite's own check, and the seal of every record and letter. A host may be using it.
 ///
 /// # Errors
-/// If it cannot be opened. Damage is no error but what this is for.
+/// If it cannot be opened. Damage is not an error; it is in the report.
 pub fn check(database: &Path) -> Outcome<CheckReport> {
     let failed = database_error(database);
     let connection = open_existing(database)?;
     let mut report = CheckReport {
         structure: match structure(&connection) {
             Ok(lines) => lines,
-            // Damage may be such that not even the check gets through.
+            // The damage may be such that the check itself fails.
             Err(error) => vec![error.to_string()],
         },
         ..CheckReport::default()
@@ -208,11 +208,11 @@ fn rows<T>(
     Ok(report)
 }
 
-/// Copies the database of a data folder into a new file, while a host may run on it. What was acknowledged before this
-/// began is in the copy. Damaged rows are copied as they are: what this returns tells of them.
+/// Copies the database of a data folder into a new file; a host may be using it. Everything that was acknowledged before the
+/// call is in the copy. Damaged rows are copied as they are and listed in the report that this returns.
 ///
 /// # Errors
-/// If the file exists, cannot be written, or the structure of the database is damaged.
+/// If the file exists or cannot be written, or the structure of the database is damaged.
 pub fn backup(folder: &Path, to: &Path) -> Outcome<CheckReport> {
     if to.exists() {
         return Err(MaintenanceError::Exists(to.to_owned()));
@@ -225,11 +225,11 @@ pub fn backup(folder: &Path, to: &Path) -> Outcome<CheckReport> {
     Ok(report)
 }
 
-/// Rewrites the database of a data folder without the room that is free in it, and lets it give room back by itself from
-/// then on. No host may run on it. Returns the size of the database in bytes before and now.
+/// Rewrites the database of a data folder without its free pages; from then on it can give pages back to the disk by itself.
+/// No host may be using it. Returns the size of the database in bytes before and after.
 ///
 /// # Errors
-/// If a host runs on it, or there is no room for a second copy.
+/// If a host is using it, or there is no room for a second copy.
 pub fn compact(folder: &Path) -> Outcome<(u64, u64)> {
     let database = folder.join(FILE_NAME);
     let failed = database_error(&database);
@@ -243,7 +243,7 @@ pub fn compact(folder: &Path) -> Outcome<(u64, u64)> {
     Ok((before, now))
 }
 
-/// A file that is to become `to`.
+/// An incomplete file for `to`.
 pub(super) fn new_file(to: &Path) -> Outcome<NamedTempFile> {
     unfinished(to).map_err(file_error(&beside(to, UNFINISHED)))
 }
@@ -258,7 +258,7 @@ pub(super) fn copy(from: &Path, new: &NamedTempFile) -> Outcome<CheckReport> {
         Backup::new(&source, &mut copy)
             .and_then(|backup| backup.run_to_completion(all_at_once, Duration::ZERO, None))
             .map_err(database_error(from))?;
-        // One file, without a log beside it.
+        // The copy is a single file, without a log beside it.
         copy.query_row("PRAGMA journal_mode = DELETE", [], |_| Ok(()))
             .map_err(&failed)?;
     }
@@ -270,13 +270,13 @@ pub(super) fn copy(from: &Path, new: &NamedTempFile) -> Outcome<CheckReport> {
     Ok(report)
 }
 
-/// Waits until a new file is on the disk.
+/// Makes a new file durable.
 pub(super) fn sync(new: &NamedTempFile) -> Outcome<()> {
     let synced = new.as_file().sync_all();
     synced.map_err(file_error(new.path()))
 }
 
-/// Gives a file that is complete and on the disk its name, where there is no file of that name.
+/// Gives a file that is complete and durable its name, unless a file of that name exists.
 pub(super) fn put(new: NamedTempFile, to: &Path) -> Outcome<()> {
     new.persist_noclobber(to)
         .map_err(|error| file_error(to)(error.error))?;
@@ -317,7 +317,8 @@ fn must_exist(database: &Path) -> Outcome<()> {
 
 pub(super) fn open_existing(database: &Path) -> Outcome<Connection> {
     must_exist(database)?;
-    // Also to read: the log that a killed host left behind is folded in by the first who opens the database.
+    // Write access even for reading: whichever process opens the database first checkpoints the log that a killed host left
+    // behind.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     Connection::open_with_flags(database, flags).map_err(database_error(database))
 }

@@ -1,4 +1,4 @@
-//! A bounded queue of jobs, and the threads that do them: between the async runtime and the database.
+//! A bounded queue of jobs between the async runtime and the database, and the threads that do them.
 
 use std::{
     sync::{
@@ -14,19 +14,19 @@ use twin_tasks::enduring;
 
 use super::LocalError;
 
-/// The most jobs that wait. Whoever comes later is turned away at once, rather than kept waiting in vain.
+/// The most jobs that wait. Further jobs are refused at once instead of waiting in vain.
 const WAITING: usize = 4096;
 
-/// The end of the queue where jobs come out; shared by the threads of a crew.
+/// The receiving end of the queue, shared by the threads of a crew.
 pub(super) struct Queue<J>(Mutex<Receiver<J>>);
 
 impl<J> Queue<J> {
-    /// Waits for a job. None when there will be no more.
+    /// Waits for a job; `None` when there will be no more.
     pub(super) fn next(&self) -> Option<J> {
         self.jobs(|jobs| jobs.recv().ok())
     }
 
-    /// Waits for a job for some time. `Err` when there will be no more, none if there was none in time.
+    /// Waits for a job for some time. `Err` when there will be no more, `Ok(None)` if there was none in time.
     pub(super) fn next_within(&self, patience: Duration) -> Result<Option<J>, RecvTimeoutError> {
         let jobs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match jobs.recv_timeout(patience) {
@@ -36,7 +36,7 @@ impl<J> Queue<J> {
         }
     }
 
-    /// A job that waits already, if one does.
+    /// A job that is already waiting, if any.
     pub(super) fn next_waiting(&self) -> Option<J> {
         self.jobs(|jobs| jobs.try_recv().ok())
     }
@@ -46,15 +46,15 @@ impl<J> Queue<J> {
     }
 }
 
-/// Threads that do the jobs of one queue. Dropped, it waits until the queue is empty.
+/// Threads that do the jobs of one queue. Dropping it waits until the queue is empty.
 pub(super) struct Crew<J> {
     jobs: Option<SyncSender<J>>,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl<J: Send + 'static> Crew<J> {
-    /// Starts one thread for each tool: it takes jobs from the queue until there will be no more. A job that panics is lost
-    /// and takes no other along; its tool must be whole afterwards.
+    /// Starts one thread for each tool, which takes jobs from the queue until there will be no more. A job that panics is
+    /// lost, but no other job is; its tool must be in a consistent state afterwards.
     pub(super) fn start<T: Send + 'static>(
         name: &str,
         tools: impl IntoIterator<Item = T>,
@@ -78,7 +78,7 @@ impl<J: Send + 'static> Crew<J> {
         })
     }
 
-    /// Puts a job into the queue, or says why not. Never blocks.
+    /// Puts a job into the queue, unless it is full or closed. Never blocks.
     pub(super) fn hand(&self, job: J) -> Result<(), Failure> {
         let refusal = match self.jobs.as_ref().map(|jobs| jobs.try_send(job)) {
             Some(Ok(())) => return Ok(()),
@@ -93,7 +93,7 @@ impl<J> Drop for Crew<J> {
     fn drop(&mut self) {
         self.jobs = None;
         for thread in self.threads.drain(..) {
-            // No panic of a job ends a thread.
+            // The thread does not panic: it catches the panics of jobs.
             let _ = thread.join();
         }
     }

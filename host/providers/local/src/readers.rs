@@ -1,4 +1,4 @@
-//! The threads that read, beside the one that writes: each query sees all that was acknowledged before it.
+//! The threads that read, beside the one that writes. Each query sees everything that was acknowledged before it.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -18,7 +18,7 @@ use super::{
 
 const READERS: usize = 2;
 
-/// How long reading counts as broken after a query that the disk did not answer. A query of other pages says nothing of
+/// How long reading counts as broken after the disk failed to answer a query. A query of other pages says nothing about
 /// those that cannot be read.
 const UNREADABLE: Duration = Duration::from_secs(60);
 
@@ -28,9 +28,9 @@ type Job = Box<dyn FnOnce(&Link) + Send>;
 pub(super) struct Readers {
     crew: Crew<Job>,
     database: Database,
-    /// The files in which a query met damage. It stays there until they are replaced.
+    /// The files in which a query found damage. They count as damaged until they are replaced.
     damaged: Arc<Mutex<Option<Files>>>,
-    /// When the operating system last failed to read them.
+    /// When the operating system last failed to read the files.
     unreadable: Arc<Mutex<Option<Instant>>>,
 }
 
@@ -64,14 +64,14 @@ impl Readers {
                     let mut damaged = damaged.lock().unwrap_or_else(PoisonError::into_inner);
                     *damaged = Files::at(&database.path()).ok();
                 }
-                // A file that is gone says nothing of the disk.
+                // A missing file says nothing about the disk.
                 Err(error) if error.is_io() && database.path().exists() => {
                     let mut last = unreadable.lock().unwrap_or_else(PoisonError::into_inner);
                     *last = Some(Instant::now());
                 }
                 _ => {}
             }
-            // Whoever asked may have gone.
+            // The caller may have stopped waiting.
             let _ = reply.send(found.map_err(Failure::from));
         }))?;
         result
@@ -79,7 +79,7 @@ impl Readers {
             .unwrap_or_else(|_| Err(Failure::Unavailable("the query was not run".to_owned())))
     }
 
-    /// Fails if a query met damage in the files that are there now, or could not be answered by the disk a short time ago.
+    /// Fails if a query found damage in the present files, or if the disk recently failed to answer one.
     pub(super) fn healthy(&self, now: Instant) -> Result<(), Failure> {
         let unreadable = *self
             .unreadable

@@ -1,4 +1,5 @@
-//! `records` in a data folder: one table, appended to; identity and order are indices.
+//! The interface `records` in a data folder: one table to which rows are appended, with an index for identity and one for
+//! order.
 
 use async_trait::async_trait;
 use rusqlite::{Row, named_params};
@@ -48,7 +49,7 @@ const NEWEST_FIRST: &str = "
 impl Records for Store {
     async fn put(&self, collection: String, entries: Vec<Entry>) -> Vec<Result<Outcome, Failure>> {
         let count = entries.len();
-        // Here and not in the thread that writes, which is one for all.
+        // Computed here and not in the thread that writes, of which there is only one.
         let seal = |entry: &Entry| seal(parts(&entry.time.to_le_bytes(), &entry.id, &entry.body));
         let seals: Vec<_> = entries.iter().map(seal).collect();
         let stored: Result<Vec<_>, _> = self
@@ -60,7 +61,7 @@ impl Records for Store {
                     .collect()
             })
             .await;
-        // One transaction: all are stored, or none.
+        // One transaction: either all are stored or none.
         match stored {
             Ok(outcomes) => outcomes.into_iter().map(Ok).collect(),
             Err(failure) => vec![Err(failure); count],
@@ -83,7 +84,7 @@ impl Records for Store {
     }
 }
 
-/// What a record's seal is of: what it is found and served by.
+/// The values that a record's seal covers: those by which it is found and served.
 const fn parts<'a>(time: &'a [u8], id: &'a str, body: &'a [u8]) -> [&'a [u8]; 3] {
     [time, id.as_bytes(), body]
 }
@@ -135,7 +136,7 @@ fn put(
     Ok(Outcome::Duplicate(stored_at))
 }
 
-/// Puts the same message in the place of a damaged record of it: what is acknowledged must be there.
+/// Replaces a damaged record by the same message: what is acknowledged must be stored.
 fn repair(session: &Session<'_>, item: i64, entry: &Entry, seal: &[u8]) -> rusqlite::Result<()> {
     session.execute(
         REPAIR,
@@ -180,12 +181,12 @@ fn query(
     Ok((Page { entries, more }, damaged))
 }
 
-/// A row as a record, if it is as it was stored.
+/// Reads a row as a record, if it is intact.
 pub(super) fn check_row(row: &Row<'_>) -> rusqlite::Result<Checked<StoredEntry>> {
     check(row.get("rowid")?, || read(row))
 }
 
-/// A record; none if it is not as it was stored.
+/// Reads a record; `None` if it is damaged.
 fn read(row: &Row<'_>) -> rusqlite::Result<Option<StoredEntry>> {
     let entry = StoredEntry {
         time: row.get("time_us")?,

@@ -1,4 +1,4 @@
-//! Putting a copy in place of a data folder's database.
+//! Replacing the database of a data folder by a copy.
 
 use std::{
     fs::{self, DirBuilder, File},
@@ -21,21 +21,21 @@ use super::{
     schema,
 };
 
-/// What `restore` may do beyond what is safe in any case.
+/// What [`restore`] may do that it does not do by default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RestoreOptions {
-    /// Replace what is in the folder; it is kept in a folder of its own.
+    /// Replace the data in the folder, which is then kept in a separate folder.
     pub overwrite: bool,
-    /// Take a backup that has damaged rows. They are not served.
+    /// Accept a backup with damaged rows. They are not served.
     pub accept_damaged: bool,
 }
 
-/// Puts a copy in place of a data folder's database. The copy is checked first. A folder that has data is refused, unless
-/// it may be overwritten: what was there is then kept in a folder of its own, whose path this returns. Nothing is moved
-/// before the copy is complete in the folder, and at no time does the folder look like that of a new twin.
+/// Replaces the database of a data folder by a copy, which is checked first. A folder with data is refused, unless it may be
+/// overwritten: the data is then kept in a separate folder, whose path this returns. Nothing is moved before the copy is
+/// complete in the folder, and at no time does the folder look like that of a new twin.
 ///
 /// # Errors
-/// If the copy is damaged, the folder is not empty, or a host runs on it.
+/// If the copy is damaged, the folder is not empty, or a host is using it.
 pub fn restore(from: &Path, folder: &Path, options: RestoreOptions) -> Outcome<Option<PathBuf>> {
     let source = database_of(from);
     must_be_ours(&source)?;
@@ -79,7 +79,7 @@ pub fn restore(from: &Path, folder: &Path, options: RestoreOptions) -> Outcome<O
     Ok(Some(aside))
 }
 
-/// Brings a copy to the newest schema, and returns which database it is: from then on its folder can be marked.
+/// Upgrades a copy to the newest schema and returns its id, so that its folder can be marked.
 fn make_newest(new: &NamedTempFile) -> Outcome<String> {
     let failed = database_error(new.path());
     let mut connection = open_existing(new.path())?;
@@ -89,7 +89,7 @@ fn make_newest(new: &NamedTempFile) -> Outcome<String> {
     id.ok_or_else(|| MaintenanceError::Foreign(new.path().to_owned()))
 }
 
-/// The names of what a data folder has of a database.
+/// The names of the database's files that exist in a data folder.
 fn present(folder: &Path) -> Vec<String> {
     let beside = BESIDE.map(|suffix| format!("{FILE_NAME}{suffix}"));
     [FILE_NAME.to_owned(), MARKER_NAME.to_owned()]
@@ -99,7 +99,7 @@ fn present(folder: &Path) -> Vec<String> {
         .collect()
 }
 
-/// Makes a folder for what is replaced.
+/// Creates the folder for the data that is replaced.
 fn make_aside(folder: &Path) -> Outcome<PathBuf> {
     let aside = (0..)
         .map(|number: u32| folder.join(format!("replaced-{number}")))
@@ -113,8 +113,8 @@ fn make_aside(folder: &Path) -> Outcome<PathBuf> {
     Ok(aside)
 }
 
-/// Moves what a data folder has of a database into another folder. The marker stays, too: until there is another one, it
-/// keeps a host from starting as an empty twin.
+/// Moves the database's files from a data folder into another. The marker also stays: until it is replaced, it keeps a host
+/// from starting as an empty twin.
 fn set_aside(present: &[String], folder: &Path, aside: &Path) -> Outcome<()> {
     for name in present {
         let (from, to) = (folder.join(name), aside.join(name));
@@ -135,14 +135,14 @@ fn set_aside(present: &[String], folder: &Path, aside: &Path) -> Outcome<()> {
     sync_folder(folder).map_err(file_error(folder))
 }
 
-/// Fails if another program has the database open, as far as its content lets SQLite find out. Its log is folded into it.
+/// Fails if another program has the database open, as far as SQLite can tell from its content. Checkpoints its log.
 fn must_be_closed(database: &Path) -> Outcome<()> {
     if size(database).map_err(file_error(database))? == 0 {
         return Ok(());
     }
     match open_existing(database).and_then(|connection| must_be_alone(&connection, database)) {
         Err(error @ MaintenanceError::InUse(_)) => Err(error),
-        // It is to be replaced: damage is no obstacle.
+        // Damage does not matter, because the database will be replaced.
         _ => Ok(()),
     }
 }

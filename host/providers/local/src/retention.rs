@@ -1,4 +1,4 @@
-//! What is too old is removed, in small batches and in the background; the file then gives the room back to the disk.
+//! Removes data that is too old, in small batches and in the background, and gives the room back to the disk.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -19,21 +19,21 @@ use super::{
     session::Session,
 };
 
-/// Between two looks at what is too old.
+/// The time between two searches for data that is too old.
 const PAUSE: Duration = Duration::from_secs(600);
 
-/// Between two batches: others write, too.
+/// The time between two batches, so that others can write.
 const BREATH: Duration = Duration::from_millis(20);
 
-/// Rows looked at in one batch. Of letters it is also what one system error can name.
+/// The rows that are examined in one batch. For letters, it is also the number that one system error can name.
 const RECORDS: u32 = 500;
 const LETTERS: u32 = 100;
 
-/// Free pages that the database keeps for what comes next, and how many it gives back at once.
+/// How many free pages the database keeps for new data, and how many it gives back at once.
 const KEPT_PAGES: u32 = 1024;
 const GIVEN_PAGES: u32 = 256;
 
-/// Oldest first: rows are numbered in the order in which they were stored.
+/// Oldest first: row numbers are in the order of storing.
 const OLDEST_RECORDS: &str = "
     SELECT rowid,
         CASE WHEN twin = :twin THEN stored_at_us < :cutoff ELSE FALSE END,
@@ -42,7 +42,7 @@ const OLDEST_RECORDS: &str = "
 
 const REMOVE_RECORD: &str = "DELETE FROM records WHERE rowid = :item";
 
-/// Damaged letters, too: their values are read as bytes, since nothing in them need be what it was.
+/// Damaged letters, too: their values are read as bytes, since they may contain anything.
 const OLDEST_LETTERS: &str = "
     SELECT seq,
         stored_at_us < :cutoff
@@ -62,25 +62,25 @@ pub struct Expired {
     pub letters: u64,
 }
 
-/// A row that was looked at. It may be neither: another twin's, leased, or of a time that the clock has not reached.
+/// A row that was examined. It may be neither old nor young: another twin's, leased, or stored at a time in the future.
 struct Looked {
     item: i64,
-    /// It is removed.
+    /// It is to be removed.
     old: bool,
-    /// It is kept for its age alone: those stored after it are younger.
+    /// It is kept only because of its age: those stored after it are younger.
     young: bool,
 }
 
-/// What came of a batch.
+/// The result of a batch.
 struct Batch {
-    /// The last row that was looked at; none if there are no more, or the next ones are too young.
+    /// The last row that was examined; `None` if there are no more, or the next ones are too young.
     after: Option<i64>,
     removed: u64,
 }
 
 impl Local {
-    /// Removes what is too old, again and again, until the folder is closed. Not before the clock has proved to run as it
-    /// should for one pause, and not while it is ahead of where it should be.
+    /// Removes data that is too old, periodically, until the folder is closed. It begins when the clock has run correctly
+    /// for one period, and pauses while the clock is ahead of the time that has passed.
     pub fn retention(&self) -> impl Future<Output = ()> + Send + use<> {
         let started = Monotonic::now();
         let mut trusted = self.0.reading(started);
@@ -111,10 +111,10 @@ impl Local {
         }
     }
 
-    /// Removes what is too old now.
+    /// Removes the data that is too old now.
     ///
     /// # Errors
-    /// If the store cannot be written; what was removed until then is removed.
+    /// If the store cannot be written. What was removed before that stays removed.
     pub async fn expire(&self) -> Result<Expired, Failure> {
         self.0.expire().await
     }
@@ -230,14 +230,14 @@ fn letters(session: &Session<'_>, after: i64, age: Duration) -> rusqlite::Result
     for row in rows.iter().filter(|row| row.old) {
         remove(session, REMOVE_LETTER, Kind::Letter, row.item)?;
     }
-    // In the same transaction: no letter is removed unreported.
+    // In the same transaction, so that no letter is removed without a report.
     for (peer, letters) in named {
         error_topic::publish(session, &expired(session, &peer, &letters, age))?;
     }
     Ok(Batch::of(&rows, LETTERS))
 }
 
-/// Removes a row, damaged or not.
+/// Removes a row, whether it is damaged or not.
 pub(super) fn remove(
     session: &Session<'_>,
     how: &str,
@@ -282,8 +282,8 @@ impl Looked {
 }
 
 impl Batch {
-    /// Of the rows that were looked at, oldest first. Behind one that is too young there are only younger ones; what is
-    /// neither too old nor too young says nothing of those behind it.
+    /// The result for rows that were examined, oldest first. After one that is young there are only younger ones; one that
+    /// is neither old nor young says nothing about those after it.
     fn of(rows: &[Looked], limit: u32) -> Self {
         let more = rows.len() == limit as usize;
         let last = rows.last().filter(|last| more && !last.young);
@@ -294,7 +294,7 @@ impl Batch {
     }
 }
 
-/// Gives some of the free pages back to the disk. True if there is more to give.
+/// Gives some of the free pages back to the disk. True if there are more.
 pub(super) fn give_back(session: &Session<'_>) -> rusqlite::Result<bool> {
     let pages = |name: &str| -> rusqlite::Result<u32> {
         session
@@ -309,6 +309,6 @@ pub(super) fn give_back(session: &Session<'_>) -> rusqlite::Result<bool> {
     let mut statement = session.connection.prepare_cached(&vacuum)?;
     let mut steps = statement.query([])?;
     while steps.next()?.is_some() {}
-    // A database of an earlier version keeps its pages, until `twin data compact` has rewritten it.
+    // A database of an earlier version keeps its pages until `twin data compact` rewrites it.
     Ok(pages("freelist_count")? < free)
 }

@@ -1,17 +1,17 @@
-//! The tables, and how a database gets those of the newest version.
+//! The tables, and the upgrade of a database to their newest version.
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
-/// What it takes to get to each version from the one before; the first step starts from nothing.
+/// The step from each version to the next; the first one creates the tables.
 const STEPS: [&str; 2] = [include_str!("schema_1.sql"), include_str!("schema_2.sql")];
 
 /// The newest schema version: the number of steps.
 pub(super) const NEWEST: u32 = STEPS.len() as u32;
 
-/// The first version in which a database knows which one it is.
+/// The first version in which a database has an id.
 const WITH_ID: u32 = 2;
 
-/// Brings a database of an older version to the newest one.
+/// Upgrades a database to the newest version.
 pub(super) fn upgrade(connection: &mut Connection) -> rusqlite::Result<()> {
     let found = version(connection)?;
     if found >= NEWEST {
@@ -30,7 +30,7 @@ pub(super) fn version(connection: &Connection) -> rusqlite::Result<u32> {
     connection.pragma_query_value(None, "user_version", |row| row.get(0))
 }
 
-/// Which database it is: made with its tables, kept by its copies. None before version 2.
+/// The id of a database: created with its tables, the same in its copies. `None` before version 2.
 pub(super) fn id(connection: &Connection) -> rusqlite::Result<Option<String>> {
     if version(connection)? < WITH_ID {
         return Ok(None);

@@ -1,9 +1,9 @@
-//! Seals: by them a row is known to be as it was stored. SQLite checks the structure of its pages, not their content.
+//! Seals, which show whether a row is intact. SQLite checks the structure of its pages, but not their content.
 
 use rusqlite::Row;
 use twin_capabilities::provider::seal;
 
-/// Whether a row's seal is the one of its values. Rows of schema 1 have none.
+/// Whether a row's seal matches its values. Rows of schema 1 have no seal.
 pub(super) fn holds<'a>(
     row: &Row<'_>,
     parts: impl IntoIterator<Item = &'a [u8]>,
@@ -12,14 +12,14 @@ pub(super) fn holds<'a>(
     Ok(stored.is_none_or(|stored| stored == seal(parts)))
 }
 
-/// A row as it was stored, or its number, if it is not as it was stored.
+/// An intact row, or the number of a damaged one.
 pub(super) enum Checked<T> {
     Whole(T),
     Damaged(i64),
 }
 
 impl<T> Checked<T> {
-    /// The same with something else made of a whole row.
+    /// Converts an intact row.
     pub(super) fn map<U>(self, make: impl FnOnce(T) -> U) -> Checked<U> {
         match self {
             Self::Whole(whole) => Checked::Whole(make(whole)),
@@ -28,8 +28,8 @@ impl<T> Checked<T> {
     }
 }
 
-/// Reads a row that is either whole or damaged: `read` gives none if its seal does not hold. A value that cannot be what
-/// it is meant to be is damage, too.
+/// Reads a row that is either intact or damaged: `read` returns `None` if its seal does not match. A value of an impossible
+/// type or range is damage, too.
 pub(super) fn check<T>(
     number: i64,
     read: impl FnOnce() -> rusqlite::Result<Option<T>>,
@@ -48,7 +48,7 @@ pub(super) fn check<T>(
     }
 }
 
-/// Takes the damaged rows out of a result, noting their numbers.
+/// Separates the intact rows of a result from the numbers of the damaged ones.
 pub(super) fn whole<T>(
     rows: impl Iterator<Item = rusqlite::Result<Checked<T>>>,
     damaged: &mut Vec<i64>,

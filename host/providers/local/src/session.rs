@@ -1,4 +1,4 @@
-//! A thread's connection to the database, and what a piece of work sees of it.
+//! A thread's connection to the database, and what one piece of work can do with it.
 
 use std::sync::{
     Arc, Mutex, MutexGuard,
@@ -13,19 +13,19 @@ use super::{
     database::{Access, Connected, Database},
 };
 
-/// A connection that is opened anew after a failure: whatever broke it may be over by then.
+/// A connection that is opened again after a failure, whose cause may have passed by then.
 pub(super) struct Link {
     database: Database,
     access: Access,
     slot: Arc<Slot>,
 }
 
-/// Where a thread keeps its connection. It is locked while the thread works.
+/// Holds a thread's connection. It is locked while the thread is working.
 pub(super) type Slot = Mutex<Option<Connected>>;
 
-/// The content of a slot.
+/// Locks a slot.
 pub(super) fn lock(slot: &Slot) -> MutexGuard<'_, Option<Connected>> {
-    // After a panic the connection may be in the middle of a transaction.
+    // After a panic the connection may be within a transaction.
     slot.lock().unwrap_or_else(|poisoned| {
         let mut content = poisoned.into_inner();
         *content = None;
@@ -35,7 +35,7 @@ pub(super) fn lock(slot: &Slot) -> MutexGuard<'_, Option<Connected>> {
 }
 
 impl Link {
-    /// A link that is connected already.
+    /// Opens a link with its first connection.
     pub(super) fn open(database: &Database, access: Access) -> Result<Self, LocalError> {
         let connected = database.connect(access)?;
         Ok(Self {
@@ -45,10 +45,10 @@ impl Link {
         })
     }
 
-    /// Runs some work. If it fails, the next work gets a new connection.
+    /// Runs a piece of work. If it fails, the next one gets a new connection.
     ///
-    /// What this returns was read from, or is stored in, the files that are at the database's path: it fails if they were
-    /// removed or replaced during the work.
+    /// A success refers to the files at the database's path, for reading and for writing: this fails if they were removed or
+    /// replaced during the work.
     pub(super) fn run<T>(
         &self,
         work: impl FnOnce(&Session<'_>) -> rusqlite::Result<T>,
@@ -57,7 +57,7 @@ impl Link {
         let is_current = |connected: &Connected| self.database.still_has(&connected.files).is_ok();
         if !slot.as_ref().is_some_and(is_current) {
             drop(slot);
-            // Before a new connection is opened: see there.
+            // Before a new connection is opened; `close_stale` explains why.
             self.database.close_stale()?;
             slot = lock(&self.slot);
         }
@@ -72,13 +72,13 @@ impl Link {
         };
         let result = work(&session).map_err(|source| self.database.unusable(source))?;
         let still = self.database.still_has(&connected.files);
-        // Back into its place in any case: what is stale is closed in the right order.
+        // Put it back in any case, so that stale connections are closed in the right order.
         *slot = Some(connected);
         still.map(|()| result)
     }
 }
 
-/// What a piece of work sees: the database, the twin whose data it is, the time.
+/// What a piece of work has access to: the database, the twin and the time.
 pub(super) struct Session<'link> {
     pub(super) connection: &'link Connection,
     pub(super) database: &'link Database,
@@ -91,12 +91,12 @@ impl Session<'_> {
         &self.database.twin
     }
 
-    /// The time by the store's clock.
+    /// The time shown by the store's clock.
     pub(super) fn now(&self) -> Instant {
         (self.database.clock)()
     }
 
-    /// Does something that is not worth waiting for others.
+    /// Does something without waiting for other processes.
     pub(super) fn without_waiting<T>(
         &self,
         work: impl FnOnce() -> rusqlite::Result<T>,
@@ -112,7 +112,7 @@ impl Session<'_> {
         self.connection.prepare_cached(sql)?.execute(parameters)
     }
 
-    /// Reads the one row of a query; an error if there is none.
+    /// Reads the only row of a query; an error if there is no row.
     pub(super) fn row<T>(
         &self,
         sql: &str,

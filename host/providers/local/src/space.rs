@@ -1,4 +1,4 @@
-//! Room on the disk: the reserve that is kept for giving room back, and the limit that data must not exceed.
+//! Room on the disk: the reserve that makes it possible to free room, and the limit on the size of the data.
 
 use std::{
     cell::Cell,
@@ -17,25 +17,26 @@ use super::{
 /// The file that holds the reserve.
 const FILE_NAME: &str = "twin.reserve";
 
-/// The size of the reserve in bytes: several times what leasing and removing a megabyte of letters writes.
+/// The size of the reserve in bytes: several times what is written to lease and remove a megabyte of letters.
 const SIZE: usize = 8 * 1024 * 1024;
 
-/// How often to look whether there is room for the reserve again.
+/// How often to check whether there is room for the reserve again.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// With less room than this on the disk, in bytes, the log is kept so short that the reserve suffices to fold it into the
-/// database. It is more than the longest log and the largest batch take.
+/// With less room than this on the disk, in bytes, the log is kept so short that the reserve is enough to checkpoint it into
+/// the database. It is more than the longest log and the largest batch need.
 const NEARLY_FULL: u64 = 160 * 1024 * 1024;
 
-/// Then so many jobs are done at once, each of a message of at most 256 KiB, and the log is folded when it is so long.
+/// On a disk that is nearly full: the jobs in a batch, each of which stores at most one message of 256 KiB, and the length
+/// in bytes at which the log is checkpointed.
 pub(super) const SMALL_BATCH: usize = 16;
 pub(super) const SHORT_LOG: u64 = 3 * 1024 * 1024;
 
-/// A file of zeros that is given back to the disk when that is full, so that letters can still be leased, settled and
-/// discarded: these make room, but they must be written, too.
+/// A file of zeros that is removed when the disk is full, so that letters can still be leased, settled and discarded. That
+/// frees room, but has to be written first.
 pub(super) struct Reserve {
     folder: PathBuf,
-    /// Whether this process makes it. If not, it only gives it back.
+    /// Whether this process creates the reserve. If not, it only removes it.
     made: bool,
     tried_at: Cell<Option<Instant>>,
 }
@@ -54,22 +55,22 @@ impl Reserve {
         self.folder.join(FILE_NAME)
     }
 
-    /// Whether it is there, as far as it should be.
+    /// Whether the reserve exists, or need not.
     pub(super) fn is_there(&self) -> bool {
         !self.made || size(&self.path()).is_ok_and(|size| size >= SIZE as u64)
     }
 
-    /// Gives its room back. True if there was any.
+    /// Removes the reserve. True if there was any.
     pub(super) fn release(&self) -> bool {
         fs::remove_file(self.path()).is_ok()
     }
 
-    /// Makes it, if it is not there.
+    /// Creates the reserve, if it does not exist.
     pub(super) fn fill(&self) -> io::Result<()> {
         if self.is_there() {
             return Ok(());
         }
-        // Written, not only allocated: some file systems promise room that they do not have.
+        // Written and not only allocated, because some file systems promise room that they do not have.
         let mut file = unfinished(&self.path())?;
         file.write_all(&vec![0; SIZE])?;
         file.as_file().sync_all()?;
@@ -77,7 +78,7 @@ impl Reserve {
         sync_folder(&self.folder)
     }
 
-    /// Whether it is time to try again to make it.
+    /// Whether it is time to try again to create it.
     pub(super) fn is_due(&self) -> bool {
         let soon = |at: Instant| at.elapsed() < PAUSE;
         let due = !self.tried_at.get().is_some_and(soon);
@@ -88,13 +89,13 @@ impl Reserve {
     }
 }
 
-/// The bytes that a database uses, within the current transaction: its pages without those that are free.
+/// The bytes that a database uses in the current transaction: its pages without the free ones.
 const USED: &str = "
     SELECT (page_count - freelist_count) * page_size
     FROM pragma_page_count, pragma_freelist_count, pragma_page_size";
 
 impl Database {
-    /// Whether the disk is nearly full. No, if that cannot be told: then only a write that fails tells.
+    /// Whether the disk is nearly full. False if that is unknown; then only a failed write shows it.
     pub(super) fn is_disk_nearly_full(&self) -> bool {
         #[cfg(test)]
         if self.nearly_full.load(std::sync::atomic::Ordering::SeqCst) {
@@ -104,14 +105,14 @@ impl Database {
     }
 }
 
-/// Bytes that this process may still write on the disk of a folder; none if that cannot be known.
+/// How many bytes this process can still write on the disk of a folder; `None` if that is unknown.
 pub(super) fn disk_free(folder: &Path) -> Option<u64> {
     let disk = rustix::fs::statvfs(folder).ok()?;
     disk.f_bavail.checked_mul(disk.f_frsize)
 }
 
 impl Session<'_> {
-    /// Whether more may be stored: the data and the log are smaller than the configured limit.
+    /// Whether data and log are smaller than the configured limit, so that more can be stored.
     pub(super) fn has_room(&self) -> rusqlite::Result<bool> {
         let Some(limit) = self.database.settings.max_bytes else {
             return Ok(true);

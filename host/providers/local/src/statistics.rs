@@ -1,4 +1,4 @@
-//! How much there is in a data folder.
+//! The numbers of a data folder.
 
 use async_trait::async_trait;
 use rusqlite::named_params;

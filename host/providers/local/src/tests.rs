@@ -1,4 +1,4 @@
-//! What the writer does when a job or a whole batch fails: nothing is lost that was acknowledged, and it goes on.
+//! Tests: when a job or a whole batch fails, nothing that was acknowledged is lost, and the writer continues.
 
 use std::{
     path::PathBuf,
@@ -63,7 +63,7 @@ impl Bench {
         self.folder.path().join("twin.reserve")
     }
 
-    /// The store, and the folder that it is in.
+    /// The store, and its folder.
     fn store(self) -> (Store, TempDir) {
         let store = Store {
             readers: self.readers,
@@ -85,7 +85,7 @@ impl Bench {
         names.await.unwrap()
     }
 
-    /// Keeps the writer from its next batch until something is sent or the sender dropped.
+    /// Keeps the writer from its next batch until something is sent or the sender is dropped.
     fn occupy(&self) -> Sender<()> {
         let (release, released) = channel();
         let (begin, begun) = channel();
@@ -170,7 +170,7 @@ async fn a_lost_batch_acknowledges_nothing_and_the_next_is_stored() {
         bench
             .writer
             .run(Need::Room, |session| insert(session, "before")),
-        // SQLite itself does this after some errors of the disk.
+        // SQLite itself does this after some disk errors.
         bench
             .writer
             .run(Need::Room, |session| session.execute("ROLLBACK", [])),
@@ -190,11 +190,11 @@ async fn a_lost_batch_acknowledges_nothing_and_the_next_is_stored() {
     assert_eq!(bench.names().await, ["next"]);
 }
 
-/// To SQLite, the disk is full from now on; or has room again.
+/// Makes the disk appear full to SQLite, or not full again.
 async fn set_full(bench: &Bench, full: bool) {
     let limit = i64::from(full);
     bench.database.page_limit.store(limit, Ordering::SeqCst);
-    // What breaks a connection brings a new one.
+    // A failure leads to a new connection.
     let broken = bench
         .writer
         .mark(|session| session.execute("ROLLBACK", []))
@@ -208,7 +208,7 @@ fn insert_large(session: &Session<'_>) -> rusqlite::Result<()> {
     session.execute(insert, []).map(drop)
 }
 
-/// A bench whose disk is full, and whose writer knows it.
+/// A bench with a full disk, of which the writer is aware.
 async fn full_bench() -> Bench {
     let bench = bench();
     let before = bench
@@ -347,7 +347,7 @@ async fn one_wrong_read_puts_no_letter_out_of_replay() {
         last_failure_at: 0,
     };
     store.push(letter).await.unwrap();
-    // As if a reader had not found it as it is.
+    // As if a reader had found it damaged.
     store.report(Kind::Letter, vec![1]).await;
     assert_eq!(store.pending(10, Duration::ZERO).await, Ok(Vec::new()));
     let noted = store.writer.mark(|session| {

@@ -1,8 +1,8 @@
-//! Whose data is in a folder.
+//! The twins that have data in a folder.
 
 use rusqlite::Connection;
 
-/// From one name to the next by the index, however many rows each twin has.
+/// Steps through the index from one name to the next, however many rows each twin has.
 const LIST: &str = "
     WITH RECURSIVE
         of_records (twin) AS (

@@ -1,4 +1,4 @@
-//! `circuits` in memory.
+//! The interface `circuits` in memory.
 
 use std::collections::HashMap;
 
@@ -12,7 +12,7 @@ use twin_capabilities::{
 
 use super::Store;
 
-/// Version and state by name.
+/// Version and state of each circuit, by name.
 pub(super) type Values = HashMap<String, (u64, String)>;
 
 #[async_trait]

@@ -1,4 +1,4 @@
-//! `dead-letters` and `dead-letter-replay` in memory.
+//! The interfaces `dead-letters` and `dead-letter-replay` in memory.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -17,7 +17,7 @@ use twin_capabilities::{
 
 use super::Store;
 
-/// Letters by their number, which counts them in the order they came.
+/// Letters by number; numbers are in the order in which the letters were stored.
 #[derive(Default)]
 pub(super) struct Letters {
     last: u64,
@@ -124,7 +124,7 @@ impl DeadLetters for Store {
     ) -> Result<Taken, Failure> {
         let mut letters = self.dead_letters.open()?;
         let now = (self.clock)();
-        // A caller's number is not taken beyond those that were given.
+        // A number from a caller counts only up to the last one that was issued.
         let mut last_turn = letters.last_turn;
         let round = round.map_or(last_turn, |round| round.min(last_turn));
         let free = letters.free(&selection, now).into_iter();
@@ -151,7 +151,7 @@ impl DeadLetters for Store {
         _letter_id: String,
         _lease_ms: u32,
     ) -> Result<Option<Lease>, Failure> {
-        // Nothing here is on a disk.
+        // Letters in memory are never damaged.
         self.dead_letters.open().map(|_| None)
     }
 
@@ -183,7 +183,7 @@ impl DeadLetters for Store {
 }
 
 impl Letters {
-    /// The letters of a selection that nobody holds, in the order of the queue.
+    /// The letters of a selection that are not leased, in the order of the queue.
     fn free(&mut self, selection: &Selection, now: Instant) -> Vec<&mut Kept> {
         let mut free: Vec<_> = self
             .kept
@@ -194,7 +194,7 @@ impl Letters {
         free
     }
 
-    /// The letter, if this is its receipt.
+    /// The letter, if the receipt is the one of its lease.
     fn held(&mut self, letter_id: &str, receipt: &str) -> Option<&mut Kept> {
         let kept = self.kept.get_mut(self.numbers.get(letter_id)?)?;
         let held = kept.lease.as_ref()?;
@@ -247,7 +247,7 @@ impl Kept {
         }
     }
 
-    /// Gives the letter away, and puts it behind all others.
+    /// Leases the letter, and moves it to the end of the queue.
     fn lease(&mut self, now: Instant, until: Instant, last_turn: u64) -> Lease {
         let receipt = receipt();
         self.lease = Some(Held {

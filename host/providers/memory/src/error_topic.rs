@@ -1,4 +1,4 @@
-//! `error-topic` in memory: the outbox that the host forwards system errors from.
+//! The interface `error-topic` in memory: the outbox from which the host forwards system errors.
 
 use std::{ops::Range, time::Duration};
 
@@ -13,10 +13,10 @@ use uuid::Uuid;
 
 use super::Store;
 
-/// Events in the order they were published.
+/// Events in the order of publishing.
 pub(super) type Events = Vec<Kept>;
 
-/// An event, and since when and until when it is leased.
+/// An event, with the beginning and the end of its lease.
 pub(super) struct Kept {
     event: Event,
     leased: Option<Range<Instant>>,

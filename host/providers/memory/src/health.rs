@@ -1,4 +1,4 @@
-//! The health of memory is what a test says it is.
+//! The health of the stores in memory: good, unless a test makes the check fail.
 
 use async_trait::async_trait;
 use twin_capabilities::{Health, types::Failure};

@@ -26,7 +26,7 @@
 //!
 //! # Held to the behaviour suite
 //!
-//! This is all that it takes to hold this provider to the suite in `twin_capabilities::testing`, and a template for another:
+//! This is all it takes to hold this provider to the suite in `twin_capabilities::testing`, and a template for others:
 //!
 //! ```
 //! use std::{collections::HashMap, sync::Mutex};
@@ -36,7 +36,7 @@
 //! };
 //! use twin_memory::Memory;
 //!
-//! /// An empty place: whoever opens the same twin in it shares its stores.
+//! /// An empty place. Opening the same twin in it twice opens the same stores.
 //! #[derive(Default)]
 //! struct InMemory {
 //!     clock: ManualClock,
@@ -99,22 +99,22 @@ impl fmt::Debug for Memory {
     }
 }
 
-/// What can be told to fail.
+/// What [`Memory::fail`] can make fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Capability {
     /// Putting and querying records.
     Records,
-    /// All that is done with dead letters.
+    /// Everything that concerns dead letters.
     DeadLetters,
-    /// Publishing and forwarding system errors.
+    /// Publishing system errors, and the outbox.
     ErrorTopic,
-    /// Loading and swapping values.
+    /// Loading and swapping circuits.
     Circuits,
-    /// The check of the store's health.
+    /// The health check.
     Health,
 }
 
-/// The files named after the capabilities implement their traits on this.
+/// The files named after the capabilities implement the traits for this type.
 struct Store {
     clock: Clock,
     records: Shelf<records::Collections>,
@@ -150,7 +150,8 @@ impl Memory {
         }
     }
 
-    /// From now on, lets every call of a capability fail as unavailable and change nothing; or lets it work again.
+    /// With `fails`, every call of a capability fails as unavailable from now on and changes nothing; without, it works
+    /// again.
     pub fn fail(&self, capability: Capability, fails: bool) {
         let switch = match capability {
             Capability::Records => &self.0.records.fails,
@@ -163,7 +164,7 @@ impl Memory {
     }
 }
 
-/// What one capability keeps, and whether it fails.
+/// The data of one capability, and whether its calls fail.
 #[derive(Default)]
 struct Shelf<T> {
     kept: Mutex<T>,

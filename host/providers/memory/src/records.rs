@@ -1,4 +1,4 @@
-//! `records` in memory: two maps a device, one for identity and one for order.
+//! The interface `records` in memory: two maps for each device, one for identity and one for order.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -15,7 +15,7 @@ use super::Store;
 /// Devices by collection and device id.
 pub(super) type Collections = HashMap<String, HashMap<String, Device>>;
 
-/// What one device sent.
+/// The records of one device.
 #[derive(Default)]
 pub(super) struct Device {
     by_id: HashMap<String, Seen>,

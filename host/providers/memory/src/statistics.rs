@@ -1,4 +1,4 @@
-//! How much there is in memory.
+//! The numbers of the stores in memory.
 
 use async_trait::async_trait;
 use twin_capabilities::{

@@ -1,4 +1,4 @@
-//! `circuits`: to the provider.
+//! The interface `circuits`, answered by the provider.
 
 use wasmtime::component::Accessor;
 

@@ -1,4 +1,5 @@
-//! Between the generated types of the component model and the plain ones of `twin-capabilities`. Values move; nothing is copied.
+//! Conversions between the generated types of the component model and the plain ones of `twin-capabilities`. Values are
+//! moved, not copied.
 
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use twin_contract::Role;
 
 use crate::bindings as wit;
 
-/// `From` in one direction for structs whose fields have the same names.
+/// Implements `From` in one direction for structs whose fields have the same names.
 macro_rules! fields {
     ($($from:path => $to:path { $($field:ident),+ $(,)? })+) => {$(
         impl From<$from> for $to {
@@ -119,7 +120,7 @@ impl From<plain::peers::SendFailure> for wit::peers::Failure {
     }
 }
 
-/// What a component asks for a peer: the name may be one that no peer has.
+/// Converts a component's request to a peer; the name may be unknown.
 pub(super) fn outgoing(
     peer: &str,
     request: wit::peers::Request,
@@ -209,7 +210,7 @@ impl From<wit::error_topic::SystemError> for plain::error_topic::SystemError {
     }
 }
 
-/// Entries of one call, in order.
+/// Converts the entries of a call, in order.
 pub(super) fn entries(entries: Vec<wit::records::Entry>) -> Vec<plain::records::Entry> {
     all(entries)
 }

@@ -1,4 +1,5 @@
-//! `credentials`: to the verifier. A component asks only for a request whose verdict is `unchecked`, and the host passes on none.
+//! The interface `credentials`, answered by the verifier. A component asks only about a request whose verdict is
+//! `unchecked`, and this host sends no such request.
 
 use wasmtime::component::Accessor;
 

@@ -1,4 +1,4 @@
-//! `dead-letter-replay`: to the provider.
+//! The interface `dead-letter-replay`, answered by the provider.
 
 use wasmtime::component::Accessor;
 

@@ -1,4 +1,4 @@
-//! `dead-letters`: to the provider.
+//! The interface `dead-letters`, answered by the provider.
 
 use wasmtime::component::Accessor;
 

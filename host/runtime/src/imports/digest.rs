@@ -1,4 +1,4 @@
-//! `digest`: by `twin-contract`, which uses the processor's instructions here.
+//! The interface `digest`, answered by `twin-contract`, which uses the processor's SHA instructions here.
 
 use crate::{State, bindings::digest::Host};
 

@@ -1,4 +1,4 @@
-//! `error-topic`: to the provider's outbox.
+//! The interface `error-topic`, answered by the provider.
 
 use wasmtime::component::Accessor;
 

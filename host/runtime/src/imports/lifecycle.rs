@@ -1,4 +1,4 @@
-//! `lifecycle`: from the host's own order to stop.
+//! The interface `lifecycle`: tells a component when the host is stopping.
 
 use wasmtime::component::Accessor;
 
@@ -13,7 +13,7 @@ impl Host for State {}
 impl<T: Send + 'static> HostWithStore<T> for Imports {
     async fn draining(accessor: &Accessor<T, Self>) {
         let mut draining = Self::of(accessor).draining.clone();
-        // A runtime that is gone is as good as one that stops.
+        // If the runtime no longer exists, it has stopped.
         let _ = draining.wait_for(|draining| *draining).await;
     }
 }

@@ -1,4 +1,4 @@
-//! What a component's imports lead to: one file per WIT interface, each from the binding to the provider and no more.
+//! Answers a component's imports: one file per WIT interface, each of which only converts between binding and capability.
 
 mod circuits;
 mod convert;
@@ -23,20 +23,20 @@ use twin_capabilities::function::FunctionName;
 
 use crate::{State, bindings};
 
-/// Everything that one function may be given. Its world decides what of it the component can reach.
+/// Everything that a function can be given. Its world decides which of it the component can reach.
 #[derive(Clone)]
 pub struct Capabilities {
-    /// The function: its peers and its log lines depend on it.
+    /// The function, on which its peers and log lines depend.
     pub function: FunctionName,
-    /// The value of a setting, named as its variable.
+    /// Its settings.
     pub settings: Arc<dyn Settings>,
-    /// Recognises callers.
+    /// Verifies callers.
     pub verifier: Arc<dyn Verifier>,
-    /// The way to the other functions.
+    /// Sends to other functions.
     pub peers: Arc<dyn Peers>,
-    /// Where data lies.
+    /// The twin's data.
     pub stores: Stores,
-    /// Becomes true when the host is told to stop.
+    /// Becomes true when the host is stopping.
     pub draining: watch::Receiver<bool>,
 }
 
@@ -49,7 +49,7 @@ impl fmt::Debug for Capabilities {
     }
 }
 
-/// The key by which the linker finds the capabilities of a store.
+/// The type by which the linker finds the capabilities in the data of a store.
 pub(crate) struct Imports;
 
 impl HasData for Imports {

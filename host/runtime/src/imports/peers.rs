@@ -1,4 +1,4 @@
-//! `peers`: to whatever the name is bound to for the calling function.
+//! The interface `peers`: sends to what the name is bound to for the calling function.
 
 use wasmtime::component::Accessor;
 

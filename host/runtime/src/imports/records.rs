@@ -1,4 +1,4 @@
-//! `records`: to the provider.
+//! The interface `records`, answered by the provider.
 
 use wasmtime::component::Accessor;
 

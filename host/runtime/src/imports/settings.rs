@@ -1,4 +1,4 @@
-//! `settings`: from the configuration.
+//! The interface `settings`, answered from the configuration.
 
 use wasmtime::component::Accessor;
 
