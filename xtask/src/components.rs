@@ -5,7 +5,7 @@ use std::{env, fs, path::Path};
 use anyhow::Context;
 use sha2::{Digest, Sha256};
 
-use crate::{layout::Layout, process, strip, toolchain::Toolchain};
+use crate::{layout::Layout, progress, strip, toolchain::Toolchain};
 
 /// The function components. Package, artefact and file follow from the name: `error-reporter` is the package
 /// `twin-error-reporter` and the artefact `error_reporter.wasm`.
@@ -96,7 +96,7 @@ fn compile(
         let all = tools.iter().cloned().chain(env::split_paths(&inherited));
         cargo.env("PATH", env::join_paths(all).context("PATH is unusable")?);
     }
-    process::run(&mut cargo)
+    progress::show(&mut cargo)
 }
 
 /// Copies a built file, stripped, to where it is looked for, and prints its size and digest.

@@ -1,120 +1,34 @@
 //! `--wasi`: composes every function with the WASI adapter into one file that runs wherever WASI 0.3 does.
 //!
-//! The function gets its capabilities from the adapter and an empty environment from `empty.wat`; only the adapter is left
-//! with the runtime's environment, folder and network. Nothing of the function's own bytes changes.
+//! `tools/compose` does it: a program of its own, so that what it is built from is not built where nothing is composed.
 
-use std::{fs, path::Path};
+use std::{fs, process::Command};
 
-use anyhow::{Context, bail};
-use wac_graph::{
-    CompositionGraph, EncodeOptions, NodeId, PackageId,
-    types::{Package, are_semver_compatible},
-};
+use anyhow::Context;
 
-use crate::{components, layout::Layout};
-
-/// What a function may import from the runtime itself: clocks, random numbers, streams to write panics to, and the types of its
-/// own door. None of these gives access to a file, a variable or a network.
-const OPEN: [&str; 11] = [
-    "wasi:cli/exit@",
-    "wasi:cli/stderr@",
-    "wasi:cli/stdin@",
-    "wasi:cli/stdout@",
-    "wasi:cli/terminal-",
-    "wasi:clocks/",
-    "wasi:http/types@",
-    "wasi:io/error@",
-    "wasi:io/poll@",
-    "wasi:io/streams@",
-    "wasi:random/",
-];
+use crate::{components, layout::Layout, process, progress};
 
 /// Composes all functions.
 pub(crate) fn build(layout: &Layout) -> anyhow::Result<()> {
-    let source = layout.root.join("components/adapters/wasi/empty.wat");
-    let empty = wat::parse_file(source).context("the empty environment")?;
-    let adapter = read(&layout.adapters().join("wasi_adapter.wasm"))?;
+    let mut cargo = layout.cargo();
+    cargo.args(["build", "--locked", "--release", "--bin", "twin-compose"]);
+    progress::show(&mut cargo)?;
     fs::create_dir_all(layout.composed()).context("cannot create the composed files' folder")?;
     for name in components::NAMES {
         let file = format!("{name}.wasm");
-        let function = read(&layout.components().join(&file))?;
-        let composed = compose(&function, &adapter, &empty)
-            .with_context(|| format!("cannot compose {name} with the WASI adapter"))?;
-        components::place(&layout.composed().join(&file), &composed)?;
-        println!("{name:<14} {:>7} bytes", composed.len());
+        let composed = layout.composed().join(&file);
+        let new = composed.with_extension("composed");
+        let mut compose = Command::new(layout.release("twin-compose"));
+        compose
+            .arg(layout.components().join(&file))
+            .arg(layout.adapters().join("wasi_adapter.wasm"))
+            .arg(layout.root.join("components/adapters/wasi/empty.wat"))
+            .arg(&new);
+        process::run(&mut compose)?;
+        let bytes = fs::read(&new).with_context(|| format!("cannot read {}", new.display()))?;
+        components::place(&composed, &bytes)?;
+        fs::remove_file(&new).with_context(|| format!("cannot remove {}", new.display()))?;
+        println!("{name:<14} {:>7} bytes", bytes.len());
     }
     Ok(())
-}
-
-fn compose(function: &[u8], adapter: &[u8], empty: &[u8]) -> anyhow::Result<Vec<u8>> {
-    let mut graph = CompositionGraph::new();
-    let function = register(&mut graph, "function", function)?;
-    let adapter = register(&mut graph, "adapter", adapter)?;
-    let empty = register(&mut graph, "empty", empty)?;
-
-    let empty = (graph.instantiate(empty), exports(&graph, empty));
-    let adapter_imports = imports(&graph, adapter);
-    let adapter = (graph.instantiate(adapter), exports(&graph, adapter));
-    connect(&mut graph, adapter.0, &adapter_imports, &[&empty])?;
-
-    let (needs, offers) = (imports(&graph, function), exports(&graph, function));
-    let function = graph.instantiate(function);
-    for name in connect(&mut graph, function, &needs, &[&adapter, &empty])? {
-        if !OPEN.iter().any(|prefix| name.starts_with(prefix)) {
-            bail!("the function imports {name}, which neither the adapter nor a sandbox offers");
-        }
-    }
-    for name in offers {
-        let export = graph.alias_instance_export(function, &name)?;
-        graph.export(export, &name)?;
-    }
-    Ok(graph.encode(EncodeOptions::default())?)
-}
-
-fn register(graph: &mut CompositionGraph, name: &str, bytes: &[u8]) -> anyhow::Result<PackageId> {
-    let package = Package::from_bytes(&format!("twin:{name}"), None, bytes, graph.types_mut())?;
-    Ok(graph.register_package(package)?)
-}
-
-/// Connects the imports of an instance with what others export under the same names. Returns the names that stay open.
-fn connect(
-    graph: &mut CompositionGraph,
-    instance: NodeId,
-    imports: &[String],
-    others: &[&(NodeId, Vec<String>)],
-) -> anyhow::Result<Vec<String>> {
-    let mut open = Vec::new();
-    for import in imports {
-        let offer = others.iter().find_map(|(other, exports)| {
-            let export = exports.iter().find(|export| fits(export, import))?;
-            Some((*other, export))
-        });
-        match offer {
-            Some((other, export)) => {
-                let export = graph.alias_instance_export(other, export)?;
-                graph.set_instantiation_argument(instance, import, export)?;
-            }
-            None => open.push(import.clone()),
-        }
-    }
-    Ok(open)
-}
-
-/// A compatible version of an interface is accepted, because std does not stay at 0.2.6.
-fn fits(export: &str, import: &str) -> bool {
-    export == import || are_semver_compatible(export, import)
-}
-
-fn imports(graph: &CompositionGraph, package: PackageId) -> Vec<String> {
-    let world = &graph.types()[graph[package].ty()];
-    world.imports.keys().cloned().collect()
-}
-
-fn exports(graph: &CompositionGraph, package: PackageId) -> Vec<String> {
-    let world = &graph.types()[graph[package].ty()];
-    world.exports.keys().cloned().collect()
-}
-
-fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
-    fs::read(path).with_context(|| format!("cannot read {}", path.display()))
 }

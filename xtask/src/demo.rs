@@ -4,6 +4,13 @@ use std::{ffi::OsString, process::Command};
 
 use crate::layout::Layout;
 
+/// Says how long it will take, where nothing is built yet.
+pub(crate) fn announce(layout: &Layout) {
+    if !layout.twin().exists() {
+        println!("The first build takes several minutes, later ones seconds.");
+    }
+}
+
 /// Hands over to `twin demo`.
 pub(crate) fn run(layout: &Layout, args: &[OsString]) -> anyhow::Result<()> {
     let mut twin = Command::new(layout.twin());

@@ -6,6 +6,5 @@ use crate::{layout::Layout, process};
 pub(crate) fn run(layout: &Layout) -> anyhow::Result<()> {
     let mut cargo = layout.cargo();
     cargo.env("TWIN_GENERATE", "1");
-    cargo.args(["test", "--locked", "--release", "-p", "twin-tests"]);
-    process::run(cargo.args(["--test", "reference"]))
+    process::run(cargo.args(["test", "--locked", "--release", "--test", "reference"]))
 }

@@ -1,5 +1,6 @@
 //! The project's own tooling: `cargo xtask build|demo|test|generate|bench|guard`.
 
+mod args;
 mod bench;
 mod checks;
 mod components;
@@ -13,6 +14,7 @@ mod generate;
 mod guard;
 mod layout;
 mod postgres;
+mod progress;
 #[cfg(test)]
 mod rules;
 mod steps;
@@ -21,74 +23,27 @@ mod toolchain;
 mod wasmtime;
 
 use std::{
-    ffi::OsString,
+    env,
     io::{self, Write},
     process::ExitCode,
 };
 
-use clap::{Parser, Subcommand};
 use twin_process as process;
 
-use crate::{layout::Layout, steps::Steps, toolchain::Toolchain};
+use crate::{
+    args::{HELP, Task},
+    layout::Layout,
+    steps::Steps,
+    toolchain::Toolchain,
+};
 
-/// Builds, demonstrates, tests and measures Twin2MultiCloud.
-#[derive(Debug, Parser)]
-#[command(name = "cargo xtask", version)]
-struct Cli {
-    #[command(subcommand)]
-    command: Task,
-}
-
-/// What this program can do.
-#[derive(Debug, Subcommand)]
-enum Task {
-    /// Build the five function components and the `twin` command.
-    Build {
-        /// Build the function components and leave the native command alone.
-        #[arg(long)]
-        components_only: bool,
-        /// Build the command for deployment, into target/dist: about 10 % faster, but it takes several minutes longer to build.
-        #[arg(long, conflicts_with = "components_only")]
-        dist: bool,
-        /// Cargo features of the command for deployment, separated by commas: `postgres` adds the store of that name. Without
-        /// --dist the command has all of them, because the tests need them.
-        #[arg(long, value_name = "FEATURES", requires = "dist")]
-        features: Option<String>,
-        /// Also compose each function with the WASI adapter, into target/wasi.
-        #[arg(long)]
-        wasi: bool,
-    },
-    /// Build, then run `twin demo`.
-    Demo {
-        /// Passed to `twin demo` unchanged.
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        args: Vec<OsString>,
-    },
-    /// Build, then check formatting, lints and documentation, and run all tests.
-    Test {
-        /// Run only the tests whose name contains this, and no lints.
-        #[arg(long, value_name = "NAME")]
-        only: Option<String>,
-    },
-    /// Build, then measure the host beside native code, and write docs/performance.md.
-    Bench {
-        /// Takes about a minute, and writes nothing.
-        #[arg(long)]
-        quick: bool,
-    },
-    /// Write what is generated from the tables in the code: docs/api.md, docs/openapi.json, docs/configuration.md and the
-    /// variables in the manifests for Spin.
-    Generate,
-    /// Count the instructions of the hot path and compare them with the committed baseline.
-    Guard {
-        /// Write a new baseline.
-        #[arg(long)]
-        write: bool,
-    },
-}
+/// The profile of what is built for tests and the demo.
+const BUILT: &str = "release";
+/// The profile of what is shipped.
+const SHIPPED: &str = "dist";
 
 fn main() -> ExitCode {
-    match run(Cli::parse()) {
+    match args::parse(env::args_os().skip(1)).and_then(run) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // If even stderr is gone, the exit code still reports the failure.
@@ -98,30 +53,30 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli) -> anyhow::Result<()> {
+fn run(task: Task) -> anyhow::Result<()> {
     let layout = Layout::find()?;
     let mut steps = Steps::default();
-    match cli.command {
-        Task::Build {
-            components_only,
-            dist,
-            features,
-            wasi,
-        } => {
+    match task {
+        Task::Help => {
+            print!("{HELP}");
+            Ok(())
+        }
+        Task::Build(build) => {
             let toolchain = functions(&layout, &mut steps)?;
             adapters(&layout, &mut steps, &toolchain)?;
-            if wasi {
+            if build.wasi {
                 composed(&layout, &mut steps)?;
             }
-            if components_only {
+            if build.components_only {
                 return Ok(());
             }
-            let profile = if dist { "dist" } else { "release" };
-            command(&layout, &mut steps, profile, features.as_deref())
+            let profile = if build.dist { SHIPPED } else { BUILT };
+            command(&layout, &mut steps, profile, build.features.as_deref())
         }
-        Task::Demo { args } => {
+        Task::Demo(args) => {
+            demo::announce(&layout);
             functions(&layout, &mut steps)?;
-            command(&layout, &mut steps, "release", None)?;
+            command(&layout, &mut steps, BUILT, None)?;
             demo::run(&layout, &args)
         }
         Task::Bench { quick } => {
@@ -135,7 +90,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Task::Guard { write } => steps.check("instructions of the hot path", || {
             guard::run(&layout, write)
         }),
-        Task::Test { only } => {
+        Task::Test(only) => {
             let outcome = test(&layout, &mut steps, only.as_deref());
             steps.summary();
             outcome
@@ -151,7 +106,7 @@ fn test(layout: &Layout, steps: &mut Steps, only: Option<&str>) -> anyhow::Resul
     steps.run("the component that misbehaves", || {
         components::build_rogue(layout, &toolchain)
     })?;
-    command(layout, steps, "release", None)?;
+    command(layout, steps, BUILT, None)?;
     checks::run(layout, steps, only)
 }
 
@@ -185,12 +140,12 @@ fn command(
         // A dependency's features are those that the selected packages ask for. What is shipped has those of the command alone;
         // otherwise the command has the tests' features as well, so that they need not build everything again.
         cargo.args(match profile {
-            "dist" => ["-p", "twin-host"],
+            SHIPPED => ["-p", "twin-host"],
             _ => ["--bin", "twin"],
         });
         if let Some(features) = features {
             cargo.args(["--features", features]);
         }
-        process::run(&mut cargo)
+        progress::show(&mut cargo)
     })
 }

@@ -1,51 +1,43 @@
 //! Takes out of a component what no runtime reads: the names of its parts. The linker strips the
 //! program inside, and then names everything that it wraps around it.
 
-use anyhow::Context;
-use wasmparser::Parser;
+use anyhow::{Context, bail};
 
 /// `\0asm`, the version and the layer.
-const HEADER: usize = 8;
+const HEADER: &[u8] = b"\0asm\x0d\0\x01\0";
 /// The number of a custom section.
 const CUSTOM: u8 = 0;
 
 /// The component without its own custom sections. Those of the modules inside stay.
 pub(crate) fn custom_sections(component: &[u8]) -> anyhow::Result<Vec<u8>> {
-    let header = component.get(..HEADER).context("not a component")?;
-    let mut stripped = header.to_vec();
-    // Where what was copied last ends; what lies inside it comes again, part by part.
-    let mut copied = HEADER;
-    for payload in Parser::new(0).parse_all(component) {
-        let payload = payload.context("not a component")?;
-        let Some((id, range)) = payload.as_section() else {
-            continue;
-        };
-        if range.start < copied {
-            continue;
+    let mut rest = component.strip_prefix(HEADER).context("not a component")?;
+    let mut stripped = HEADER.to_vec();
+    while let Some((id, after)) = rest.split_first() {
+        let (length, content) = length(after)?;
+        let end = rest.len() - content.len() + length;
+        let (section, next) = rest.split_at_checked(end).context("a section has no end")?;
+        if *id != CUSTOM {
+            stripped.extend_from_slice(section);
         }
-        copied = range.end;
-        if id == CUSTOM {
-            continue;
-        }
-        let content = component.get(range).context("a section has no end")?;
-        stripped.push(id);
-        push_length(&mut stripped, content.len());
-        stripped.extend_from_slice(content);
+        rest = next;
     }
     Ok(stripped)
 }
 
-/// LEB128.
-fn push_length(out: &mut Vec<u8>, mut length: usize) {
-    loop {
-        // Seven bits.
-        let bits = (length & 0x7f) as u8;
-        length >>= 7;
-        if length == 0 {
-            return out.push(bits);
+/// A length in LEB128, and what follows it.
+fn length(bytes: &[u8]) -> anyhow::Result<(usize, &[u8])> {
+    let mut length = 0;
+    let mut rest = bytes;
+    // A length has 32 bits, seven of them in a byte.
+    for shift in (0..32).step_by(7) {
+        let (byte, after) = rest.split_first().context("a section has no length")?;
+        length |= usize::from(byte & 0x7f) << shift;
+        rest = after;
+        if byte & 0x80 == 0 {
+            return Ok((length, rest));
         }
-        out.push(bits | 0x80);
     }
+    bail!("a section's length is not a number of 32 bits")
 }
 
 #[cfg(test)]
@@ -66,6 +58,11 @@ mod tests {
         assert_eq!(custom_sections(&named).unwrap(), bare);
         assert_eq!(custom_sections(&bare).unwrap(), bare);
         assert!(custom_sections(b"\0asm").is_err());
-        assert!(custom_sections(b"\0asm\x0d\0\x01\0\x01\x7f").is_err());
+        // A module is not a component.
+        assert!(custom_sections(b"\0asm\x01\0\0\0").is_err());
+        // Sections that are longer than what is there, or whose length is missing or too long.
+        for broken in [&b"\x01\x7f"[..], b"\x01", b"\x01\xff\xff\xff\xff\xff\x01"] {
+            assert!(custom_sections(&[HEADER, broken].concat()).is_err());
+        }
     }
 }

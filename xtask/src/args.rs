@@ -1,0 +1,195 @@
+//! The command line.
+
+use std::ffi::OsString;
+
+use anyhow::bail;
+use lexopt::{
+    Arg::{Long, Short, Value},
+    Parser, ValueExt,
+};
+
+/// What `--help` prints.
+pub(crate) const HELP: &str = "\
+Builds, demonstrates, tests and measures Twin2MultiCloud
+
+Usage: cargo xtask <COMMAND>
+
+Commands:
+  build                     Build the five function components and the `twin` command
+      --components-only     Build the function components and leave the native command alone
+      --dist                Build the command for deployment, into target/dist: about 10 % faster, but it takes
+                            several minutes longer to build
+      --features FEATURES   Cargo features of the command for deployment, separated by commas: `postgres` adds the
+                            store of that name. Without --dist the command has all of them, because the tests need them
+      --wasi                Also compose each function with the WASI adapter, into target/wasi
+  demo [ARGS]...            Build, then run `twin demo` with these arguments
+  test                      Build, then check formatting, lints and documentation, and run all tests
+      --only NAME           Run only the tests whose name contains this, and no lints
+  bench                     Build, then measure the host beside native code, and write docs/performance.md
+      --quick               Takes about a minute, and writes nothing
+  generate                  Write what is generated from the tables in the code: docs/api.md, docs/openapi.json,
+                            docs/configuration.md and the variables in the manifests for Spin
+  guard                     Count the instructions of the hot path and compare them with the committed baseline
+      --write               Write a new baseline
+";
+
+/// What this program can do.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Task {
+    /// Print what it can do.
+    Help,
+    /// Build the components and the command.
+    Build(Build),
+    /// Build, then run `twin demo` with these arguments.
+    Demo(Vec<OsString>),
+    /// Build, then check and test everything, or only the tests whose name contains this.
+    Test(Option<String>),
+    /// Build, then measure.
+    Bench {
+        /// Briefly, and without writing anything.
+        quick: bool,
+    },
+    /// Write what is generated.
+    Generate,
+    /// Count instructions.
+    Guard {
+        /// Write a new baseline.
+        write: bool,
+    },
+}
+
+/// What is to be built.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Build {
+    /// Nothing native.
+    pub(crate) components_only: bool,
+    /// The command for deployment.
+    pub(crate) dist: bool,
+    /// Cargo features of the command for deployment.
+    pub(crate) features: Option<String>,
+    /// The functions composed with the WASI adapter, too.
+    pub(crate) wasi: bool,
+}
+
+/// Reads the arguments, without the program's name.
+pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<Task> {
+    let mut arguments = Parser::from_args(arguments);
+    let task = match arguments.next()? {
+        None | Some(Short('h') | Long("help")) => return Ok(Task::Help),
+        Some(Value(name)) => name.string()?,
+        Some(other) => return Err(other.unexpected().into()),
+    };
+    match task.as_str() {
+        "build" => build(&mut arguments),
+        "demo" => Ok(Task::Demo(arguments.raw_args()?.collect())),
+        "test" => {
+            let mut only = None;
+            while let Some(argument) = arguments.next()? {
+                match argument {
+                    Long("only") => only = Some(arguments.value()?.string()?),
+                    Short('h') | Long("help") => return Ok(Task::Help),
+                    other => return Err(other.unexpected().into()),
+                }
+            }
+            Ok(Task::Test(only))
+        }
+        "bench" => switch(&mut arguments, "quick", |quick| Task::Bench { quick }),
+        "generate" => switch(&mut arguments, "", |_| Task::Generate),
+        "guard" => switch(&mut arguments, "write", |write| Task::Guard { write }),
+        other => bail!("unknown command `{other}`: see `cargo xtask --help`"),
+    }
+}
+
+fn build(arguments: &mut Parser) -> anyhow::Result<Task> {
+    let mut build = Build::default();
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Long("components-only") => build.components_only = true,
+            Long("dist") => build.dist = true,
+            Long("features") => build.features = Some(arguments.value()?.string()?),
+            Long("wasi") => build.wasi = true,
+            Short('h') | Long("help") => return Ok(Task::Help),
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    if build.components_only && build.dist {
+        bail!("--components-only cannot be used with --dist");
+    }
+    if build.features.is_some() && !build.dist {
+        bail!("--features requires --dist");
+    }
+    Ok(Task::Build(build))
+}
+
+/// A command with no option but this switch; the empty name is none.
+fn switch(arguments: &mut Parser, name: &str, task: impl Fn(bool) -> Task) -> anyhow::Result<Task> {
+    let mut given = false;
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Long(long) if long == name => given = true,
+            Short('h') | Long("help") => return Ok(Task::Help),
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    Ok(task(given))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Task, String> {
+        let words = line.split_whitespace().map(OsString::from);
+        parse(words).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn each_command_is_read_with_its_options() {
+        let built = |build| Ok(Task::Build(build));
+        let dist = Build {
+            dist: true,
+            features: Some("postgres".to_owned()),
+            wasi: true,
+            ..Build::default()
+        };
+        for (line, task) in [
+            ("", Ok(Task::Help)),
+            ("--help", Ok(Task::Help)),
+            ("test --help", Ok(Task::Help)),
+            ("build", built(Build::default())),
+            ("build --dist --features=postgres --wasi", built(dist)),
+            (
+                "demo --seed 7 --help",
+                Ok(Task::Demo(
+                    ["--seed", "7", "--help"].map(OsString::from).into(),
+                )),
+            ),
+            ("test", Ok(Task::Test(None))),
+            (
+                "test --only a_name",
+                Ok(Task::Test(Some("a_name".to_owned()))),
+            ),
+            ("bench --quick", Ok(Task::Bench { quick: true })),
+            ("generate", Ok(Task::Generate)),
+            ("guard", Ok(Task::Guard { write: false })),
+        ] {
+            assert_eq!(parsed(line), task, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_slip_is_refused_and_named() {
+        for (line, named) in [
+            ("biuld", "biuld"),
+            ("build --dits", "--dits"),
+            ("build --dist --components-only", "--components-only"),
+            ("build --features postgres", "--dist"),
+            ("test a_name", "a_name"),
+            ("test --only", "--only"),
+            ("generate --quick", "--quick"),
+        ] {
+            let error = parsed(line).unwrap_err();
+            assert!(error.contains(named), "{line}: {error}");
+        }
+    }
+}
