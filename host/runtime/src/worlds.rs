@@ -14,7 +14,7 @@ macro_rules! wit {
 }
 
 const DEPENDENCIES: [(&str, &str); 2] = wit!["deps/clocks.wit", "deps/random.wit"];
-const PACKAGE: [(&str, &str); 13] = wit![
+const PACKAGE: [(&str, &str); 14] = wit![
     "worlds.wit",
     "types.wit",
     "function.wit",
@@ -23,6 +23,7 @@ const PACKAGE: [(&str, &str); 13] = wit![
     "peers.wit",
     "circuits.wit",
     "dead-letters.wit",
+    "dead-letter-replay.wit",
     "error-topic.wit",
     "records.wit",
     "log.wit",
