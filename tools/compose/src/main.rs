@@ -1,7 +1,10 @@
 //! Composes a function with the WASI adapter into one component, which runs wherever WASI 0.3 does.
 //!
-//!     twin-compose FUNCTION ADAPTER EMPTY OUT    # EMPTY is `components/adapters/wasi/empty.wat`
+//! ```text
+//! twin-compose FUNCTION ADAPTER EMPTY OUT
+//! ```
 //!
+//! EMPTY is `components/adapters/wasi/empty.wat`.
 //! The function gets its capabilities from the adapter and an empty environment from EMPTY; only the adapter is left
 //! with the runtime's environment, folder and network. Nothing of the function's own bytes changes.
 //!
