@@ -23,6 +23,25 @@ pub struct Stores {
     pub statistics: Arc<dyn Statistics>,
 }
 
+impl Stores {
+    /// The stores of one object that is all of them, and that keeps system errors until the host has forwarded them.
+    #[must_use]
+    pub fn of<S>(store: &Arc<S>) -> Self
+    where
+        S: Records + DeadLetters + ErrorTopic + Outbox + Circuits + Health + Statistics,
+    {
+        Self {
+            records: store.clone(),
+            dead_letters: store.clone(),
+            error_topic: store.clone(),
+            outbox: Some(store.clone()),
+            circuits: store.clone(),
+            health: store.clone(),
+            statistics: store.clone(),
+        }
+    }
+}
+
 impl std::fmt::Debug for Stores {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("Stores").finish_non_exhaustive()

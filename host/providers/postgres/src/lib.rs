@@ -173,14 +173,6 @@ async fn open_with(
 impl Postgres {
     /// The stores in this database.
     pub fn stores(&self) -> Stores {
-        Stores {
-            records: self.store.clone(),
-            dead_letters: self.store.clone(),
-            error_topic: self.store.clone(),
-            outbox: Some(self.store.clone()),
-            circuits: self.store.clone(),
-            health: self.store.clone(),
-            statistics: self.store.clone(),
-        }
+        Stores::of(&self.store)
     }
 }
