@@ -8,7 +8,7 @@ pub use twin_contract::HeaderForm;
 use crate::{config::Config, secrets::Secret};
 use twin_capabilities::{
     Verifier,
-    credentials::{Caller, Denied, Presented, Role},
+    credentials::{Caller, Denied, Presented},
     function::Verdict,
 };
 
@@ -51,34 +51,25 @@ impl Credentials {
 
     /// What a function is to know of a caller with these headers, among which every header that can carry a key must be.
     pub fn judge(&self, headers: &[(String, String)]) -> Verdict {
-        verdict(self.verify(headers), headers)
-    }
-
-    /// Whether a caller with these headers may read `/metrics`.
-    ///
-    /// # Errors
-    /// As for [`Self::verify`].
-    pub fn may_operate(&self, headers: &[(String, String)]) -> Result<bool, Denied> {
-        let caller = self.verify(headers)?;
-        Ok(matches!(caller.role, Role::Any | Role::Operator))
+        let verified = self.verify(headers);
+        repeated(headers).map_or_else(|| verified.into(), Verdict::Repeated)
     }
 }
 
-/// What a function is to know of a caller who presented these headers, and was verified or denied because of them.
+/// The header that can carry a key and was given more than once.
 ///
-/// A repeated header is a verdict of its own, even beside a valid key: a proxy before the host may have looked at the other one.
-pub(crate) fn verdict(verified: Result<Caller, Denied>, headers: &[(String, String)]) -> Verdict {
+/// It is a verdict of its own, even beside a valid key: a proxy before the host may have looked at the other one.
+pub(crate) fn repeated(headers: &[(String, String)]) -> Option<String> {
     let mut names: Vec<_> = headers
         .iter()
         .map(|(name, _)| name.as_str())
         .filter(|name| HeaderForm::is_credential(name))
         .collect();
     names.sort_unstable();
-    let repeated = names.windows(2).find_map(|pair| match pair {
+    names.windows(2).find_map(|pair| match pair {
         [name, next] if name == next => Some((*name).to_owned()),
         _ => None,
-    });
-    repeated.map_or_else(|| verified.into(), Verdict::Repeated)
+    })
 }
 
 #[async_trait]
@@ -90,6 +81,8 @@ impl Verifier for Credentials {
 
 #[cfg(test)]
 mod tests {
+    use twin_capabilities::credentials::Role;
+
     use super::*;
 
     fn judge(headers: &[(&str, &str)]) -> Verdict {

@@ -29,7 +29,7 @@ pub enum ConfigError {
         /// The variable that may have been meant.
         nearest: Option<&'static str>,
     },
-    /// A variable, or a value of `TWIN_STORE`, of a store that this program was built without.
+    /// A variable of a store that this program was built without.
     #[error(
         "{variable} is of the store {store}, which this program was built without: build it with the cargo feature `{store}`"
     )]

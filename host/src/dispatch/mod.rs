@@ -15,7 +15,7 @@ mod tests;
 mod unpack;
 
 use std::{
-    fmt,
+    fmt, mem,
     net::IpAddr,
     panic::AssertUnwindSafe,
     sync::Arc,
@@ -129,25 +129,12 @@ impl fmt::Debug for Dispatch {
 
 /// A request whose route is known.
 pub(crate) struct Received {
-    target: Target,
+    /// `None` where nothing is mounted.
+    route: Option<Route<String>>,
     cloud: Cloud,
     /// `x-request-id`.
     id: HeaderValue,
     started: Instant,
-}
-
-enum Target {
-    Function(FunctionName, String),
-    Own(Own),
-    Nothing,
-}
-
-/// One of the host's own paths.
-#[derive(Clone, Copy)]
-enum Own {
-    Health,
-    Ready,
-    Metrics,
 }
 
 /// A request for a function whose caller has been checked.
@@ -177,7 +164,7 @@ impl Dispatch {
             .into_iter()
             .filter(|function| functions.is_mounted(*function))
             .collect();
-        let prefix = std::mem::take(&mut settings.route_prefix);
+        let prefix = mem::take(&mut settings.route_prefix);
         Self {
             functions,
             routes: Routes::new(prefix, mounted),
@@ -196,8 +183,8 @@ impl Dispatch {
         source: Option<IpAddr>,
         limit: Option<Duration>,
     ) -> Response<Bytes> {
-        let received = self.receive(&mut head);
-        let answer = match self.admit(&received, &head, source).await {
+        let mut received = self.receive(&mut head);
+        let answer = match self.admit(&mut received, &head, source).await {
             None => self.own(&received, &head, source).await,
             Some(admitted) => {
                 // The component refuses an unknown caller before it uses the body.
@@ -229,38 +216,33 @@ impl Dispatch {
             Cloud::Azure => query_key::take(head),
             Cloud::Aws | Cloud::Gcp => query_key::conceal(head),
         }
-        let target = match self.routes.find(head.uri.path()) {
-            Some(Route::Function(function, path)) => Target::Function(function, path.to_owned()),
-            Some(Route::Health) => Target::Own(Own::Health),
-            Some(Route::Ready) => Target::Own(Own::Ready),
-            Some(Route::Metrics) => Target::Own(Own::Metrics),
-            None => Target::Nothing,
-        };
+        let route = self.routes.find(head.uri.path());
         Received {
-            target,
+            route: route.map(Route::with_own_path),
             cloud: self.settings.cloud,
             id,
             started,
         }
     }
 
-    /// Checks the caller of a function; `None` if the request is not for a function.
+    /// Checks the caller of a function, and takes its path; `None` if the request is not for a function.
     pub(crate) async fn admit(
         &self,
-        received: &Received,
+        received: &mut Received,
         head: &Parts,
         source: Option<IpAddr>,
     ) -> Option<Admitted> {
-        let Target::Function(function, path) = &received.target else {
+        let Some(Route::Function(function, path)) = &mut received.route else {
             return None;
         };
         let under_way = self.calls.subscribe();
         let presented = headers::presented(&head.headers);
-        let caller = self.verify(head, presented.clone(), source).await;
+        let repeated = credentials::repeated(&presented);
+        let caller = self.verify(head, presented, source).await;
         Some(Admitted {
             function: *function,
-            path: path.clone(),
-            verdict: credentials::verdict(caller, &presented),
+            path: mem::take(path),
+            verdict: repeated.map_or_else(|| caller.into(), Verdict::Repeated),
             under_way,
         })
     }
@@ -313,14 +295,14 @@ impl Dispatch {
         head: &Parts,
         source: Option<IpAddr>,
     ) -> Answer {
-        match received.target {
-            Target::Function(..) | Target::Nothing => Err(Refusal::NotFound),
-            Target::Own(_) if !matches!(head.method, Method::GET | Method::HEAD) => {
+        match received.route {
+            None | Some(Route::Function(..)) => Err(Refusal::NotFound),
+            Some(_) if !matches!(head.method, Method::GET | Method::HEAD) => {
                 Err(Refusal::MethodNotAllowed)
             }
-            Target::Own(Own::Health) => Ok(json(r#"{"status":"ok"}"#)),
-            Target::Own(Own::Ready) => self.ready().await,
-            Target::Own(Own::Metrics) => self.metrics(head, source).await,
+            Some(Route::Health) => Ok(json(r#"{"status":"ok"}"#)),
+            Some(Route::Ready) => self.ready().await,
+            Some(Route::Metrics) => self.metrics(head, source).await,
         }
     }
 
@@ -387,14 +369,14 @@ impl Dispatch {
 impl Received {
     /// Whether it is for a function.
     pub(crate) const fn is_for_a_function(&self) -> bool {
-        matches!(self.target, Target::Function(..))
+        matches!(self.route, Some(Route::Function(..)))
     }
 
     /// Counts the answer, and makes it the response of HTTP.
     pub(crate) fn conclude(self, answer: Result<Reply, Refusal>) -> Response<Bytes> {
-        let function = match self.target {
-            Target::Function(function, _) => Some(function),
-            Target::Own(_) | Target::Nothing => None,
+        let function = match self.route {
+            Some(Route::Function(function, _)) => Some(function),
+            _ => None,
         };
         let reply = answer.unwrap_or_else(|refusal| {
             if let Some(function) = function

@@ -1,12 +1,13 @@
 //! Which path leads where.
 
-use twin_contract::registry::{HEALTH, METRICS, READINESS};
+use twin_contract::{
+    FunctionName,
+    registry::{HEALTH, METRICS, READINESS},
+};
 
-use twin_contract::FunctionName;
-
-/// Where a path leads.
+/// Where a path leads. `P` is a path: a part of the request's, or a copy of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Route<'a> {
+pub(super) enum Route<P> {
     /// `/healthz`: the process lives.
     Health,
     /// `/readyz`: it can do its work.
@@ -14,7 +15,19 @@ pub(super) enum Route<'a> {
     /// `/metrics`.
     Metrics,
     /// To a function, which sees this path.
-    Function(FunctionName, &'a str),
+    Function(FunctionName, P),
+}
+
+impl Route<&str> {
+    /// The same without the request.
+    pub(super) fn with_own_path(self) -> Route<String> {
+        match self {
+            Self::Health => Route::Health,
+            Self::Ready => Route::Ready,
+            Self::Metrics => Route::Metrics,
+            Self::Function(function, path) => Route::Function(function, path.to_owned()),
+        }
+    }
 }
 
 /// The paths of the functions mounted here.
@@ -32,7 +45,7 @@ impl Routes {
 
     /// Where a path leads. It is taken as it is written: nothing is decoded or made shorter, so that no two spellings
     /// mean the same. The prefix may be missing: some gateways strip it, and probes come without.
-    pub(super) fn find<'a>(&self, path: &'a str) -> Option<Route<'a>> {
+    pub(super) fn find<'a>(&self, path: &'a str) -> Option<Route<&'a str>> {
         let path = self.strip(path);
         match path {
             HEALTH => return Some(Route::Health),

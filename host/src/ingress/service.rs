@@ -80,13 +80,13 @@ impl Service {
 
     async fn respond(
         &self,
-        received: Received,
+        mut received: Received,
         mut head: Parts,
         body: Incoming,
         link: &Link,
     ) -> Response<Bytes> {
         let source = Some(link.source().ip());
-        let Some(admitted) = self.dispatch.admit(&received, &head, source).await else {
+        let Some(admitted) = self.dispatch.admit(&mut received, &head, source).await else {
             self.bodies.discard(body, expects_continue(&head));
             let answer = self.dispatch.own(&received, &head, source).await;
             return received.conclude(answer.map(Reply::from));
