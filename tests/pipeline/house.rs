@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs,
-    io::PipeWriter,
+    io::{ErrorKind, PipeWriter},
     net::TcpListener,
     ops::Deref,
     path::Path,
@@ -181,8 +181,12 @@ impl Host {
         self.data.path()
     }
 
+    /// Removes the data of a host that runs. SQLite may create a file of its own while the folder is being emptied; it is
+    /// then emptied again.
     pub(crate) fn remove_data(&self) {
-        fs::remove_dir_all(self.data()).unwrap();
+        while let Err(error) = fs::remove_dir_all(self.data()) {
+            assert_eq!(error.kind(), ErrorKind::DirectoryNotEmpty, "{error}");
+        }
     }
 
     /// Everything that it has logged so far, across restarts.
