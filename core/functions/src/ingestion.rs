@@ -5,7 +5,9 @@
 use std::{sync::atomic::Ordering, time::Duration};
 
 use twin_capabilities::peers::{Peer, Reply, SendFailure};
-use twin_contract::{Access, Envelope, ErrorCode, Layer, MessageId, reply::is_in_our_words};
+use twin_contract::{
+    Access, Envelope, ErrorCode, Layer, MessageId, registry::component, reply::is_in_our_words,
+};
 use twin_delivery::{Deadline, Verdict, millis};
 
 use crate::{
@@ -15,9 +17,6 @@ use crate::{
     refused::{self, Refused},
     reply, settings, worlds,
 };
-
-/// The function's name in system errors.
-const COMPONENT: &str = "L2-Ingestion";
 
 /// Answers a request.
 pub async fn handle<C: worlds::Ingestion>(context: &Context<C>, request: Request) -> Response {
@@ -59,7 +58,7 @@ async fn hand_on<C: worlds::Ingestion>(
         sent => answer_for(call, sent),
     };
     if response.status >= 500 {
-        events::report_shortage(call, COMPONENT, deadline, Some(envelope)).await;
+        events::report_shortage(call, component::INGESTION, deadline, Some(envelope)).await;
         report(call, &response, envelope).await;
     }
     response
@@ -160,7 +159,7 @@ fn unchanged(reply: Reply) -> Response {
 
 async fn report<C: worlds::Ingestion>(call: &Call<'_, C>, response: &Response, envelope: &[u8]) {
     let incident = Incident {
-        component: COMPONENT,
+        component: component::INGESTION,
         code: EventCode::HandOnFailed,
         message: &format!(
             "an envelope could not be handed on: HTTP {} to its sender, which keeps it",

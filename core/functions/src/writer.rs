@@ -5,7 +5,10 @@ use twin_capabilities::{
     records::{Entry, Outcome},
 };
 use twin_contract::{
-    Access, Envelope, Layer, MessageId, registry::collection, reply::Custody, without_bom,
+    Access, Envelope, Layer, MessageId,
+    registry::{collection, component},
+    reply::Custody,
+    without_bom,
 };
 
 use crate::{
@@ -76,7 +79,7 @@ async fn failed<C: worlds::Writer>(
     let fields = [("id", id.as_str()), ("cause", &cause)];
     call.error("record not stored", &fields);
     let incident = Incident {
-        component: "L3-Writer",
+        component: component::WRITER,
         code: EventCode::RecordWriteFailed,
         message: &format!("a record could not be stored: {cause}"),
         payload: Some(&request.body),

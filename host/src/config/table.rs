@@ -218,12 +218,12 @@ const PEERS: &[Variable] = &[
     ),
 ];
 
-/// The three variables of a peer.
+/// The three variables of a peer. `contract` names them.
 macro_rules! next_hop {
-    ($peer:ident, $url:literal, $token:literal, $cloud:literal, $what:literal) => {
+    ($peer:ident, $what:literal) => {
         [
             Variable::new(
-                $url,
+                Peer::$peer.variables().url,
                 Nothing,
                 reads!(url(), |config, value| {
                     config.peers.remote(Peer::$peer).url = Some(value);
@@ -232,67 +232,40 @@ macro_rules! next_hop {
             )
             .secret(),
             Variable::new(
-                $token,
+                Peer::$peer.variables().token,
                 Otherwise("REMOTE_AUTH_TOKEN"),
                 reads!(secret(), |config, value| {
                     config.peers.remote(Peer::$peer).token = Some(value);
                 }),
-                concat!("key sent to ", $url),
+                concat!("key sent to ", $what),
             )
             .secret(),
             Variable::new(
-                $cloud,
+                Peer::$peer.variables().cloud,
                 Otherwise("derived from the host name in the URL"),
                 reads!(cloud(), |config, value| {
                     config.peers.remote(Peer::$peer).cloud = Some(value);
                 }),
-                concat!("the cloud of ", $url, ", whose header carries the key"),
+                concat!("cloud whose header carries the key to ", $what),
             ),
         ]
     };
 }
 
 const NEXT_HOPS: &[[Variable; 3]] = &[
-    next_hop!(
-        Ingestion,
-        "REMOTE_INGESTION_URL",
-        "REMOTE_INGESTION_TOKEN",
-        "REMOTE_INGESTION_CLOUD",
-        "another cloud's ingestion (L1 to L2)"
-    ),
-    next_hop!(
-        Writer,
-        "REMOTE_WRITER_URL",
-        "REMOTE_WRITER_TOKEN",
-        "REMOTE_WRITER_CLOUD",
-        "another cloud's writer (L2 to L3)"
-    ),
+    next_hop!(Ingestion, "another cloud's ingestion (L1 to L2)"),
+    next_hop!(Writer, "another cloud's writer (L2 to L3)"),
     next_hop!(
         Reader,
-        "REMOTE_READER_URL",
-        "REMOTE_READER_TOKEN",
-        "REMOTE_READER_CLOUD",
         "another cloud's reader, asked instead of this host's own store"
     ),
     next_hop!(
         Connector,
-        "REMOTE_CONNECTOR_URL",
-        "REMOTE_CONNECTOR_TOKEN",
-        "REMOTE_CONNECTOR_CLOUD",
         "another host's connector, to which ingestion hands on"
     ),
-    next_hop!(
-        ErrorReporter,
-        "REMOTE_ERROR_REPORTER_URL",
-        "REMOTE_ERROR_REPORTER_TOKEN",
-        "REMOTE_ERROR_REPORTER_CLOUD",
-        "another cloud's error reporter"
-    ),
+    next_hop!(ErrorReporter, "another cloud's error reporter"),
     next_hop!(
         Management,
-        "MANAGEMENT_URL",
-        "REMOTE_MANAGEMENT_TOKEN",
-        "REMOTE_MANAGEMENT_CLOUD",
         "the management application, which is notified of system errors"
     ),
 ];

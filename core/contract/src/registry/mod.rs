@@ -2,6 +2,7 @@
 //! the codes of error replies and of system errors.
 
 pub mod collection;
+pub mod component;
 mod error_code;
 mod event_code;
 mod operation;

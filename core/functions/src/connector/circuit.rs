@@ -4,13 +4,10 @@ use twin_capabilities::{
     Circuits,
     circuits::{self, SwapFailure},
 };
-use twin_contract::Layer;
+use twin_contract::{Layer, registry::component::connector_before};
 use twin_delivery::{Admission, BreakerSettings, Circuit, Signal, StoreTime, Transition};
 
-use super::{
-    message::{component_before, peer_of},
-    views::View,
-};
+use super::{message::peer_of, views::View};
 use crate::{
     Call,
     events::{self, EventCode, Incident},
@@ -179,7 +176,7 @@ async fn report<C: worlds::Connector>(call: &Call<'_, C>, layer: Layer, transiti
         &[("peer", peer), ("error_code", code.as_str())],
     );
     let incident = Incident {
-        component: component_before(layer),
+        component: connector_before(layer),
         code,
         message: &text,
         payload: None,

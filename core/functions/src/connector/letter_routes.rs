@@ -7,10 +7,10 @@ use twin_capabilities::{
 };
 use twin_contract::{
     Access, Attempt, DeadLetter, DiscardReason, ErrorCode, LetterQuery, Page, Timestamp,
-    no_parameters, reply::discarded_body,
+    no_parameters, registry::component::connector_before, reply::discarded_body,
 };
 
-use super::message::{component_before, layer_of};
+use super::message::layer_of;
 use crate::{
     Call, Request, Response,
     events::{self, EventCode, Incident},
@@ -138,7 +138,7 @@ async fn report<C: worlds::Connector>(
         reason.as_str(),
     );
     let incident = Incident {
-        component: layer_of(&letter.peer).map_or("Connector", component_before),
+        component: layer_of(&letter.peer).map_or("Connector", connector_before),
         code: EventCode::LetterDiscarded,
         message: &message,
         payload: None,

@@ -1,7 +1,7 @@
 //! What a connector delivers, and to whom.
 
 use twin_capabilities::{Log, peers::Peer};
-use twin_contract::{Layer, MessageId};
+use twin_contract::{Layer, MessageId, registry::component};
 
 use crate::Call;
 
@@ -26,7 +26,7 @@ impl Message {
 
     /// The connector's name in system errors.
     pub(super) const fn component(&self) -> &'static str {
-        component_before(self.layer)
+        component::connector_before(self.layer)
     }
 
     /// The fields of a log line about it.
@@ -42,14 +42,6 @@ impl Message {
     /// The one log line of a delivery that failed.
     pub(super) fn log(&self, call: &Call<'_, impl Log>, what: &str, cause: &str) {
         call.warn(what, &self.fields(cause));
-    }
-}
-
-/// The name in system errors of the connector that sends to a layer: the connector is in the layer before it.
-pub(super) const fn component_before(layer: Layer) -> &'static str {
-    match layer {
-        Layer::L2 => "L1-Connector",
-        Layer::L3 => "L2-Connector",
     }
 }
 

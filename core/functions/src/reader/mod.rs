@@ -3,7 +3,10 @@
 mod remote;
 
 use twin_capabilities::Failure;
-use twin_contract::{Access, Query, registry::collection};
+use twin_contract::{
+    Access, Query,
+    registry::{collection, component},
+};
 
 use crate::{
     Call, Context, Request, Response,
@@ -14,7 +17,7 @@ use crate::{
 };
 
 /// The function's name in system errors.
-const COMPONENT: &str = "L3-Reader";
+const COMPONENT: &str = component::READER;
 
 /// Answers a request.
 pub async fn handle<C: worlds::Reader>(context: &Context<C>, request: Request) -> Response {

@@ -5,7 +5,7 @@ use twin_capabilities::{
     dead_letters::Letter,
     error_topic::{Severity, SystemError},
 };
-use twin_contract::{EventCode, Timestamp};
+use twin_contract::{EventCode, Timestamp, registry::component};
 
 use super::{
     Store, dead_letters, error_topic, records, seal::Checked, session::Session, writer::Need,
@@ -181,12 +181,12 @@ fn report(session: &Session<'_>, kind: Kind, item: i64) -> rusqlite::Result<()> 
     let (name, subject) = (&left.name, &left.subject);
     let (component, code, message) = match kind {
         Kind::Record => (
-            "L3-Reader",
+            component::READER,
             EventCode::RecordDamaged,
             format!("the record {name:?} of the device {subject:?} is not as it was stored"),
         ),
         Kind::Letter => (
-            connector_before(&left.peer),
+            component::connector_of(&left.peer),
             EventCode::LetterDamaged,
             format!("the dead letter {name:?} of the message {subject:?} is not as it was stored"),
         ),
@@ -213,12 +213,4 @@ pub(super) fn forget(session: &Session<'_>, kind: Kind, item: i64) -> rusqlite::
         named_params! { ":twin": session.twin(), ":kind": kind.name(), ":item": item },
     )?;
     Ok(())
-}
-
-/// The component name of the connector that sends to a peer, one layer before it.
-pub(super) fn connector_before(peer: &str) -> &'static str {
-    match peer {
-        "ingestion" => "L1-Connector",
-        _ => "L2-Connector",
-    }
 }

@@ -10,11 +10,11 @@ use twin_capabilities::{
     provider::{Judgement, Reading, earlier, judge},
     types::{Failure, Instant},
 };
-use twin_contract::{EventCode, Timestamp};
+use twin_contract::{EventCode, Timestamp, registry::component};
 
 use super::{
     Local, Store,
-    damage::{self, Kind, connector_before},
+    damage::{self, Kind},
     error_topic,
     session::Session,
 };
@@ -261,7 +261,7 @@ fn expired(
         twin_id: session.twin().to_owned(),
         cloud_provider: cloud.map_or("", |cloud| cloud.as_str()).to_owned(),
         severity: Severity::Critical,
-        component: connector_before(peer).to_owned(),
+        component: component::connector_of(peer).to_owned(),
         error_code: EventCode::LetterExpired.as_str().to_owned(),
         message: format!(
             "{count} dead letters for {peer} were older than {days} days and were removed: raw_data names them"

@@ -5,7 +5,7 @@ use twin_capabilities::{
     dead_letters::Letter,
     error_topic::{Severity, SystemError},
 };
-use twin_contract::Timestamp;
+use twin_contract::{EventCode, Timestamp, registry::component};
 
 use crate::{
     Store, clock::now, connection::Session, dead_letters, error::Trouble, error_topic, pool::Work,
@@ -255,13 +255,13 @@ fn told(twin: &str, cloud: &str, kind: Kind, left: &Remains, timestamp: String) 
     let (name, subject) = (&left.name, &left.subject);
     let (component, error_code, message) = match kind {
         Kind::Record => (
-            "L3-Reader",
-            "RECORD_DAMAGED",
+            component::READER,
+            EventCode::RecordDamaged,
             format!("the record {name:?} of the device {subject:?} is not as it was stored"),
         ),
         Kind::Letter => (
-            connector_before(&left.peer),
-            "LETTER_DAMAGED",
+            component::connector_of(&left.peer),
+            EventCode::LetterDamaged,
             format!("the dead letter {name:?} of the message {subject:?} is not as it was stored"),
         ),
     };
@@ -270,17 +270,9 @@ fn told(twin: &str, cloud: &str, kind: Kind, left: &Remains, timestamp: String) 
         cloud_provider: cloud.to_owned(),
         severity: Severity::Critical,
         component: component.to_owned(),
-        error_code: error_code.to_owned(),
+        error_code: error_code.as_str().to_owned(),
         message: format!("{message}: it is not served; restore it from a backup"),
         timestamp,
         raw_data: SystemError::raw_data(&left.content),
-    }
-}
-
-/// The connector that sends to a peer: it stands one layer before the peer.
-pub(crate) fn connector_before(peer: &str) -> &'static str {
-    match peer {
-        "ingestion" => "L1-Connector",
-        _ => "L2-Connector",
     }
 }

@@ -9,13 +9,13 @@ use twin_capabilities::{
     error_topic::{Severity, SystemError},
     provider::{Judgement, Reading, judge, micros},
 };
-use twin_contract::Timestamp;
+use twin_contract::{EventCode, Timestamp, registry::component};
 
 use crate::{
     Postgres,
     clock::{is_free, now},
     connection::Session,
-    damage::{connector_before, forget_removed_records, lossy},
+    damage::{forget_removed_records, lossy},
     error::Trouble,
     error_topic,
     text::Text,
@@ -236,8 +236,8 @@ fn expired(
         twin_id: session.twin().to_owned(),
         cloud_provider: cloud.map_or("", |cloud| cloud.as_str()).to_owned(),
         severity: Severity::Critical,
-        component: connector_before(peer).to_owned(),
-        error_code: "LETTER_EXPIRED".to_owned(),
+        component: component::connector_of(peer).to_owned(),
+        error_code: EventCode::LetterExpired.as_str().to_owned(),
         message: format!(
             "{count} dead letters for {peer} were older than {days} days and were removed: raw_data names them"
         ),
