@@ -21,13 +21,20 @@ pub(crate) fn run(layout: &Layout, write: bool) -> anyhow::Result<Check> {
         return Ok(Check::Skipped("valgrind is not installed".to_owned()));
     }
     let mut cargo = layout.cargo();
-    process::run(cargo.args(["build", "--locked", "--release", "-p", "twin-guard"]))?;
+    process::run(cargo.args([
+        "build",
+        "--locked",
+        "--profile",
+        "guard",
+        "-p",
+        "twin-guard",
+    ]))?;
     let file = layout.root.join("bench/guard/baseline.txt");
     let text = fs::read_to_string(&file).with_context(|| format!("{}", file.display()))?;
     let mut written: String = text.lines().filter(|line| line.starts_with('#')).collect();
     let mut grown = Vec::new();
     for what in WHAT {
-        let count = count(&layout.release("twin-guard"), what)?;
+        let count = count(&layout.built_with("guard", "twin-guard"), what)?;
         let _ = write!(written, "\n{what} {count}");
         let Some(before) = baseline(&text, what) else {
             println!("{what}: {count} instructions, no baseline yet");

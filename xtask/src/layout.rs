@@ -77,7 +77,8 @@ impl Layout {
         self.built_with("dist", name)
     }
 
-    fn built_with(&self, profile: &str, name: &str) -> PathBuf {
+    /// A program of this project, built with a profile of `Cargo.toml`.
+    pub(crate) fn built_with(&self, profile: &str, name: &str) -> PathBuf {
         let name = format!("{name}{}", env::consts::EXE_SUFFIX);
         self.target.join(profile).join(name)
     }
