@@ -1,4 +1,4 @@
-//! The check of a caller's key (spec §2). It is made once for a request, here; functions get the verdict.
+//! The check of a caller's key (spec §2). The host checks each request once; functions get the verdict.
 
 use async_trait::async_trait;
 use twin_contract::{Cloud, KeyRefusal, KeyRing};
@@ -12,22 +12,22 @@ use twin_capabilities::{
     function::Verdict,
 };
 
-/// The keys that are valid now, in the form of the own cloud. It keeps their digests only.
+/// The keys that are valid now, in this cloud's form. Only their digests are kept.
 #[derive(Debug)]
 pub struct Credentials(KeyRing);
 
 impl Credentials {
-    /// Accepts these keys; several, while they are rotated.
+    /// Accepts these keys; there are several while keys are rotated.
     pub fn new(cloud: Cloud, keys: &[Secret]) -> Self {
         Self(KeyRing::new(cloud, keys.iter().map(Secret::expose)))
     }
 
-    /// As configured.
+    /// Takes the keys from the configuration.
     pub fn of(config: &Config) -> Self {
         Self::new(config.cloud, &config.keys).with_operators(&config.operator_keys)
     }
 
-    /// Accepts these keys of operators, too. If there are any, the others open the routes for data only.
+    /// Also accepts these operator keys. If there are any, the other keys open only the routes for data.
     #[must_use]
     pub fn with_operators(self, keys: &[Secret]) -> Self {
         Self(self.0.with_operators(keys.iter().map(Secret::expose)))
@@ -49,7 +49,7 @@ impl Credentials {
         }
     }
 
-    /// What a function is to know of a caller with these headers, among which every header that can carry a key must be.
+    /// What a function learns about a caller with these headers. They must include every header that can carry a key.
     pub fn judge(&self, headers: &[(String, String)]) -> Verdict {
         let verified = self.verify(headers);
         repeated(headers).map_or_else(|| verified.into(), Verdict::Repeated)
@@ -58,7 +58,7 @@ impl Credentials {
 
 /// The header that can carry a key and was given more than once.
 ///
-/// It is a verdict of its own, even beside a valid key: a proxy before the host may have looked at the other one.
+/// It has its own verdict, even beside a valid key: a proxy before the host may have checked a different copy.
 pub(crate) fn repeated(headers: &[(String, String)]) -> Option<String> {
     let mut names: Vec<_> = headers
         .iter()
@@ -110,7 +110,7 @@ mod tests {
             (&[other, key], verified),
             (&[key, key], repeated("x-api-key")),
             (&[key, ("x-api-key", "")], repeated("x-api-key")),
-            // In a form that does not count here, and beside a valid key.
+            // In a form that this cloud does not read, and beside a valid key.
             (&[other, key, other], repeated("x-functions-key")),
             (&[other, other], repeated("x-functions-key")),
             (

@@ -1,4 +1,4 @@
-//! The functions by name, and what it takes to call one: the seam between ingress, peers and runtime.
+//! Functions by name, and how to call one: the interface between ingress, peers and runtime.
 
 pub use twin_capabilities::function::{
     CallError, FunctionName, Functions, Request, Response, UnknownFunction, Verdict,

@@ -8,8 +8,8 @@ use twin_contract::is_read_in_replies;
 
 pub(crate) use twin_contract::is_hop_by_hop;
 
-/// Whether a function uses a header of a request; `name` in lower case. No others cross into the sandbox: each costs as
-/// much as a hundred bytes of body. None of these can carry a key, and so none does.
+/// Whether a function uses a header of a request; `name` is in lower case. No other headers cross into the sandbox, because
+/// each costs as much as a hundred bytes of body. No header that can carry a key is among them.
 pub(crate) fn is_looked_at(name: &str) -> bool {
     matches!(
         name,
@@ -27,7 +27,7 @@ pub(crate) fn of_request(headers: &HeaderMap) -> Vec<(String, String)> {
     list(headers, is_looked_at)
 }
 
-/// The headers that carry what a caller presents, in any cloud's form. They are for the host alone.
+/// The headers that carry credentials, in any cloud's form. Only the host sees them.
 pub(crate) fn presented(headers: &HeaderMap) -> Vec<(String, String)> {
     list(headers, HeaderForm::is_credential)
 }

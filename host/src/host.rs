@@ -42,9 +42,9 @@ pub enum HostError {
     /// The address.
     #[error("cannot listen on {address} (TWIN_BIND and PORT set it)")]
     Listen {
-        /// Where.
+        /// The address.
         address: SocketAddr,
-        /// Why not.
+        /// The cause.
         source: std::io::Error,
     },
 }
@@ -75,15 +75,14 @@ impl fmt::Debug for Host {
 impl Host {
     /// Binds the configured address.
     ///
-    /// # Errors
-    /// If somebody else has it, or it is none of this machine's.
+    /// # Errors If the address is in use, or does not belong to this machine.
     pub async fn listen(address: SocketAddr) -> Result<TcpListener, HostError> {
         TcpListener::bind(address)
             .await
             .map_err(|source| HostError::Listen { address, source })
     }
 
-    /// Starts everything; requests are answered when this returns.
+    /// Starts everything. Requests are answered from the time this returns.
     ///
     /// # Errors
     /// If the store cannot be opened, or a component does not run.
@@ -97,7 +96,7 @@ impl Host {
         Self::start_with(sandbox, config, opened.stores, listener).await
     }
 
-    /// Starts everything over stores that are open already: a benchmark's in memory, or a provider's.
+    /// Starts everything on stores that are already open, such as a benchmark's stores in memory or a provider's.
     ///
     /// # Errors
     /// If a component does not run.
@@ -107,7 +106,7 @@ impl Host {
         mut stores: Stores,
         listener: TcpListener,
     ) -> Result<Self, HostError> {
-        // Before the first thing is measured.
+        // Must be installed before anything is measured.
         metrics::recorder();
         let address = listener.local_addr().map_err(|source| HostError::Listen {
             address: config.socket(),
@@ -166,7 +165,7 @@ impl Host {
         self.address
     }
 
-    /// What it was told.
+    /// The configuration.
     pub fn config(&self) -> &Config {
         &self.config
     }
@@ -176,8 +175,8 @@ impl Host {
         self.runtime.digest(function)
     }
 
-    /// Stops within the drain timeout: takes no more requests and turns deliveries that wait into dead letters. Attempts under
-    /// way get three quarters of the time; the rest is for the letters of those that are not answered by then.
+    /// Stops within the drain timeout: accepts no more requests and turns waiting deliveries into dead letters. Attempts in
+    /// progress get three quarters of the time; the rest is for the letters of attempts that are not answered by then.
     pub async fn stop(self) {
         let limit = self.config.listen.drain_timeout;
         let end = Instant::now() + limit;
@@ -219,7 +218,7 @@ async fn start_runtime(
         verifier: Arc::clone(verifier),
         peers: peers.of(function),
         stores: stores.clone(),
-        // The runtime puts its own in place of this.
+        // The runtime replaces this with its own receiver.
         draining: watch::channel(false).1,
     };
     let functions = &config.functions;
@@ -227,7 +226,7 @@ async fn start_runtime(
     Ok(Arc::new(runtime))
 }
 
-/// Ready is a host whose functions can answer and whose store can be written.
+/// A host is ready if its functions can answer and its store can be written.
 struct Answering {
     runtime: Arc<Runtime>,
     store: Arc<dyn Health>,

@@ -1,10 +1,10 @@
 //! The native host: runs the function components and binds what they import to a cloud.
 //!
-//! `runtime` runs the components, `imports` answers what they ask for, `providers` store data, `ingress` receives
-//! requests. ARCHITECTURE.md describes the path of a reading through these modules.
+//! `runtime` runs the components, `imports` answers their calls, `providers` store data, `ingress` receives requests.
+//! ARCHITECTURE.md describes the path of a reading through these modules.
 //!
 //! The `twin` command is one user of this library. docs/embedding.md describes how to use it in a program of your own, with
-//! stores of your own if need be.
+//! your own stores if needed.
 //!
 //! # Example
 //!

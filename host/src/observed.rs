@@ -36,14 +36,14 @@ pub(crate) struct Observed {
 struct Watched {
     cloud: Cloud,
     statistics: Arc<dyn Statistics>,
-    /// When the store last answered; locked while it is asked, so that a store that hangs is asked once.
+    /// When the store last answered. Locked during a query, so a store that hangs is queried only once.
     asked: AsyncMutex<Option<Instant>>,
     /// The peers for which a circuit was exported.
     peers: Mutex<BTreeSet<Peer>>,
 }
 
 impl Observed {
-    /// Of the host of a cloud.
+    /// Creates the exporter for a cloud's host.
     pub(crate) fn new(
         cloud: Cloud,
         runtime: Arc<Runtime>,
@@ -77,8 +77,8 @@ impl Watched {
         }
     }
 
-    /// Asks the store, unless it answered less than [`INTERVAL`] ago or is being asked now. Waits at most [`PATIENCE`]; a later
-    /// answer is shown by a later request.
+    /// Queries the store, unless it answered less than [`INTERVAL`] ago or a query is in progress. Waits at most
+    /// [`PATIENCE`]; a later answer is shown by a later request.
     async fn refresh(self: &Arc<Self>) {
         let store = Arc::clone(self);
         let asking = async move {
@@ -95,7 +95,7 @@ impl Watched {
             store.show(numbers.ok().as_ref());
             *asked = Some(Instant::now());
         };
-        // A separate task, so that it continues when this request stops waiting.
+        // A separate task, which continues when this request stops waiting.
         match timeout(PATIENCE, tokio::spawn(asking)).await {
             Ok(Ok(())) => {}
             // Out of time, or a panic.
@@ -132,7 +132,7 @@ mod tests {
     use super::*;
     use twin_capabilities::types::Failure;
 
-    /// A store that answers as often as it is let, and counts how often it is asked.
+    /// A store that answers as often as it is permitted to, and counts the queries.
     struct Store {
         answers: Semaphore,
         asked: AtomicU32,
@@ -178,7 +178,7 @@ mod tests {
         }
     }
 
-    /// The value that a cloud's series has; the recorder is the process's, so each test has a cloud of its own.
+    /// The value of a cloud's series. The recorder is shared by the process, so each test uses its own cloud.
     #[track_caller]
     fn shown(cloud: Cloud, series: &str) -> String {
         let text = metrics::render();
@@ -246,7 +246,7 @@ mod tests {
             assert_eq!(shown(Cloud::Azure, series), "NaN", "{series}");
         }
         assert_eq!(shown(Cloud::Azure, "twin_store_up"), "0");
-        // It answers after all.
+        // The query is answered after all.
         store.answers.add_permits(1);
         tokio::time::sleep(Duration::from_millis(1)).await;
         assert_eq!(shown(Cloud::Azure, "twin_store_up"), "1");

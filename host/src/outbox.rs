@@ -1,7 +1,7 @@
-//! From the outbox to the error reporter: what the components published is delivered here, at least once.
+//! From the outbox to the error reporter: delivers what the components published, at least once.
 //!
-//! Publishing is done when an error is in the outbox. This task takes it from there, to the error reporter of this host or
-//! to the one that `REMOTE_ERROR_REPORTER_URL` names; where there is neither, errors wait, durably.
+//! Publishing ends when an error is in the outbox. This task delivers it to the error reporter of this host, or to the one
+//! that `REMOTE_ERROR_REPORTER_URL` names. Without either, errors wait in the outbox, which is durable.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -21,19 +21,19 @@ use twin_capabilities::{
     types::Failure,
 };
 
-/// Events handed out at once.
+/// Events taken from the outbox at once.
 const BATCH: u32 = 16;
-/// How long an event is this process's to deliver: as long as it waits if this process is killed. A batch that takes longer is
-/// delivered twice at worst, and the reporter knows events by their ids.
+/// How long this process holds the lease on an event, and so how long the event waits if the process is killed. At worst, a
+/// batch that takes longer is delivered twice; the reporter recognizes events by their ids.
 const LEASE: Duration = Duration::from_secs(10);
 /// How long one delivery may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
-/// How long to wait for news before looking all the same: another process may have published.
+/// How long to wait for a notification before looking anyway, because another process may have published.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
-/// The waits after a failure: doubled from the first to the second.
+/// The first and the longest wait after a failure. The wait doubles in between.
 const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
-/// An error topic that notifies the forwarder when something was published.
+/// An error topic that notifies the forwarder when something is published.
 struct Announced {
     topic: Arc<dyn ErrorTopic>,
     published: Arc<Notify>,
@@ -61,28 +61,28 @@ impl fmt::Debug for Forwarder {
     }
 }
 
-/// What became of a round.
+/// The outcome of a round.
 enum Round {
     /// Everything was delivered.
     Empty,
     /// There may be more.
     More,
-    /// The reporter or the store is away.
+    /// The reporter or the store is not available.
     Failed,
     /// There is no reporter.
     Unbound,
 }
 
-/// What became of an event.
+/// The outcome of an event.
 enum Delivery {
-    /// It is with the reporter, or never will be.
+    /// The reporter has it, or will never accept it.
     Done,
     Failed,
     Unbound,
 }
 
 impl Forwarder {
-    /// From this outbox, through these peers.
+    /// Delivers from this outbox, through these peers.
     pub fn new(outbox: Arc<dyn Outbox>, peers: Arc<dyn Peers>) -> Self {
         Self {
             outbox,
@@ -103,7 +103,7 @@ impl Forwarder {
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
         tokio::select! {
             () = self.forward() => {}
-            // An error says that whoever could tell us is gone. What is leased is free again when the lease ends.
+            // An error means that the sender of `stop` is gone. Leased events become free when the lease ends.
             _ = stop.wait_for(|stop| *stop) => {}
         }
     }
@@ -111,7 +111,7 @@ impl Forwarder {
     async fn forward(&self) {
         let mut wait = BACKOFF.0;
         loop {
-            // What a round that panics has leased is free again when the lease ends.
+            // If a round panics, the events that it leased become free when the lease ends.
             let round = enduring::unless_panic(self.round()).await;
             match round.unwrap_or(Round::Failed) {
                 Round::More => {}
@@ -147,7 +147,7 @@ impl Forwarder {
         let mut events = events.into_iter();
         while let Some(event) = events.next() {
             let failed = match self.deliver(&event).await {
-                // If this fails, the reporter sees the event twice, and knows it by its id.
+                // If this fails, the reporter gets the event twice, and recognizes it by its id.
                 Delivery::Done => self
                     .outbox
                     .settle(event.id)
@@ -196,7 +196,7 @@ impl Forwarder {
         match sent.unwrap_or(Err(SendFailure::UnknownPeer)) {
             Ok(reply) if Custody::of_reply(reply.status, &reply.body).is_some() => Delivery::Done,
             Ok(reply) if is_refused_for_good(reply.status, &reply.body) => {
-                // It will never be taken; it must not stand in the way of the others.
+                // It will never be accepted, and must not block the others.
                 tracing::error!(
                     id = event.id,
                     status = reply.status,
@@ -233,7 +233,7 @@ mod tests {
     use crate::providers::memory::Memory;
     use twin_capabilities::peers::Reply;
 
-    /// A reporter whose way there panics so many times, and then takes what it is sent.
+    /// A reporter whose peer panics this many times, and then accepts what it is sent.
     struct Reporter {
         panics: AtomicU32,
         taken: Mutex<Vec<String>>,
@@ -281,7 +281,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_panic_on_the_way_does_not_end_forwarding() {
-        // By a clock that stands still, an event that was on its way when something panicked stays leased.
+        // With a clock that stands still, an event that was being delivered during a panic stays leased.
         let stores = Memory::new(Arc::new(|| 0)).stores();
         let reporter = Arc::new(Reporter {
             panics: AtomicU32::new(3),

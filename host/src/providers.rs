@@ -1,4 +1,4 @@
-//! The providers: where the twin's data lives. Each implements the traits of `twin-capabilities`.
+//! The providers: where the twin's data is kept. Each implements the traits of `twin-capabilities`.
 //!
 //! One crate per place: [`local`] keeps the data in a folder on disk, [`memory`] in the process, for tests and benchmarks. A
 //! provider is opened for one twin, and the twin's name is part of every key. All of them pass the behaviour suite

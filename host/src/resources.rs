@@ -1,5 +1,5 @@
-//! What the process may use of its machine, and what follows from it for the ingress: descriptors for connections, memory for
-//! bodies.
+//! The limits of the process on its machine, and the ingress settings derived from them: descriptors for connections,
+//! memory for bodies.
 
 use std::{
     fs,
@@ -11,24 +11,24 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 /// Descriptors that are not for connections from callers: files, listeners, and connections to peers.
 const OTHER_DESCRIPTORS: u64 = 256;
 
-/// More connections than this are opened only on demand (`MAX_CONNECTIONS`).
+/// The default number of connections is never higher than this; `MAX_CONNECTIONS` can set more.
 const MOST_CONNECTIONS: u64 = 16_384;
 
-/// More descriptors than this are not asked for.
+/// The descriptor limit is raised to at most this.
 const MOST_DESCRIPTORS: u64 = 1_048_576;
 
-/// The most that bodies may take unless it is asked for (`BODY_MEMORY_BYTES`), in bytes.
+/// The largest default for the memory of bodies, in bytes; `BODY_MEMORY_BYTES` can set more.
 const MOST_BODY_MEMORY: u64 = 256 * 1024 * 1024;
 
-/// The least, in bytes.
+/// The smallest, in bytes.
 const LEAST_BODY_MEMORY: u64 = 1024 * 1024;
 
-/// The part of the control group's memory that bodies may take: one in so many bytes. A body that is being answered takes six times
-/// its length, in the host and in the sandbox (1,000 posts of 200 KB, 32 MiB of them held: 190 MiB), and half of the memory is for
-/// everything else.
+/// The divisor of the control group's memory that gives the memory for bodies. A body that is being answered takes six
+/// times its length, in the host and in the sandbox (1,000 posts of 200 KB, 32 MiB of them held: 190 MiB), and half of the
+/// memory is for everything else.
 const BODY_SHARE: u64 = 12;
 
-/// Raises the limit of descriptors as far as the process may.
+/// Raises the limit of descriptors as far as the process is permitted to.
 pub fn raise_descriptor_limit() {
     let limit = getrlimit(Resource::Nofile);
     let most = limit.maximum.unwrap_or(u64::MAX).min(MOST_DESCRIPTORS);
@@ -44,7 +44,7 @@ pub fn raise_descriptor_limit() {
     }
 }
 
-/// How many connections from callers may be open at once, by the limit of descriptors.
+/// How many connections from callers may be open at once, according to the limit of descriptors.
 pub fn connections() -> usize {
     let limit = getrlimit(Resource::Nofile).current;
     connections_of(limit.unwrap_or(u64::MAX))
@@ -57,7 +57,7 @@ fn connections_of(descriptors: u64) -> usize {
     usize::try_from(left.clamp(1, MOST_CONNECTIONS)).unwrap_or(usize::MAX)
 }
 
-/// How much memory bodies may take, in bytes, by the limit of the process's control group.
+/// How much memory bodies may take, in bytes, according to the memory limit of the process's control group.
 pub fn body_memory() -> u32 {
     let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
     body_memory_of(memory_limit(&groups, |file| fs::read_to_string(file).ok()))
@@ -69,9 +69,9 @@ fn body_memory_of(limit: Option<u64>) -> u32 {
     u32::try_from(bytes).unwrap_or(u32::MAX)
 }
 
-/// The least memory limit of a control group and of those around it, in bytes; none if there is no limit. `groups` is
-/// `/proc/self/cgroup`, `read` reads a file under `/sys/fs/cgroup` if it is there. In a container the group's own path may not
-/// be visible, and then the mounted root is the group.
+/// The lowest memory limit of a control group and its ancestors, in bytes; `None` if there is no limit. `groups` is
+/// `/proc/self/cgroup`; `read` reads a file under `/sys/fs/cgroup` if it exists. In a container the group's own path may
+/// not be visible; then the mounted root is the group.
 fn memory_limit(groups: &str, read: impl Fn(&Path) -> Option<String>) -> Option<u64> {
     groups
         .lines()
@@ -90,7 +90,7 @@ fn memory_limit(groups: &str, read: impl Fn(&Path) -> Option<String>) -> Option<
                 .ancestors()
                 .filter_map(|group| read(&PathBuf::from(root).join(group).join(file)))
                 .filter_map(|limit| limit.trim().parse::<u64>().ok())
-                // Where there is no limit, version 1 says the largest number of whole pages.
+                // Without a limit, version 1 shows the largest number of whole pages.
                 .filter(|limit| *limit < u64::MAX / 4)
                 .min()
         })

@@ -12,7 +12,7 @@ pub(crate) type Outcome = Result<Response, CallError>;
 
 type Script = dyn Fn(FunctionName, Request) -> BoxFuture<'static, Outcome> + Send + Sync;
 
-/// Functions that do as the script says.
+/// Functions that answer as the script says.
 pub(crate) struct Scripted {
     mounted: Vec<FunctionName>,
     script: Box<Script>,
@@ -30,7 +30,7 @@ impl Scripted {
         })
     }
 
-    /// Functions that echo their request: first a line with what is short, then the headers, then the verdict.
+    /// Functions that echo their request: a line with the short values, then the headers, then the verdict.
     pub(crate) fn echo(mounted: &[FunctionName]) -> Arc<Self> {
         Self::new(mounted, |function, request| async move {
             let Request {

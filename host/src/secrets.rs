@@ -5,7 +5,7 @@ use std::fmt;
 pub use twin_capabilities::Secret;
 use url::Url;
 
-/// A URL whose path or query may contain a key, like that of an Azure function (`?code=…`). It shows its origin only.
+/// A URL whose path or query may contain a key, such as that of an Azure function (`?code=…`). Only its origin is shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PrivateUrl(Url);
 

@@ -7,7 +7,7 @@ use wasmparser::{
     ComponentAlias, ComponentExternalKind, ComponentInstance, ComponentTypeRef, Parser, Payload,
 };
 
-/// The export by which the function in a composed file is recognised.
+/// The export that identifies the function in a composed file.
 const DOOR: &str = "twin:multicloud/function@";
 
 /// Interfaces that would give a function more than its world grants if they came from the runtime itself.
@@ -21,7 +21,7 @@ const GUARDED: [&str; 4] = [
 /// The function inside a composed file.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Composed {
-    /// Its sha256, which is that of its own file.
+    /// Its SHA-256, equal to that of the function's own file.
     pub(super) digest: String,
     /// Its imports, and where they come from.
     pub(super) imports: Vec<(String, Source)>,
@@ -32,9 +32,9 @@ pub(super) struct Composed {
 pub(super) enum Source {
     /// The runtime itself.
     Runtime,
-    /// Another component of the file, by its sha256.
+    /// Another component of the file, by its SHA-256.
     Component(String),
-    /// A component that imports nothing at all, and so gives access to nothing.
+    /// A component without imports, which therefore gives access to nothing.
     Nothing,
 }
 
@@ -42,7 +42,8 @@ impl Composed {
     /// Reads a composed file; `None` if it is a single component.
     pub(super) fn read(bytes: &[u8]) -> wasmparser::Result<Option<Self>> {
         let outer = Outer::read(bytes)?;
-        // A single component also has small components inside, which take functions and types but no instances.
+        // A single component also has small components inside, which are instantiated with functions and types but no
+        // instances.
         let Some((component, arguments)) = outer.function().filter(|(_, taken)| !taken.is_empty())
         else {
             return Ok(None);
@@ -56,7 +57,7 @@ impl Composed {
         }))
     }
 
-    /// The imports that come from the runtime and should not.
+    /// The imports that come from the runtime but should not.
     pub(super) fn unguarded(&self) -> Vec<&str> {
         let from_runtime = self
             .imports
@@ -84,7 +85,7 @@ struct Nested {
 
 enum Instance {
     Imported,
-    /// What another instance exports.
+    /// An export of another instance.
     Of(u32),
     Made {
         component: u32,
@@ -125,7 +126,7 @@ impl Outer {
         Ok(outer)
     }
 
-    /// One section of the outermost level. Each entry that is an instance takes the next index.
+    /// Reads one section of the outermost level. Each entry that is an instance gets the next index.
     fn take(&mut self, payload: Payload<'_>) -> wasmparser::Result<()> {
         match payload {
             Payload::ComponentImportSection(imports) => {
@@ -168,7 +169,7 @@ impl Outer {
         Ok(())
     }
 
-    /// The component whose export the file shows, and what it was instantiated with.
+    /// The component whose export the file exports, and its instantiation arguments.
     fn function(&self) -> Option<(&Nested, &[(String, u32)])> {
         match self.origin(self.door?)? {
             Instance::Made {
@@ -191,9 +192,9 @@ impl Outer {
         }
     }
 
-    /// Follows aliases to where an instance was created or imported.
+    /// Follows aliases to the instance's creation or import.
     fn origin(&self, mut index: u32) -> Option<&Instance> {
-        // Aliases point backwards, so this ends.
+        // Aliases point backwards, so this loop ends.
         loop {
             match self.instances.get(usize::try_from(index).ok()?)? {
                 Instance::Of(other) if *other < index => index = *other,

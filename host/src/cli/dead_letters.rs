@@ -128,13 +128,13 @@ async fn show(one: &One) -> anyhow::Result<()> {
     if one.options.json {
         return say!("{letter}");
     }
-    // The envelope stays on its line: it is shown byte for byte.
+    // The envelope stays on one line, shown byte for byte.
     let letter: DeadLetter = serde_json::from_str(letter.get())?;
     say!("{}", serde_json::to_string_pretty(&letter)?)
 }
 
 impl Replay {
-    /// The part of the command that is the same each time.
+    /// The part of the command that is the same for every page.
     fn command(&self, cursor: Option<&str>) -> String {
         let mut command = serde_json::Map::new();
         for (field, value) in [
@@ -154,7 +154,8 @@ impl Replay {
     }
 }
 
-/// Sends commands until each letter was reached once; one command covers what fits its time. Fails if any letter stays.
+/// Sends commands until each letter was tried once; one command covers as many as fit in its time. Fails if any letter
+/// remains.
 async fn replay_all(replay: &Replay) -> anyhow::Result<()> {
     let connector = Reach::to_send(FunctionName::Connector, &replay.options).await?;
     let mut total = ReplayReport::default();
@@ -193,7 +194,7 @@ async fn replay_all(replay: &Replay) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What a replay would send, page by page.
+/// Shows what a replay would send, page by page.
 async fn preview_all(replay: &Replay) -> anyhow::Result<()> {
     let connector = Reach::to(FunctionName::Connector, &replay.options).await?;
     let mut count = 0;

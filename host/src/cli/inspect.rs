@@ -26,8 +26,8 @@ pub(super) struct Options {
 
 /// Prints the imports in three groups. Fails if any is refused.
 ///
-/// For a file composed by `cargo xtask build --wasi`, it prints where the function's imports come from, and fails if any
-/// comes from a place where it should not.
+/// For a file composed by `cargo xtask build --wasi`, it prints where each of the function's imports comes from, and fails
+/// if any of them should not come from there.
 pub(super) fn run(options: &Options) -> anyhow::Result<()> {
     let name = options.file.display();
     let bytes = std::fs::read(&options.file).with_context(|| format!("{name} cannot be read"))?;

@@ -1,5 +1,5 @@
-//! The commands of `twin`. A problem that prevents a host from starting (a variable, a file, an address) or a wrong option is
-//! one line that names it and exit code 2; any other failure is one line and exit code 1.
+//! The commands of `twin`. A wrong option, or a problem that prevents a host from starting (a variable, a file, an
+//! address), gives one line that names it and exit code 2. Any other failure gives one line and exit code 1.
 
 mod composed;
 mod data;
@@ -61,7 +61,7 @@ enum Command {
     Inspect(inspect::Options),
 }
 
-/// Runs a command to its end, until its last lines are written.
+/// Runs a command to its end, and waits until its last lines are written.
 pub(crate) fn run(cli: Cli) -> ExitCode {
     let code = ended(cli);
     telemetry::finish();
@@ -92,7 +92,7 @@ fn carry_out(command: Command) -> anyhow::Result<()> {
     }
 }
 
-/// Runs a command on as many threads as there are cores, and at least so many.
+/// Runs a command on one thread per core, and on at least `least` threads.
 fn on_threads(least: usize, work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
     let mut threads = tokio::runtime::Builder::new_multi_thread();
     if least > default_lanes() {
@@ -109,7 +109,7 @@ fn on_threads(least: usize, work: impl Future<Output = anyhow::Result<()>>) -> a
 #[error("{0}")]
 struct UsageError(&'static str);
 
-/// The one place that prints a command's failure. A failure to print does not change the exit code.
+/// The only place that prints a command's failure. A failure to print does not change the exit code.
 fn fail(error: &anyhow::Error) -> ExitCode {
     telemetry::print_error(&format!("twin: {error:#}"));
     let configuration = error.is::<ConfigError>()

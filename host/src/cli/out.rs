@@ -1,4 +1,4 @@
-//! Standard output. Its reader may close it, as `head` does: this ends a command without a failure.
+//! Standard output. If its reader closes it, as `head` does, the command ends without a failure.
 
 use std::{
     fmt,
@@ -12,8 +12,7 @@ pub(super) struct OutputClosed;
 
 /// Prints a line.
 ///
-/// # Errors
-/// [`OutputClosed`], or what kept the line from being written.
+/// # Errors [`OutputClosed`], or the error that prevented the write.
 pub(super) fn line(words: fmt::Arguments<'_>) -> anyhow::Result<()> {
     let written = writeln!(io::stdout().lock(), "{words}");
     written.map_err(|error| match error.kind() {
@@ -22,7 +21,7 @@ pub(super) fn line(words: fmt::Arguments<'_>) -> anyhow::Result<()> {
     })
 }
 
-/// Prints a line as `println!` would, but returns what goes wrong.
+/// Prints a line as `println!` would, but returns an error instead of panicking.
 macro_rules! say {
     ($($words:tt)*) => {
         $crate::cli::out::line(format_args!($($words)*))

@@ -57,7 +57,7 @@ impl Default for Placement {
     }
 }
 
-/// The layers as they are written in `--placement` and in a deployer's `config_providers.json`.
+/// The names of the layers in `--placement` and in a deployer's `config_providers.json`.
 const LAYERS: [(&str, &str); 5] = [
     ("L1", "layer_1_provider"),
     ("L2", "layer_2_provider"),

@@ -1,5 +1,5 @@
-//! Reaching a function: over HTTP, or in this process on a data folder, even while a host uses it. In both cases the
-//! component answers, so that a command shows the same result.
+//! Calls a function over HTTP, or in this process on a data folder, even while a host uses the folder. In both cases the
+//! component answers, so a command shows the same result.
 
 use std::{
     path::{Path, PathBuf},
@@ -82,15 +82,15 @@ pub(super) enum Reach {
     },
 }
 
-/// The name of this process as the caller of its own function, for which it vouches. It stands in the place of a key where a
-/// configuration must have one, too; nothing here takes requests that could present it.
+/// The name of this process as the caller of its own function. It also serves as the key where a configuration requires
+/// one; nothing here accepts requests that could present it.
 const OWN_NAME: &str = "command-line";
 
-/// How long a host may take to answer: a replay lasts as long as its function's deadline.
+/// How long a host may take to answer. A replay takes as long as its function's deadline.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 impl Reach {
-    /// For reading what a function stores.
+    /// Reaches a function to read what it stores.
     pub(super) async fn to(function: FunctionName, options: &Options) -> anyhow::Result<Self> {
         let cloud = options.cloud.unwrap_or(Cloud::Aws);
         Self::open(function, options, |twin, folder| {
@@ -99,7 +99,7 @@ impl Reach {
         .await
     }
 
-    /// For changing what a function stores. The change is reported, so on a data folder the cloud must be known.
+    /// Reaches a function to change what it stores. The change is reported, so on a data folder the cloud must be known.
     pub(super) async fn to_change(
         function: FunctionName,
         options: &Options,
@@ -112,7 +112,7 @@ impl Reach {
         Self::to(function, options).await
     }
 
-    /// For making a function send: on a data folder, the environment says where to, as for `twin serve`.
+    /// Reaches a function that will send: on a data folder, the environment says where to, as for `twin serve`.
     pub(super) async fn to_send(function: FunctionName, options: &Options) -> anyhow::Result<Self> {
         Self::open(function, options, |_, _| Config::from_env()).await
     }
@@ -192,7 +192,7 @@ impl Reach {
         Ok(Self::Here { function, runtime })
     }
 
-    /// Sends a request, and reads the reply as a document of the contract. Any status but 200 is an error with the
+    /// Sends a request, and reads the reply as a document of the contract. A status other than 200 is an error with the
     /// function's own message.
     pub(super) async fn ask<T: DeserializeOwned>(
         &self,
@@ -284,7 +284,7 @@ struct Refusal {
     message: Option<String>,
 }
 
-/// The first key of a list: the operators' keys, else those for messages. `None` if neither is set.
+/// The first key of a list: the operator keys if set, otherwise the keys for messages. `None` if neither is set.
 fn key_of_environment() -> Result<Option<String>, ConfigError> {
     let set = |name| {
         let list = Config::variable_from_env(name)?;
@@ -310,12 +310,12 @@ fn only_twin(folder: &Path) -> anyhow::Result<String> {
     }
 }
 
-/// A configuration for reading: no peers, and from the environment only the paths of components.
+/// A configuration for reading: without peers, and with only the paths of components from the environment.
 fn looking(cloud: Cloud, twin: &str, folder: &Path) -> Result<Config, ConfigError> {
     let mut vars = vec![
         ("TWIN_NAME", twin.to_owned()),
         ("TWIN_CLOUD", cloud.to_string()),
-        // The one function that needs no other, whichever is read.
+        // The only function that needs no other function. Any function can be read this way.
         ("TWIN_FUNCTIONS", FunctionName::ErrorReporter.to_string()),
         ("TWIN_DATA_DIR", folder.display().to_string()),
         ("INTER_CLOUD_TOKEN", OWN_NAME.to_owned()),

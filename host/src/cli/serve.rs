@@ -1,4 +1,4 @@
-//! `twin serve`: one cloud's functions, until told to stop.
+//! `twin serve`: runs one cloud's functions until it is told to stop.
 
 use std::fmt::Write as _;
 
@@ -25,7 +25,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What `--help` says of the environment: the same table that the environment is read by.
+/// The part of `--help` about the environment, made from the table that is used to read the environment.
 pub(super) fn environment() -> String {
     let mut text = String::from("Environment variables:\n");
     for group in groups() {

@@ -2,15 +2,15 @@
 
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Makes a write beyond the limit on the size of files (`ulimit -f`) fail like any other write, where the signal
-/// would otherwise end the process. Call it once, within the async runtime.
+/// Makes a write beyond the file size limit (`ulimit -f`) fail like any other write; by default the signal would end the
+/// process. Call it once, within the async runtime.
 pub(super) fn survive_file_size_limit() -> anyhow::Result<()> {
-    // The handler stays when this is dropped; what matters is that there is one.
+    // The handler stays installed when this is dropped; it only has to exist.
     drop(signal(SignalKind::from_raw(libc::SIGXFSZ))?);
     Ok(())
 }
 
-/// Lets the process survive the terminal that started it: SIGHUP is ignored from now on.
+/// Lets the process survive the end of its terminal: SIGHUP is ignored from now on.
 pub(super) fn ignore_hangup() -> anyhow::Result<()> {
     // Once a signal has had a listener, its default action stays disabled, even without a listener.
     drop(signal(SignalKind::hangup())?);

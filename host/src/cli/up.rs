@@ -79,7 +79,7 @@ pub(super) async fn run(options: Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// One line of JSON that says that this cloud is ready.
+/// The line of JSON that says that a cloud is ready.
 #[derive(Serialize)]
 struct Ready<'a> {
     cloud: &'a str,
@@ -112,7 +112,8 @@ pub(super) fn code_variables() -> Result<Vec<(&'static str, String)>, ConfigErro
     Ok(set)
 }
 
-/// Three clouds before they run: addresses are reserved and keys are generated, so that each can be configured with the others.
+/// Three clouds before they run: addresses are reserved and keys are generated, because each cloud is configured with the
+/// others'.
 pub(super) struct Clouds {
     placement: Placement,
     data: PathBuf,
@@ -236,7 +237,7 @@ impl Clouds {
                 "TWIN_DATA_DIR",
                 self.data.join(cloud.as_str()).display().to_string(),
             ),
-            // One for all three, because their components are the same bytes.
+            // One value for all three, because their components are the same bytes.
             (
                 "TWIN_CACHE_DIR",
                 self.data.join("code-cache").display().to_string(),
@@ -249,7 +250,8 @@ impl Clouds {
             .map(|(name, value)| (name.to_owned(), value))
             .collect();
         let Placement { l1, l2, l3, .. } = self.placement;
-        // Each connector gets the URL of the next layer only if that is elsewhere; a function in the same process needs none.
+        // A connector gets the URL of the next layer only if that is in another cloud; a function in the same process needs
+        // no URL.
         let mut remote = |peer: &str, path: &str, there: Cloud| {
             vars.push((
                 format!("REMOTE_{peer}_URL"),

@@ -1,4 +1,4 @@
-//! What is wrong with the configuration, in one line that names the variable. The binary prints it and exits with 2.
+//! Errors of the configuration, each in one line that names the variable. The binary prints it and exits with 2.
 
 /// A configuration that the host does not start with.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -18,10 +18,11 @@ pub enum ConfigError {
         variable: &'static str,
         /// The value; `None` if it must not be shown.
         value: Option<String>,
-        /// What would be right.
+        /// What a valid value would be.
         expected: String,
     },
-    /// A name that looks like one of our variables but is not: most likely misspelt, so that a default would silently be used.
+    /// An unknown name that looks like one of this program's variables. Most likely it is misspelt, and a default would
+    /// silently be used.
     #[error("unknown variable {variable}{}", meant(*.nearest))]
     Unknown {
         /// The name.
@@ -39,7 +40,7 @@ pub enum ConfigError {
         /// The store, which is the cargo feature's name, too.
         store: &'static str,
     },
-    /// A variable of another store than the one that is used: most likely, the wrong store is used.
+    /// A variable of a store other than the one that is used. Most likely, the wrong store is configured.
     #[error(
         "{variable} is set, but the store is {used}: set TWIN_STORE={store}, or do not set {variable}"
     )]
@@ -51,18 +52,18 @@ pub enum ConfigError {
         /// The store that is used.
         used: &'static str,
     },
-    /// Time limits that are too short for what has to be done in them.
+    /// Time limits that are too short for the work that must be done within them.
     #[error("{variables} must be larger: {reason}")]
     TooShort {
-        /// One name, or several of which one is enough.
+        /// One name, or several names of which one must be changed.
         variables: &'static str,
-        /// The arithmetic.
+        /// The calculation.
         reason: String,
     },
     /// A missing variable that another part of the configuration needs.
     #[error("{variables} must be set: {reason}")]
     Needed {
-        /// One name, or several of which one is enough.
+        /// One name, or several names of which one must be set.
         variables: &'static str,
         /// What needs it.
         reason: String,

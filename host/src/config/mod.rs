@@ -1,9 +1,9 @@
 //! The configuration of a host, read from environment variables (spec §1).
 //!
-//! `table` lists the variables, `parse` reads their values, `peers` says where each peer is, and `needs` checks that values
-//! agree with each other. A configuration made in code ([`Config::from_vars`]) goes through the same checks as the environment.
-//! The only variables read elsewhere are those of the command line: `RUST_LOG` for `twin up` and `twin demo`, and the keys
-//! that `twin dead-letters` and `twin errors` send.
+//! `table` lists the variables, `parse` reads their values, `peers` says where each peer is, and `needs` checks that the
+//! values agree with each other. A configuration made in code ([`Config::from_vars`]) passes the same checks as the
+//! environment. The only variables read elsewhere are those of the command line: `RUST_LOG` for `twin up` and `twin demo`,
+//! and the keys that `twin dead-letters` and `twin errors` send.
 
 mod error;
 mod needs;
@@ -42,32 +42,32 @@ use crate::stores::postgres::PostgresStorage;
 use crate::{function::FunctionName, runtime::default_lanes, secrets::Secret, stores};
 pub(crate) use variable::{Reads, reads};
 
-/// What one host is told: one cloud's functions of one twin.
+/// The configuration of one host: one cloud's functions of one twin.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// The twin's name; it is part of every key.
     pub twin: String,
-    /// The cloud that this is, or stands for.
+    /// The cloud that this host runs on, or represents.
     pub cloud: Cloud,
-    /// What is mounted, without repeats.
+    /// The functions that are mounted, without duplicates.
     pub functions: Vec<FunctionName>,
     /// The keys accepted from callers, at least one.
     pub keys: Vec<Secret>,
-    /// The keys of operators. If there are any, `keys` open the routes for data only.
+    /// The operator keys. If there are any, `keys` open only the routes for data.
     pub operator_keys: Vec<Secret>,
     /// How requests come in.
     pub listen: Listen,
-    /// Where data lies.
+    /// Where data is kept.
     pub storage: Storage,
-    /// Where components lie.
+    /// Where components are.
     pub code: Code,
     /// Where peers are.
     pub peers: PeerSettings,
     /// How functions deliver, and how long a call may take. Functions read it through the interface `settings`.
     pub delivery: DeliverySettings,
-    /// Instances of each function, which can compute at once.
+    /// Instances of each function, which can compute in parallel.
     pub lanes: usize,
-    /// Calls of one function at once.
+    /// Calls of one function in progress at once.
     pub concurrent_calls: usize,
     /// What is logged.
     pub log: LogSettings,
@@ -77,7 +77,7 @@ impl Config {
     /// Reads the environment of the process.
     ///
     /// # Errors
-    /// The first thing that is wrong with it.
+    /// The first problem that is found.
     pub fn from_env() -> Result<Self, ConfigError> {
         let mut vars = Vec::new();
         for (name, value) in env::vars_os() {
@@ -92,10 +92,9 @@ impl Config {
         Self::from_vars(vars)
     }
 
-    /// One variable of the process, for a command that needs no more; none if it is not set.
+    /// One variable of the process, for a command that needs no others; `None` if it is not set.
     ///
-    /// # Errors
-    /// If it is one of ours and no UTF-8: that is not the same as none.
+    /// # Errors If a variable of the table is not valid UTF-8, which is not treated as unset.
     pub fn variable_from_env(name: &str) -> Result<Option<String>, ConfigError> {
         match env::var_os(name).map(OsString::into_string) {
             None => Ok(None),
@@ -104,10 +103,9 @@ impl Config {
         }
     }
 
-    /// Reads variables from anywhere: tests, or the three clouds of `twin up`. An empty value counts as not set.
+    /// Reads variables from any source, such as tests or the three clouds of `twin up`. An empty value counts as not set.
     ///
-    /// # Errors
-    /// The first thing that is wrong with them: see [`ConfigError`].
+    /// # Errors The first problem that is found: see [`ConfigError`].
     pub fn from_vars<N, V>(vars: impl IntoIterator<Item = (N, V)>) -> Result<Self, ConfigError>
     where
         N: Into<String>,
@@ -138,20 +136,18 @@ impl Config {
         Ok(config)
     }
 
-    /// Of the environment, only how requests leave this machine: `TWIN_HTTP_PROXY` and `TWIN_EXTRA_CA_FILE`. Commands that
-    /// talk to a host use it.
+    /// Reads from the environment only how requests leave this machine: `TWIN_HTTP_PROXY` and `TWIN_EXTRA_CA_FILE`.
+    /// Commands that send requests to a host use it.
     ///
-    /// # Errors
-    /// If one of them has an invalid value.
+    /// # Errors If one of them has an invalid value.
     pub fn outgoing_from_env() -> Result<PeerSettings, ConfigError> {
         let names = ["TWIN_HTTP_PROXY", "TWIN_EXTRA_CA_FILE"];
         Ok(Self::part_from_env(|variable| names.contains(&variable.name))?.peers)
     }
 
-    /// Of the environment, only which store is used and how it is reached. Commands that prepare a store use it.
+    /// Reads from the environment only which store is used and how it is reached. Commands that prepare a store use it.
     ///
-    /// # Errors
-    /// If a variable has an invalid value, or one that the store needs is missing.
+    /// # Errors If a variable has an invalid value, or one that the store needs is missing.
     pub fn store_from_env() -> Result<Self, ConfigError> {
         let config = Self::part_from_env(|variable| {
             ["TWIN_STORE", "TWIN_EPHEMERAL", "TWIN_EXTRA_CA_FILE"].contains(&variable.name)
@@ -186,8 +182,8 @@ impl Config {
             })
     }
 
-    /// What a function may know: the value of a setting of the table in `twin-delivery`, named as its variable. `None` for
-    /// secrets, URLs and all else.
+    /// The value of a setting that a function may read, by the name of its variable: the twin, the cloud, or a setting of
+    /// the table in `twin-delivery`. `None` for secrets, URLs and everything else.
     pub fn setting(&self, name: &str) -> Option<String> {
         match name {
             _ if name == TWIN_NAME.name => Some(self.twin.clone()),
@@ -196,12 +192,12 @@ impl Config {
         }
     }
 
-    /// Where to listen.
+    /// The address to listen on.
     pub const fn socket(&self) -> SocketAddr {
         SocketAddr::new(self.listen.address, self.listen.port)
     }
 
-    /// Where the table starts from. Whatever has a default or is required there gets its value from it.
+    /// The initial values. The table then sets everything that has a default or is required.
     fn blank() -> Self {
         Self {
             twin: String::new(),
@@ -247,7 +243,7 @@ impl Config {
     }
 }
 
-/// A value that is no UTF-8 is somebody else's affair, unless its name is ours.
+/// Ignores a value that is not valid UTF-8, unless the variable is in the table.
 fn foreign(name: &str, value: &OsString) -> Result<(), ConfigError> {
     match variables().find(|variable| variable.name == name) {
         None => Ok(()),

@@ -19,7 +19,7 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// A key in both lists would give each side the other's rights.
+/// A key in both lists would give operators and other callers each other's rights.
 fn keys_apart(config: &Config) -> Result<(), ConfigError> {
     let peers = config.peers.remotes.values();
     let sent = peers.filter_map(|peer| peer.token.as_ref());
@@ -35,7 +35,7 @@ fn keys_apart(config: &Config) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// A function platform's disk is lost with its instance. Storing there must be explicitly permitted.
+/// A function platform's disk is lost with its instance. Storing data there must be explicitly permitted.
 fn durable_storage(config: &Config) -> Result<(), ConfigError> {
     match config.storage.platform {
         Some(marker)
@@ -52,7 +52,7 @@ fn durable_storage(config: &Config) -> Result<(), ConfigError> {
     }
 }
 
-/// Refuses a variable that only another store reads: it was set in the belief that data is kept there.
+/// Refuses a variable that only another store reads: whoever set it expects the data to be kept there.
 pub(super) fn only_this_store(
     config: &Config,
     is_set: impl Fn(&str) -> bool,
@@ -70,7 +70,7 @@ pub(super) fn only_this_store(
     Ok(())
 }
 
-/// A function that hands messages on needs a next hop.
+/// A function that forwards messages needs a next hop.
 fn next_hop(config: &Config, function: FunctionName) -> Result<(), ConfigError> {
     let bound = |caller, peer| config.binding(caller, peer).is_some();
     match function {
@@ -99,8 +99,8 @@ fn next_hop(config: &Config, function: FunctionName) -> Result<(), ConfigError> 
     }
 }
 
-/// A sending function must have enough time for an attempt, even if a message passes several functions of this process: each
-/// reserves a part of the time that the previous one waits.
+/// A sending function must have enough time for an attempt, even if a message passes through several functions of this
+/// process: each reserves a part of the time that the previous one waits.
 fn time_for_attempts(config: &Config, first: FunctionName) -> Result<(), ConfigError> {
     let settings = &config.delivery;
     let now = Mono::default();
@@ -108,7 +108,7 @@ fn time_for_attempts(config: &Config, first: FunctionName) -> Result<(), ConfigE
     let mut patience: Option<Duration> = None;
     let mut next = Some(first);
     while let Some(function) = next {
-        // Those that only answer need no time for attempts.
+        // A function that only answers needs no time for attempts.
         let Some(peer) = receiver(config, function, way.last().copied()) else {
             break;
         };
@@ -127,7 +127,7 @@ fn time_for_attempts(config: &Config, first: FunctionName) -> Result<(), ConfigE
             });
         }
         let limit = match function {
-            // Ingestion makes one attempt, and gives it all its time.
+            // Ingestion makes one attempt, which gets all of its time.
             FunctionName::Ingestion => Duration::MAX,
             _ => settings.attempt_timeout,
         };
@@ -140,7 +140,7 @@ fn time_for_attempts(config: &Config, first: FunctionName) -> Result<(), ConfigE
     Ok(())
 }
 
-/// The function to which a message from `from` is sent, if it is sent at all.
+/// The peer to which a function sends a message that came from `from`; `None` if it sends nothing.
 fn receiver(config: &Config, function: FunctionName, from: Option<FunctionName>) -> Option<Peer> {
     let bound = |peer: &Peer| config.binding(function, *peer).is_some();
     match function {
@@ -153,8 +153,8 @@ fn receiver(config: &Config, function: FunctionName, from: Option<FunctionName>)
     }
 }
 
-/// Rejects an unknown name that could only be meant for this program. Other variables pass: `REMOTE_HOST` and
-/// `REMOTE_CONTAINERS`, for instance, belong to others, and so do the service links of Kubernetes.
+/// Rejects an unknown name that can only be meant for this program. Other variables are ignored: `REMOTE_HOST` and
+/// `REMOTE_CONTAINERS`, for example, belong to other programs, and so do the service links of Kubernetes.
 pub(super) fn known(name: &str, value: &str) -> Result<(), ConfigError> {
     let ours = PREFIXES.iter().any(|prefix| name.starts_with(prefix))
         || (name.starts_with("REMOTE_")
@@ -182,7 +182,8 @@ pub(super) fn known(name: &str, value: &str) -> Result<(), ConfigError> {
 /// Prefixes of names that are meant for this program.
 const PREFIXES: [&str; 3] = ["TWIN_", "RETRY_", "CIRCUIT_"];
 
-/// The variable that was probably meant: the same name without our prefix, or else the one with the fewest changes.
+/// The variable that was probably meant: the same name without the prefix, or otherwise the one with the smallest edit
+/// distance.
 fn nearest(name: &str) -> Option<&'static str> {
     let names = || table::variables().map(|variable| variable.name);
     let bare = PREFIXES.iter().find_map(|prefix| name.strip_prefix(prefix));

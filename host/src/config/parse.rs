@@ -1,4 +1,4 @@
-//! From text to values: what each kind of variable accepts, and how that is said.
+//! Parsers for the values of variables, and the words that say what each accepts.
 
 use std::{
     fmt::Display, net::IpAddr, ops::RangeInclusive, path::PathBuf, str::FromStr, time::Duration,
@@ -16,14 +16,14 @@ use crate::{
     stores,
 };
 
-/// What a value should have been; it completes the sentence "X must be …".
+/// What a value must be; it completes the sentence "X must be …".
 pub(crate) type Expected = String;
 
 pub(crate) type Parsed<T> = Result<T, Expected>;
 
-/// What a kind of variable accepts, in the words that it refuses all else with.
+/// What a kind of variable accepts, taken from the message with which it refuses anything else.
 pub(crate) fn accepted<T>(parse: fn(&str) -> Parsed<T>) -> Expected {
-    // No kind accepts a NUL, which no environment can hold.
+    // No parser accepts NUL, which an environment cannot contain.
     parse("\0").err().unwrap_or_default()
 }
 
@@ -106,7 +106,7 @@ pub(super) fn functions(text: &str) -> Parsed<Vec<FunctionName>> {
     Ok(functions)
 }
 
-/// A key goes into a header, so it must be able to.
+/// A key is sent in a header, so it must be a valid header value.
 pub(super) fn secret(text: &str) -> Parsed<Secret> {
     let fits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
     fits.then(|| Secret::new(text))
@@ -122,7 +122,7 @@ pub(super) fn secrets(text: &str) -> Parsed<Vec<Secret>> {
         })
 }
 
-/// An address to send to. A user name would compete with the key, a fragment never leaves the sender.
+/// A URL to send to. A user name would conflict with the key, and a fragment is never sent.
 pub(super) fn url(text: &str) -> Parsed<PrivateUrl> {
     web(text)
         .filter(|url| {
@@ -134,7 +134,7 @@ pub(super) fn url(text: &str) -> Parsed<PrivateUrl> {
         })
 }
 
-/// A proxy's address; a user name and password in it are for the proxy.
+/// A proxy's URL; a user name and password in it are for the proxy.
 pub(super) fn proxy(text: &str) -> Parsed<PrivateUrl> {
     web(text)
         .map(PrivateUrl::new)
@@ -147,7 +147,7 @@ fn web(text: &str) -> Option<Url> {
         .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
 }
 
-/// Without the slash at its end, with the one in front: `api/` and `/api` are the same.
+/// Adds a slash in front and removes the one at the end: `api/` and `/api` are the same.
 pub(super) fn route_prefix(text: &str) -> Parsed<String> {
     let path = text.trim_matches('/');
     let segments = path.split('/').all(|segment| {

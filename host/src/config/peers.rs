@@ -1,5 +1,4 @@
-//! Where each peer is: the names, what the environment says about each, and which value applies to which function (spec §1,
-//! "Required Variables").
+//! Where each peer is: its names, its variables, and which value applies to which function (spec §1, "Required Variables").
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -15,16 +14,16 @@ use crate::{
     secrets::{PrivateUrl, Secret},
 };
 
-/// What the environment says of peers.
+/// The configuration of all peers.
 #[derive(Clone, Debug, Default)]
 pub struct PeerSettings {
     /// `REMOTE_<PEER>_URL`, `_TOKEN`, `_CLOUD`.
     pub remotes: BTreeMap<Peer, RemoteSettings>,
-    /// `REMOTE_AUTH_TOKEN`: the key for peers without one of their own.
+    /// `REMOTE_AUTH_TOKEN`: the key for peers that have no key of their own.
     pub token: Option<Secret>,
     /// `TWIN_HTTP_PROXY`. Other proxy variables are ignored.
     pub proxy: Option<PrivateUrl>,
-    /// `TWIN_EXTRA_CA_FILE`: a PEM file of authorities trusted beside the system's.
+    /// `TWIN_EXTRA_CA_FILE`: a PEM file of authorities trusted in addition to the system's.
     pub extra_ca_file: Option<PathBuf>,
 }
 
@@ -34,27 +33,27 @@ impl PeerSettings {
     }
 }
 
-/// What the environment says of one peer.
+/// The configuration of one peer.
 #[derive(Clone, Debug, Default)]
 pub struct RemoteSettings {
     /// Used verbatim; without it the peer is not remote.
     pub url: Option<PrivateUrl>,
     /// Its own key.
     pub token: Option<Secret>,
-    /// Its cloud, where the URL's host does not tell.
+    /// Its cloud, if the URL's host does not show it.
     pub cloud: Option<Cloud>,
 }
 
-/// Where a peer is, for one caller.
+/// Where a peer is, as seen by one caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Binding<'a> {
-    /// Behind a URL.
+    /// At a URL.
     Remote {
         /// Used verbatim.
         url: &'a PrivateUrl,
-        /// How the key travels.
+        /// The header form in which the key is sent.
         form: HeaderForm,
-        /// The key; none if the URL has the receiver's key in its query.
+        /// The key; `None` if the URL contains the receiver's key in its query.
         key: Option<&'a Secret>,
     },
     /// In this process.
@@ -62,8 +61,8 @@ pub enum Binding<'a> {
 }
 
 impl Config {
-    /// Where a peer is, for this caller: its URL if it has one, else the function of that name mounted here, but never
-    /// the caller itself. None if the peer is not bound.
+    /// Where a peer is for this caller: its URL if it has one, otherwise the function of that name mounted here, but never
+    /// the caller itself. `None` if the peer is not bound.
     pub fn binding(&self, caller: impl Into<Caller>, peer: Peer) -> Option<Binding<'_>> {
         let caller = caller.into();
         let here = peer
@@ -72,7 +71,7 @@ impl Config {
                 Caller::Function(*function) != caller && self.functions.contains(function)
             })
             .map(Binding::Local);
-        // Errors stay in their cloud where they can (spec §4: a local topic, a local reporter).
+        // Errors stay in their cloud if possible (spec §4: a local topic, a local reporter).
         if peer == Peer::ErrorReporter && here.is_some() {
             return here;
         }
@@ -94,13 +93,13 @@ impl Config {
     }
 }
 
-/// Whether a URL has a key in its query that its receiver takes: a portal's URL for a function key. Another in a header would
-/// contradict it.
+/// Whether a URL has a key in its query that its receiver accepts, such as an Azure portal's URL with a function key. A
+/// second key in a header would conflict with it.
 fn has_key(url: &PrivateUrl, form: HeaderForm) -> bool {
     form == HeaderForm::FunctionsKey && url.expose().query().is_some_and(QueryKey::is_in)
 }
 
-/// The cloud that a URL's host gives away.
+/// The cloud that a URL's host belongs to.
 fn cloud_of(url: &PrivateUrl) -> Option<Cloud> {
     cloud_of_host(url.expose().host_str()?)
 }

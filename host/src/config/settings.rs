@@ -11,17 +11,17 @@ use crate::stores::postgres::PostgresStorage;
 pub struct Listen {
     /// `TWIN_BIND`.
     pub address: IpAddr,
-    /// `PORT`; 0 takes a free one.
+    /// `PORT`; 0 selects a free port.
     pub port: u16,
-    /// `ROUTE_PREFIX`: empty, or with a slash in front and none at its end.
+    /// `ROUTE_PREFIX`: empty, or with a leading slash and no trailing slash.
     pub route_prefix: String,
     /// How long a request's body may take to arrive.
     pub body_timeout: Duration,
     /// How long a reply may wait for its client to read.
     pub write_timeout: Duration,
-    /// Connections open at once; none if the limit of descriptors decides.
+    /// Connections open at once; `None` to derive it from the limit of descriptors.
     pub max_connections: Option<usize>,
-    /// Memory for bodies, in bytes; none if the memory of the control group decides.
+    /// Memory for bodies, in bytes; `None` to derive it from the memory of the control group.
     pub body_memory: Option<u32>,
     /// How long calls may take to finish when the host is told to stop.
     pub drain_timeout: Duration,
@@ -32,28 +32,28 @@ pub struct Listen {
 pub struct Storage {
     /// `TWIN_STORE`.
     pub kind: &'static dyn stores::Kind,
-    /// Of the local store.
+    /// `TWIN_DATA_DIR`, for the local store.
     pub data_dir: PathBuf,
-    /// The most bytes that data and log may use; no limit without it.
+    /// The most bytes that data and log may use; `None` for no limit.
     pub max_bytes: Option<u64>,
-    /// How long records are kept; for ever without it.
+    /// How long records are kept; `None` for ever.
     pub record_age: Option<Duration>,
-    /// How long dead letters are kept; for ever without it.
+    /// How long dead letters are kept; `None` for ever.
     pub letter_age: Option<Duration>,
-    /// What the variables of the store `postgres` say.
+    /// The variables of the store `postgres`.
     #[cfg(feature = "postgres")]
     pub postgres: PostgresStorage,
-    /// Whether a store may lose what it acknowledged.
+    /// Whether a store may lose what it has acknowledged.
     pub ephemeral: bool,
-    /// The variable by which a platform with such a disk gave itself away.
+    /// The variable that showed that this is a platform with such a disk.
     pub platform: Option<&'static str>,
 }
 
-/// Where components lie.
+/// Where components are.
 #[derive(Clone, Debug)]
 pub struct Code {
     /// The `.wasm` files.
     pub components_dir: PathBuf,
-    /// What they were compiled to.
+    /// The folder for compiled components.
     pub cache_dir: PathBuf,
 }

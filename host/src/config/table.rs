@@ -1,5 +1,5 @@
-//! The table of variables: name, what holds without it, how it is read, what it is for. `--help` and all checks of names
-//! are made from it.
+//! The table of variables: name, default, how the value is read, and purpose. `--help` and all checks of names are made
+//! from it.
 
 use std::sync::LazyLock;
 
@@ -171,7 +171,7 @@ const STORE: &[Variable] = &[
 ];
 
 const FILES: &[Variable] = &[
-    // Sets the cache's place as well, which its own variable then overrides.
+    // Also sets the cache's folder, which its own variable overrides later.
     Variable::new(
         "TWIN_DATA_DIR",
         Value("./twin-data"),
@@ -303,7 +303,7 @@ const LIMITS: &[Variable] = &[
     ),
 ];
 
-/// A platform's own variable: where it is set, the disk is not one to keep data on.
+/// A variable that a platform sets. If it is set, the disk is not suitable for keeping data.
 macro_rules! platform {
     ($name:literal) => {
         Variable::new(

@@ -1,4 +1,5 @@
-//! The tables of configuration: what is accepted, what is refused by which name, and who is bound to whom.
+//! The tables of the configuration: which values are accepted, what is refused with which message, and which peers are
+//! bound.
 
 use std::time::Duration;
 
@@ -186,7 +187,7 @@ fn the_service_links_of_kubernetes_are_foreign_whatever_the_service_is_called() 
         good(&links);
     }
     good(&[("REMOTE_SERVICE_PORT_URL", "8080")]);
-    // What only looks similar is a slip.
+    // Names that only look similar are mistakes.
     for (slip, value, meant) in [
         ("TWIN_PORT", "8080", "; did you mean PORT?"),
         ("TWIN_PORT", "http://10.0.0.1", "; did you mean PORT?"),
@@ -199,7 +200,7 @@ fn the_service_links_of_kubernetes_are_foreign_whatever_the_service_is_called() 
         let expected = format!("unknown variable {slip}{meant}");
         assert_eq!(bad(&[(slip, value)]), expected);
     }
-    // No Service can be called so that its link has this name.
+    // The name of a Service cannot give a link of this name.
     assert_eq!(
         bad(&[("PORT", "tcp://10.0.0.1:8080")]),
         r#"PORT is "tcp://10.0.0.1:8080", but must be an integer from 0 to 65535"#
@@ -315,7 +316,7 @@ fn components_see_settings_and_nothing_else() {
     {
         assert_eq!(config.setting(name), None, "{name}");
     }
-    // What is logged is the runtime's affair.
+    // Log settings belong to the runtime, so functions do not see them.
     for name in ["DEBUG_MODE", "PATH"] {
         assert_eq!(config.setting(name), None, "{name}");
     }
@@ -387,7 +388,7 @@ fn a_peer_is_its_url_or_the_function_here_and_never_the_caller() {
         };
         assert_eq!(url.expose().as_str(), "http://127.0.0.1:1/a?b=c");
     }
-    // Errors stay in their cloud where they can.
+    // Errors stay in their cloud if possible.
     let elsewhere = ("REMOTE_ERROR_REPORTER_URL", "http://127.0.0.1:1/errors");
     let bound = |config: Config| match config.binding(Writer, Peer::ErrorReporter) {
         Some(Binding::Local(_)) => "here",
@@ -514,7 +515,7 @@ fn times_that_leave_none_for_an_attempt_are_refused_with_the_arithmetic() {
             remote,
         ]);
     }
-    // What sends nothing needs no time for it.
+    // A function that sends nothing needs no time for attempts.
     good(&[("FUNCTION_DEADLINE_MS", "100")]);
     let asks = ("REMOTE_READER_URL", "http://127.0.0.1:1");
     bad(&[("FUNCTION_DEADLINE_MS", "100"), asks]);

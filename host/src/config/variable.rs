@@ -1,4 +1,4 @@
-//! What a variable of the table consists of.
+//! The parts of a variable in the table.
 
 use twin_delivery::Setting;
 
@@ -9,7 +9,7 @@ use super::{Config, parse::Expected};
 pub struct Variable {
     /// Its name.
     pub name: &'static str,
-    /// What holds where it is not set.
+    /// What applies if it is not set.
     pub default: Unset,
     /// What it is for, in one line.
     pub help: &'static str,
@@ -20,22 +20,22 @@ pub struct Variable {
     reads: Reads,
 }
 
-/// How the value of a variable is read, and where it goes.
+/// How the value of a variable is read, and where it is stored.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Reads {
     /// Into a field of the configuration.
     Field {
         /// Parses the text and puts the value into its field.
         set: fn(&mut Config, &str) -> Result<(), Expected>,
-        /// Which values it takes.
+        /// A description of the accepted values.
         values: fn() -> Expected,
     },
     /// Into the settings of delivery.
     Delivery(&'static Setting),
 }
 
-/// `reads!(a.b = parse(…))` parses the text and puts the value into that field of the configuration;
-/// `reads!(parse(…), |config, value| …)` does with the value what the closure says.
+/// `reads!(a.b = parse(…))` parses the text and stores the value in that field of the configuration; `reads!(parse(…),
+/// |config, value| …)` passes the value to the closure.
 macro_rules! reads {
     ($($field:ident).+ = $parse:ident($($argument:expr),*)) => {
         $crate::config::reads!($parse($($argument),*), |config, value| config.$($field).+ = value.into())
@@ -53,14 +53,14 @@ macro_rules! reads {
 }
 pub(crate) use reads;
 
-/// What holds where a variable is not set. An empty value counts as not set.
+/// What applies if a variable is not set. An empty value counts as not set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unset {
     /// The host does not start.
     Refused,
     /// This value.
     Value(&'static str),
-    /// Something that depends; these are the words for it.
+    /// Something that depends on the environment, described by this text.
     Otherwise(&'static str),
     /// Nothing.
     Nothing,
@@ -92,7 +92,7 @@ impl Variable {
         }
     }
 
-    /// A variable that functions read as well.
+    /// A variable that functions also read.
     pub(super) const fn of(setting: &Setting, reads: Reads) -> Self {
         let default = match setting.default {
             Some(value) => Unset::Value(value),
@@ -116,7 +116,7 @@ impl Variable {
         self
     }
 
-    /// Takes a value.
+    /// Parses and stores a value.
     pub(super) fn set(&self, config: &mut Config, text: &str) -> Result<(), Expected> {
         match self.reads {
             Reads::Field { set, .. } => set(config, text),
@@ -125,7 +125,7 @@ impl Variable {
         }
     }
 
-    /// Which values it takes. It completes "X must be …".
+    /// A description of the accepted values. It completes "X must be …".
     pub fn values(&self) -> String {
         match self.reads {
             Reads::Field { values, .. } => values(),

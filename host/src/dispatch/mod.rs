@@ -1,9 +1,9 @@
-//! From a request to its response, whichever ingress received it: route, caller, call, refusals, metrics, and the count of calls
-//! under way.
+//! From a request to its response, whichever ingress received it: route, caller, call, refusals, metrics, and the count of
+//! calls in progress.
 //!
-//! [`Dispatch::answer`] takes a request with its complete body. That is all that an ingress of a function platform needs. The HTTP
-//! server ([`crate::ingress::http`]) takes the same steps one by one, because it reads a body only once the caller is known, and
-//! limits the memory for bodies.
+//! [`Dispatch::answer`] takes a request with its complete body. An ingress of a function platform needs nothing else. The
+//! HTTP server ([`crate::ingress::http`]) takes the same steps one by one, because it reads a body only once the caller is
+//! known, and limits the memory for bodies.
 
 mod query_key;
 pub(crate) mod refusal;
@@ -52,23 +52,23 @@ const READINESS_TIMEOUT: Duration = Duration::from_secs(2);
 /// Whether the host can do its work.
 #[async_trait]
 pub trait Readiness: Send + Sync + 'static {
-    /// Components are loaded and the store can be written. Peers do not count: their outage is not ours.
+    /// Succeeds if components are loaded and the store can be written. Peers do not count: a peer's outage does not make
+    /// this host unready.
     ///
-    /// # Errors
-    /// What is missing, in words for the one who asked.
+    /// # Errors What is missing, as a text for the caller.
     async fn ready(&self) -> Result<(), String>;
 }
 
-/// What requests are answered with.
+/// What dispatch needs to answer requests.
 #[derive(Clone)]
 pub struct DispatchSettings {
-    /// The own cloud: for metrics, and for the form of a key.
+    /// This host's cloud: for metrics, and for the form of a key.
     pub cloud: Cloud,
-    /// Empty, or with a slash in front and none at its end.
+    /// Empty, or with a leading slash and no trailing slash.
     pub route_prefix: String,
-    /// Knows the callers.
+    /// Checks callers.
     pub verifier: Arc<dyn Verifier>,
-    /// Asked for `/readyz`.
+    /// Checked for `/readyz`.
     pub readiness: Arc<dyn Readiness>,
     /// Shown at `/metrics`.
     pub metrics: Arc<dyn Exposition>,
@@ -88,7 +88,7 @@ impl fmt::Debug for DispatchSettings {
 }
 
 impl DispatchSettings {
-    /// As configured.
+    /// Takes the settings from the configuration.
     pub fn new(
         config: &Config,
         verifier: Arc<dyn Verifier>,
@@ -114,7 +114,7 @@ pub struct Dispatch {
     settings: DispatchSettings,
     routes: Routes,
     stop: watch::Receiver<bool>,
-    /// Every call holds a receiver: it closes when all have ended.
+    /// Every call holds a receiver, so the channel closes when all calls have ended.
     calls: watch::Sender<()>,
 }
 
@@ -129,7 +129,7 @@ impl fmt::Debug for Dispatch {
 
 /// A request whose route is known.
 pub(crate) struct Received {
-    /// `None` where nothing is mounted.
+    /// `None` if nothing is mounted at the path.
     route: Option<Route<String>>,
     cloud: Cloud,
     /// `x-request-id`.
@@ -142,11 +142,11 @@ pub(crate) struct Admitted {
     function: FunctionName,
     path: String,
     verdict: Verdict,
-    /// Ends with the call.
+    /// Dropped when the call ends.
     under_way: watch::Receiver<()>,
 }
 
-/// A request for a function, complete.
+/// A complete request for a function.
 pub(crate) struct Call {
     function: FunctionName,
     request: function::Request,
@@ -154,7 +154,8 @@ pub(crate) struct Call {
 }
 
 impl Dispatch {
-    /// Answers for the mounted ones of these functions. `stop` becomes true when the host stops: it is not ready from then on.
+    /// Answers for those of these functions that are mounted. When `stop` becomes true, the host is stopping and no longer
+    /// ready.
     pub fn new(
         functions: Arc<dyn Functions>,
         mut settings: DispatchSettings,
@@ -174,8 +175,8 @@ impl Dispatch {
         }
     }
 
-    /// Answers a request. Its body is decompressed if it is gzip. `source` is the other end of the connection, if it is known;
-    /// `limit` is how long the platform will wait, if that is less than the time that a function has.
+    /// Answers a request. A body in gzip is decompressed. `source` is the address of the client, if it is known; `limit` is
+    /// how long the platform will wait, if that is shorter than the function's deadline.
     pub async fn answer(
         &self,
         mut head: Parts,
@@ -208,7 +209,8 @@ impl Dispatch {
         self.calls.closed().await;
     }
 
-    /// Finds the route, and gives the request its id. A key in the query becomes a header, or is removed.
+    /// Finds the route, and gives the request its id. On Azure, a key in the query becomes a header; on other clouds its
+    /// value is removed.
     pub(crate) fn receive(&self, head: &mut Parts) -> Received {
         let started = Instant::now();
         let id = request_id::take(&mut head.headers);
@@ -225,7 +227,7 @@ impl Dispatch {
         }
     }
 
-    /// Checks the caller of a function, and takes its path; `None` if the request is not for a function.
+    /// Checks the caller of a function, and takes its path out of `Received`; `None` if the request is not for a function.
     pub(crate) async fn admit(
         &self,
         received: &mut Received,
@@ -272,7 +274,7 @@ impl Dispatch {
         }
     }
 
-    /// Calls the function. A panic ends this call, but not the one who made it.
+    /// Calls the function. A panic ends only this call, not the task that made it.
     pub(crate) async fn call(&self, call: Call) -> Answer {
         let Call {
             function,
@@ -288,7 +290,7 @@ impl Dispatch {
         answer.map_err(Refusal::from)
     }
 
-    /// Answers on the host's own paths, and on unknown ones.
+    /// Answers the host's own paths, and unknown ones.
     pub(crate) async fn own(
         &self,
         received: &Received,
@@ -333,7 +335,7 @@ impl Dispatch {
         }
     }
 
-    /// Checks what a caller presents. One without a valid credential is counted, and logged with its source.
+    /// Checks the caller's credential. A caller without a valid one is counted, and logged with its source.
     async fn verify(
         &self,
         head: &Parts,
@@ -367,12 +369,12 @@ impl Dispatch {
 }
 
 impl Received {
-    /// Whether it is for a function.
+    /// Whether the request is for a function.
     pub(crate) const fn is_for_a_function(&self) -> bool {
         matches!(self.route, Some(Route::Function(..)))
     }
 
-    /// Counts the answer, and makes it the response of HTTP.
+    /// Counts the answer, and turns it into an HTTP response.
     pub(crate) fn conclude(self, answer: Result<Reply, Refusal>) -> Response<Bytes> {
         let function = match self.route {
             Some(Route::Function(function, _)) => Some(function),

@@ -1,4 +1,5 @@
-//! The host's own answers: the one place that gives them status, code and words. All others are the components'.
+//! The host's own refusals: the only place that sets their status, code and message. All other refusals are the
+//! components'.
 
 use twin_contract::{
     Access, ErrorCode,
@@ -7,22 +8,22 @@ use twin_contract::{
 
 use twin_capabilities::function::{CallError, Response};
 
-/// Why the host answers in a component's stead.
+/// Why the host answers instead of a component.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Refusal {
     /// No function is mounted at the path.
     #[error("nothing is mounted at this path")]
     NotFound,
-    /// One of the host's own paths was not asked with GET.
+    /// One of the host's own paths was requested with a method other than GET or HEAD.
     #[error("only GET and HEAD are answered here")]
     MethodNotAllowed,
-    /// One of the host's own paths was asked without a credential.
+    /// One of the host's own paths was requested without a credential.
     #[error("a credential is required")]
     CredentialMissing,
     /// … or with a wrong one.
     #[error("the credential is not valid")]
     CredentialWrong,
-    /// … or with one that is not for it.
+    /// … or with one that does not permit access to it.
     #[error("{}", .0.refusal())]
     CredentialForOther(Access),
     /// The credential cannot be checked now.
@@ -31,22 +32,22 @@ pub(crate) enum Refusal {
     /// The body did not arrive in time.
     #[error("the body did not arrive in time")]
     BodyTimeout,
-    /// The body broke off or is not framed as HTTP wants it.
+    /// The body broke off or is not framed as HTTP requires.
     #[error("the body could not be read")]
     BodyUnreadable,
-    /// The body is not what its `content-encoding: gzip` says.
+    /// The body is not valid gzip, although its header says `content-encoding: gzip`.
     #[error("the body is not valid gzip, as its header `content-encoding` says")]
     BodyNotGzip,
-    /// A request of HTTP/1.1 without a header `host`, or with several.
+    /// A request over HTTP/1.1 with no `host` header, or with several.
     #[error("a request needs exactly one header `host`")]
     HostNotGiven,
-    /// The bodies that are being held fill the memory set aside for them.
+    /// The memory for bodies is used up.
     #[error("too many requests are being answered")]
     Overloaded,
     /// The host cannot do its work now.
     #[error("not ready: {0}")]
     NotReady(String),
-    /// The component's response is none that HTTP can carry.
+    /// The component's response cannot be expressed in HTTP.
     #[error("the function's response is not valid")]
     ResponseInvalid,
     /// The function gave no response.
@@ -55,7 +56,7 @@ pub(crate) enum Refusal {
 }
 
 impl Refusal {
-    /// Whether there was too much to do.
+    /// Whether the refusal is caused by overload.
     pub(crate) const fn is_overload(&self) -> bool {
         matches!(
             self,
@@ -63,7 +64,7 @@ impl Refusal {
         )
     }
 
-    /// The answer: the error body of the reply contract (spec §3). Whatever is 503 passes soon.
+    /// The response: the error body of the reply contract (spec §3). A 503 asks the client to retry after a second.
     pub(crate) fn response(&self) -> Response {
         let code = self.code();
         let status = code.status();

@@ -1,4 +1,4 @@
-//! From a function's response to HTTP's, and the host's own good ones.
+//! Turns a function's response into an HTTP response, and builds the host's own successful responses.
 
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use hyper::body::Bytes;
@@ -25,12 +25,12 @@ impl From<function::Response> for Reply {
     }
 }
 
-/// A document.
+/// A JSON document.
 pub(super) fn json(body: &str) -> function::Response {
     ok(JSON, body)
 }
 
-/// Numbers in Prometheus' text format.
+/// Metrics in Prometheus' text format.
 pub(super) fn prometheus(body: &str) -> function::Response {
     ok("text/plain; version=0.0.4", body)
 }
@@ -44,7 +44,7 @@ fn ok(content_type: &str, body: &str) -> function::Response {
 }
 
 impl Reply {
-    /// The response of HTTP. A server adds `content-length` and the headers of the connection.
+    /// Turns the reply into an HTTP response. A server adds `content-length` and the headers of the connection.
     pub(super) fn into_http(self) -> Response<Bytes> {
         let (200..=599, Ok(status)) = (self.status, StatusCode::from_u16(self.status)) else {
             tracing::error!(

@@ -1,4 +1,5 @@
-//! `x-request-id`: identifies a request in the logs of all hosts that handle it. Kept if valid, or generated here.
+//! `x-request-id` identifies a request in the logs of all hosts that handle it. A valid id is kept; otherwise one is
+//! generated here.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use twin_contract::REQUEST_ID;
@@ -7,7 +8,7 @@ use uuid::Uuid;
 /// The header.
 pub(super) const HEADER: HeaderName = HeaderName::from_static(REQUEST_ID);
 
-/// The id of a request. An id that is invalid or repeated is replaced. It is in the headers from then on.
+/// Returns the id of a request, and stores it in the headers. An id that is invalid or repeated is replaced.
 pub(super) fn take(headers: &mut HeaderMap) -> HeaderValue {
     let mut given = headers.get_all(HEADER).iter();
     if let (Some(id), None) = (given.next(), given.next())
@@ -17,7 +18,7 @@ pub(super) fn take(headers: &mut HeaderMap) -> HeaderValue {
     }
     let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
     let text = Uuid::now_v7().hyphenated().encode_lower(&mut text);
-    // A UUID is always a valid value.
+    // A UUID is always a valid header value.
     let id = HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static("unknown"));
     headers.insert(HEADER, id.clone());
     id

@@ -1,16 +1,16 @@
-//! Which path leads where.
+//! The routes: which path leads where.
 
 use twin_contract::{
     FunctionName,
     registry::{HEALTH, METRICS, READINESS},
 };
 
-/// Where a path leads. `P` is a path: a part of the request's, or a copy of it.
+/// Where a path leads. `P` is a path: a slice of the request's, or a copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Route<P> {
     /// `/healthz`: the process lives.
     Health,
-    /// `/readyz`: it can do its work.
+    /// `/readyz`: the process can do its work.
     Ready,
     /// `/metrics`.
     Metrics,
@@ -19,7 +19,7 @@ pub(super) enum Route<P> {
 }
 
 impl Route<&str> {
-    /// The same without the request.
+    /// The same, independent of the request's lifetime.
     pub(super) fn with_own_path(self) -> Route<String> {
         match self {
             Self::Health => Route::Health,
@@ -38,13 +38,13 @@ pub(super) struct Routes {
 }
 
 impl Routes {
-    /// `prefix` is empty, or has a slash in front and none at its end.
+    /// `prefix` is empty, or has a leading slash and no trailing slash.
     pub(super) const fn new(prefix: String, mounted: Vec<FunctionName>) -> Self {
         Self { prefix, mounted }
     }
 
-    /// Where a path leads. It is taken as it is written: nothing is decoded or made shorter, so that no two spellings
-    /// mean the same. The prefix may be missing: some gateways strip it, and probes come without.
+    /// Where a path leads. The path is compared as written, without decoding or normalization, so each route has exactly
+    /// one spelling. The prefix may be missing: some gateways strip it, and probes do not send it.
     pub(super) fn find<'a>(&self, path: &'a str) -> Option<Route<&'a str>> {
         let path = self.strip(path);
         match path {

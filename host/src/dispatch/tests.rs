@@ -1,4 +1,4 @@
-//! Requests with complete bodies, as an ingress of a function platform hands them over.
+//! Requests with complete bodies, as an ingress of a function platform passes them.
 
 use std::{io::Write as _, net::Ipv4Addr};
 
@@ -150,7 +150,7 @@ async fn it_is_idle_once_every_call_has_ended() {
     dispatch.idle().await;
     let asking = ask(&dispatch, "POST /write", &[KEY], b"{}", None);
     let waiting = async {
-        // The call has begun, because `join!` polls in order.
+        // The call is already running, because `join!` polls in order.
         assert!(dispatch.idle().now_or_never().is_none());
         release.send_replace(true);
         dispatch.idle().await;

@@ -1,5 +1,5 @@
-//! `content-encoding: gzip`: a body is decompressed before a function sees it, so that ids, limits and digests apply to what
-//! the sender meant. Functions refuse all other codings.
+//! `content-encoding: gzip`: a body is decompressed before a function sees it, so ids, limits and digests apply to the
+//! uncompressed message. Functions refuse all other codings.
 
 use std::io::{self, Read};
 
@@ -9,11 +9,11 @@ use twin_contract::{MAX_BODY, codings};
 
 use super::Refusal;
 
-/// The longest body that is read, in bytes: one more than a body may have, enough for a function to see that it is too large.
+/// The longest body that is read, in bytes: one more than the limit, so a function sees that the body is too large.
 pub(crate) const READ_AT_MOST: usize = MAX_BODY + 1;
 
-/// Decompresses a body that is coded with gzip, and removes the headers about the compressed bytes; `None` if it is to be used
-/// as it is. At most [`READ_AT_MOST`] bytes are produced.
+/// Decompresses a body that is coded with gzip, and removes the headers about the compressed bytes; `None` if the body is
+/// to be used unchanged. At most [`READ_AT_MOST`] bytes are produced.
 ///
 /// # Errors
 /// [`Refusal::BodyNotGzip`] if it is not gzip.
@@ -22,7 +22,7 @@ pub(crate) fn unpack(packed: &[u8], headers: &mut HeaderMap) -> Result<Option<Ve
         return Ok(None);
     }
     if packed.is_empty() {
-        // Either too large to be read, which its length shows, or empty.
+        // The body is empty, or its length already shows that it is too large.
         if headers
             .get(header::CONTENT_LENGTH)
             .is_none_or(|length| length == "0")

@@ -1,5 +1,5 @@
-//! Reading bodies: no more than a component may see, within the given time, and no more of them at once than
-//! fit the reserved memory. Memory is taken as bytes arrive, not as announced by a `content-length`.
+//! Reads bodies: no more of each than a component may see, within the given time, and no more of them at once than fit the
+//! reserved memory. Memory is taken as bytes arrive, not as announced by `content-length`.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,24 +12,24 @@ use tokio::{
 
 use crate::dispatch::{READ_AT_MOST, Refusal};
 
-/// How much of an unwanted body is read and discarded. A client that is still sending when the connection closes would
-/// never see the reply.
+/// How much of an unwanted body is read and discarded, in bytes. A client that is still sending when the connection closes
+/// would never see the reply.
 const DISCARD_AT_MOST: usize = 4 * 1024 * 1024;
 
-/// The first buffer for a body, in bytes. One that is longer gets a larger one when it has filled this.
+/// The first buffer for a body, in bytes. It grows when it is full.
 const FIRST_BUFFER: usize = 64 * 1024;
 
-/// The longest reply that is not counted, in bytes: the operating system accepts it at once.
+/// The longest reply whose memory is not counted, in bytes: the operating system accepts it at once.
 const SMALL_REPLY: usize = 4 * 1024;
 
 /// How long a request waits for the memory that its reply may take.
 const TURN: Duration = Duration::from_secs(5);
 
-/// The memory for bodies of requests, or for those of replies, in bytes.
+/// The memory for request bodies, or for reply bodies, in bytes.
 #[derive(Clone, Debug)]
 pub(super) struct Memory(Arc<Semaphore>);
 
-/// A part of the memory for bodies, given back when it is dropped.
+/// A part of the memory for bodies. Dropping it gives the memory back.
 #[derive(Debug, Default)]
 pub(super) struct Share(Option<OwnedSemaphorePermit>);
 
@@ -65,8 +65,8 @@ impl Memory {
         }
     }
 
-    /// The body of a reply. It is counted until the operating system has taken it, unless it is small. `reserved` is what was
-    /// taken for it beforehand, if anything. The reply to a request that stored something is never refused.
+    /// The body of a reply. Unless it is small, its memory is counted until the operating system has taken it. `reserved`
+    /// is what was taken for it in advance, if anything. The reply to a request that stored something is never refused.
     ///
     /// # Errors
     /// [`Refusal::Overloaded`] if it is larger than what was reserved, and there is not enough left for the rest.
@@ -91,7 +91,7 @@ impl Share {
         }
     }
 
-    /// The same share for as many bytes.
+    /// The same share, enlarged or reduced to `bytes`.
     fn resized(mut self, bytes: usize, memory: &Memory) -> Result<Self, Refusal> {
         let has = self.0.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
         if bytes > has {
@@ -115,7 +115,7 @@ impl AsRef<[u8]> for Held {
     }
 }
 
-/// A body, which holds its share of the memory for bodies as long as it exists.
+/// A body. It holds its share of the memory for bodies as long as it exists.
 #[derive(Debug, Default)]
 pub(super) struct Body {
     pub(super) bytes: Vec<u8>,
@@ -130,12 +130,12 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    /// `timeout` is for one whole body.
+    /// `timeout` applies to one whole body.
     pub(super) const fn new(memory: Memory, timeout: Duration) -> Self {
         Self { memory, timeout }
     }
 
-    /// Reads a body to its end or to [`READ_AT_MOST`]. One that announces more is not read at all: its `content-length`
+    /// Reads a body to its end or to [`READ_AT_MOST`]. A body with a larger `content-length` is not read at all: the header
     /// is enough for the component. `hurry` resolves when the host stops and no longer waits for the body.
     pub(super) async fn read(
         &self,
@@ -168,7 +168,7 @@ impl Reader {
     async fn collect(&self, body: &mut Incoming, size: usize) -> Result<Body, Refusal> {
         let mut read = Body::default();
         while let Some(frame) = body.frame().await {
-            // A function does not get trailers.
+            // Functions do not get trailers.
             let Ok(data) = frame.map_err(|_| Refusal::BodyUnreadable)?.into_data() else {
                 continue;
             };
@@ -193,8 +193,8 @@ impl Reader {
         Ok(read)
     }
 
-    /// Discards a body while the reply is being sent. A client that waits for `100 Continue` has not sent any, and is
-    /// not asked to.
+    /// Discards a body while the reply is being sent. A client that waits for `100 Continue` has not sent a body, and is
+    /// not asked for it.
     pub(super) fn discard(&self, mut body: Incoming, expects_continue: bool) {
         if expects_continue || body.is_end_stream() {
             return;

@@ -1,4 +1,4 @@
-//! The open connections: a limited number, of which the longest idle are closed to make room for others.
+//! The open connections. Their number is limited, and those that have been idle longest are closed to make room for others.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -15,7 +15,7 @@ pub(super) struct Connections {
 }
 
 impl Connections {
-    /// At most `limit`, and at least one.
+    /// Allows `limit` connections, and at least one.
     pub(super) fn new(limit: usize) -> Self {
         Self {
             limit: limit.max(1),
@@ -24,12 +24,12 @@ impl Connections {
         }
     }
 
-    /// Whether one more is allowed.
+    /// Whether another connection is allowed.
     pub(super) fn has_room(&self) -> bool {
         self.links.len() < self.limit
     }
 
-    /// Serves one more.
+    /// Serves another connection.
     pub(super) fn add(
         &mut self,
         link: Arc<Link>,
@@ -39,7 +39,7 @@ impl Connections {
         self.links.insert(task.id(), link);
     }
 
-    /// Resolves when one has ended; never if there is none.
+    /// Resolves when a connection has ended; never if there are none.
     pub(super) async fn ended(&mut self) {
         let ended = match self.tasks.join_next_with_id().await {
             Some(Ok((id, ()))) => id,
@@ -49,14 +49,14 @@ impl Connections {
         self.links.remove(&ended);
     }
 
-    /// Resolves when all have ended.
+    /// Resolves when all connections have ended.
     pub(super) async fn all_ended(&mut self) {
         while !self.tasks.is_empty() {
             self.ended().await;
         }
     }
 
-    /// If nine tenths are in use, asks the one that has been idle longest to close.
+    /// If nine tenths are in use, asks the connection that has been idle longest to close.
     pub(super) fn make_room(&self) {
         let many = |open: usize| open * 10 >= self.limit * 9;
         if many(self.links.len()) {
@@ -67,7 +67,7 @@ impl Connections {
         }
     }
 
-    /// Asks the one that has been idle longest to close.
+    /// Asks the connection that has been idle longest to close.
     pub(super) fn close_longest_idle(&self) {
         let idle = self.links.values().filter(|link| link.may_leave());
         if let Some(link) = idle.max_by_key(|link| link.idle()) {

@@ -13,14 +13,14 @@ use tokio::{
 use super::{HttpSettings, connections::Connections, link::Link, service::Service, socket::Socket};
 use crate::dispatch::Dispatch;
 
-/// How long a request's head may take to arrive, and how long a connection may idle between two. Longer than `peers` keeps an
-/// idle connection, so that a sender never uses one that is just closing.
+/// How long a request's head may take to arrive, and how long a connection may be idle between requests. Longer than
+/// `peers` keeps an idle connection, so a sender never uses one that is being closed.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// The largest head of a request, in bytes; a larger one gets 431.
+/// The largest head of a request, in bytes; a larger head gets 431.
 const MAX_HEAD: usize = 32 * 1024;
 
-/// How many headers a request may have: gateways in front of this host add many. More get 431.
+/// How many headers a request may have; more get 431. The limit is high because gateways in front of this host add many.
 const MAX_HEADERS: usize = 256;
 
 /// How long the server pauses when a connection cannot be accepted: no descriptors are left, or the number of connections is
@@ -30,14 +30,14 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How long the rest of a request's head may take when the host is stopping.
 const HEAD_GRACE: Duration = Duration::from_secs(1);
 
-/// How long an idle connection stays open then: a request may be on its way.
+/// How long an idle connection stays open when the host is stopping: a request may be on its way.
 const IDLE_GRACE: Duration = Duration::from_millis(100);
 
-/// How often a connection checks whether it is done while the host stops.
+/// How often a connection checks whether it is finished while the host stops.
 const TICK: Duration = Duration::from_millis(10);
 
-/// Serves until `stop` becomes true or its sender is dropped; then accepts what has connected already and no more, and lets
-/// what was begun finish for at most the drain timeout. A client that disconnects does not end the call it began.
+/// Serves until `stop` becomes true or its sender is dropped. Then it accepts only connections that are already pending,
+/// and gives requests in progress at most the drain timeout to finish. A client that disconnects does not end its call.
 pub async fn serve(
     listener: TcpListener,
     dispatch: Arc<Dispatch>,
@@ -98,7 +98,7 @@ struct Server {
 
 impl Server {
     fn begin(&self, connections: &mut Connections, stream: TcpStream, link: Link) {
-        // Without it a reply may wait 40 ms for an acknowledgement.
+        // Otherwise a reply may wait 40 ms for an acknowledgement.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY could not be set");
         }
@@ -163,7 +163,7 @@ async fn connection(
             () = link.told_to_leave() => return,
             () = stopped(&mut stop) => {}
         }
-        // Replies close their connections from now on. This is for those on which none is due.
+        // From now on, replies close their connections. This loop closes connections on which no reply is pending.
         let told = Instant::now();
         loop {
             time::sleep(TICK).await;

@@ -1,5 +1,5 @@
-//! What is known about one connection while it is open: its other end, when bytes last moved, and whether a request is
-//! being answered on it.
+//! The state of one open connection: the client's address, when bytes last moved, and whether a request is being answered
+//! on it.
 
 use std::{
     net::SocketAddr,
@@ -9,16 +9,16 @@ use std::{
 
 use tokio::sync::Notify;
 
-/// A connection, seen from its own task and from the one that accepts.
+/// A connection, shared by its own task and the accepting task.
 #[derive(Debug)]
 pub(super) struct Link {
     source: SocketAddr,
     opened: Instant,
-    /// When bytes last moved in either direction, in milliseconds after `opened`.
+    /// When bytes last moved in either direction, in milliseconds since `opened`.
     moved_ms: AtomicU64,
     /// A request is being answered.
     answering: AtomicBool,
-    /// A reply has been handed over but not yet passed to the operating system.
+    /// A reply has been produced but not yet passed to the operating system.
     unsent: AtomicBool,
     /// Something has arrived since the last request began: part of a head, most likely.
     begun: AtomicBool,
@@ -43,7 +43,7 @@ impl Link {
         }
     }
 
-    /// The other end: a device, a peer, or a gateway in front of them.
+    /// The client's address: a device, a peer, or a gateway in front of them.
     pub(super) const fn source(&self) -> SocketAddr {
         self.source
     }
@@ -78,22 +78,22 @@ impl Link {
         }
     }
 
-    /// Resolves when the reply before this request has been passed to the operating system. A client that sends many requests
-    /// at once and reads no replies gets no further than its first.
+    /// Resolves when the reply before this request has been passed to the operating system. If a client sends many requests
+    /// at once and reads no replies, only its first request is answered.
     pub(super) async fn sent(&self) {
         while self.unsent.load(Relaxed) {
             self.sent.notified().await;
         }
     }
 
-    /// A request is being answered until the guard is dropped, and its reply is unsent from then on.
+    /// Marks a request as being answered until the guard is dropped; from then on its reply is unsent.
     pub(super) fn answer(&self) -> Answering<'_> {
         self.begun.store(false, Relaxed);
         self.answering.store(true, Relaxed);
         Answering(self)
     }
 
-    /// Whether nothing is pending on this connection: neither an answer nor the rest of a reply.
+    /// Whether nothing is pending on this connection: no answer, and no rest of a reply.
     pub(super) fn is_idle(&self) -> bool {
         !self.answering.load(Relaxed) && !self.unsent.load(Relaxed)
     }
@@ -103,18 +103,18 @@ impl Link {
         self.begun.load(Relaxed)
     }
 
-    /// Whether it could be closed to make room: no request is being answered. A reply that its client does not read does not
-    /// count.
+    /// Whether it may be closed to make room: no request is being answered. A reply that the client does not read does not
+    /// prevent this.
     pub(super) fn may_leave(&self) -> bool {
         !self.answering.load(Relaxed) && !self.is_leaving()
     }
 
-    /// Whether it has been asked to close.
+    /// Whether the connection has been asked to close.
     pub(super) fn is_leaving(&self) -> bool {
         self.leaving.load(Relaxed)
     }
 
-    /// Asks it to close.
+    /// Asks the connection to close.
     pub(super) fn make_room(&self) {
         self.leaving.store(true, Relaxed);
         self.leave.notify_one();
@@ -127,7 +127,7 @@ impl Link {
             if !self.answering.load(Relaxed) {
                 return;
             }
-            // A request came in the meantime, and is answered.
+            // A request has arrived in the meantime, and is answered.
             self.leaving.store(false, Relaxed);
         }
     }

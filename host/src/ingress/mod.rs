@@ -1,4 +1,4 @@
-//! How requests come in: each ingress turns its platform's form of a request into one for [`crate::dispatch`], and the response
+//! How requests come in: each ingress converts its platform's requests for [`crate::dispatch`], and converts the responses
 //! back.
 
 mod body;
@@ -25,12 +25,13 @@ pub struct HttpSettings {
     pub write_timeout: Duration,
     /// Connections open at once.
     pub max_connections: usize,
-    /// Memory for the bodies of all requests that are being answered, in bytes; as much is for replies that are not read yet.
+    /// Memory for the bodies of all requests that are being answered, in bytes. Replies that are not yet read have the same
+    /// amount.
     pub body_memory: u32,
 }
 
 impl HttpSettings {
-    /// As configured.
+    /// Takes the settings from the configuration.
     #[must_use]
     pub fn new(config: &Config) -> Self {
         let listen = &config.listen;

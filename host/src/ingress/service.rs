@@ -1,4 +1,4 @@
-//! One HTTP request, from its head to its response: what the HTTP server adds to [`Dispatch`] is how and when a body is read, and
+//! One HTTP request, from its head to its response. The HTTP server adds to [`Dispatch`] how and when a body is read, and
 //! the memory that bodies take.
 
 use std::{sync::Arc, time::Duration};
@@ -102,10 +102,10 @@ impl Service {
             reserved,
         } = memory;
         let call = self.dispatch.complete(admitted, &head, body, None);
-        // Most of a connection's memory, which would otherwise be kept while the call waits.
+        // The head is most of a connection's memory, and would otherwise be kept while the call waits.
         drop(head);
         let (dispatch, replies) = (Arc::clone(&self.dispatch), self.replies.clone());
-        // Continues until its end, even if the client disconnects earlier.
+        // Runs to its end, even if the client disconnects earlier.
         DetachOnDrop::of(async move {
             let answer = dispatch.call(call).await;
             drop(share);
@@ -114,7 +114,7 @@ impl Service {
         .await
     }
 
-    /// The body of a request with its share of the memory for bodies, and the memory for its reply where that may be long.
+    /// The body of a request with its share of the memory for bodies, and the memory for its reply if that may be long.
     async fn memory(
         &self,
         known: bool,
@@ -122,7 +122,8 @@ impl Service {
         body: Incoming,
     ) -> Result<Memory, Refusal> {
         let body::Body { bytes, share } = self.body(known, head, body).await?;
-        // As many queries run at once as there is memory for pages. An unknown caller gets a short answer without waiting.
+        // The number of queries at once is limited by the memory for pages. An unknown caller gets a short answer without
+        // waiting.
         let reserved = if known && head.method == Method::GET {
             Some(self.replies.wait_for(MAX_PAGE_SENT).await?)
         } else {
@@ -135,8 +136,8 @@ impl Service {
         })
     }
 
-    /// Reads and decompresses the body of a known caller. The component refuses all others before it uses the
-    /// body, so their bodies take no memory and are not decompressed.
+    /// Reads and decompresses the body of a known caller. The component refuses all other callers before it uses the body,
+    /// so their bodies take no memory and are not decompressed.
     async fn body(
         &self,
         known: bool,
@@ -172,16 +173,16 @@ impl Service {
     }
 }
 
-/// What a request for a function holds while it is answered.
+/// The memory that a request for a function holds while it is answered.
 struct Memory {
     body: Vec<u8>,
-    /// Of the memory for bodies of requests.
+    /// Memory for the request's body.
     share: body::Share,
-    /// Of the memory for replies.
+    /// Memory for the reply.
     reserved: Option<body::Share>,
 }
 
-/// A function's response, whose body is counted until its reader has received it; `reserved` is the memory that was taken
+/// A function's response, whose body is counted until the client has received it; `reserved` is the memory that was taken
 /// for it. The host's own replies are not counted.
 fn counted(
     response: function::Response,
@@ -195,7 +196,7 @@ fn counted(
     })
 }
 
-/// RFC 9112, 3.2: a request of HTTP/1.1 has one header `host`.
+/// RFC 9112, 3.2: a request over HTTP/1.1 has exactly one `host` header.
 fn names_its_host(head: &Parts) -> Result<(), Refusal> {
     let hosts = head.headers.get_all(header::HOST).iter().count();
     if hosts == 1 || (hosts == 0 && head.version < Version::HTTP_11) {

@@ -1,4 +1,4 @@
-//! A connection's bytes: notifies its [`Link`] when they move, and disconnects a client that does not read.
+//! A connection's bytes: tells its [`Link`] when they move, and disconnects a client that does not read.
 
 use std::{
     future::Future,
@@ -21,7 +21,7 @@ use super::link::Link;
 pub(super) struct Socket {
     stream: TcpStream,
     link: Arc<Link>,
-    /// How long a write may wait for its reader.
+    /// How long a write may wait for the client to read.
     write_timeout: Duration,
     /// Runs while a write waits.
     waiting: Option<Pin<Box<Sleep>>>,

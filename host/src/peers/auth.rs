@@ -1,4 +1,4 @@
-//! The credential of a peer for which no other is set: a key in the header that the receiving cloud reads (spec §2).
+//! The default credential for a peer: a key in the header that the receiving cloud reads (spec §2).
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::{credentials::HeaderForm, headers};
 /// A key in a header.
 pub(super) struct KeyAuth {
     pub(super) form: HeaderForm,
-    /// As configured: the key, or a reference to it.
+    /// The key as configured, or a reference to it.
     pub(super) key: Secret,
     pub(super) secrets: Arc<dyn Secrets>,
 }
@@ -30,10 +30,9 @@ impl PeerAuth for KeyAuth {
     }
 }
 
-/// Puts the credential into a request that is otherwise complete.
+/// Adds the credential to a request that is otherwise complete.
 ///
-/// # Errors
-/// [`SendFailure::CredentialsUnavailable`] if there is none now.
+/// # Errors [`SendFailure::CredentialsUnavailable`] if the credential is not available now.
 pub(super) async fn authorize(
     request: &mut reqwest::Request,
     auth: Option<&dyn PeerAuth>,

@@ -25,22 +25,22 @@ use twin_capabilities::{
 /// The longest reply, in bytes: 2 MiB.
 const MAX_REPLY: usize = 2 * 1024 * 1024;
 
-/// How long an unused connection is kept: less than receivers keep it (our own ingress: 15 s), so that no request uses
-/// one that is just closing.
+/// How long an unused connection is kept. Receivers keep it longer (this project's ingress: 15 s), so no request uses one
+/// that is being closed.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How many unused connections to one receiver are kept. Otherwise ten thousand deliveries that wait after a failure would
-/// hold as many connections, with their buffers.
+/// How many unused connections to one receiver are kept. Without this limit, ten thousand deliveries that wait after a
+/// failure would hold as many connections, with their buffers.
 const IDLE_CONNECTIONS: usize = 512;
 
-/// When to check whether a busy connection is still alive, and how long to wait for the answer.
+/// After how long a busy connection is checked, and how long the check waits for an answer.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 
 /// How many headers a reply may have. Gateways add many; without this the client's own limit would be 100.
 const MAX_HEADERS: usize = 512;
 
-/// How long the headers of a reply over HTTP/2 may be, in bytes: about what the client takes over HTTP/1.1, where 16 KiB
-/// would otherwise be the limit.
+/// How long the headers of a reply over HTTP/2 may be, in bytes: about what the client accepts over HTTP/1.1. The default
+/// is 16 KiB.
 const MAX_HEADER_LIST: u32 = 400 * 1024;
 
 /// The HTTP client.
@@ -52,7 +52,7 @@ pub(super) struct Client {
     codings: Codings,
 }
 
-/// A reply, and what it says about its sender.
+/// A reply, and what it shows about its sender.
 struct Received {
     reply: Reply,
     takes_gzip: bool,
@@ -61,12 +61,12 @@ struct Received {
 /// An exchange without a reply.
 struct Lost {
     failure: SendFailure,
-    /// Whether there was a connection, which broke.
+    /// Whether there was a connection, which then broke.
     was_connected: bool,
 }
 
 impl Client {
-    /// Sets up TLS, only if some peer wants it.
+    /// Creates the client. TLS is set up only if a peer needs it.
     pub(super) fn new(settings: &PeerSettings) -> Result<Self, ConfigError> {
         Ok(Self {
             kept: client(settings, IDLE_CONNECTIONS)?,
@@ -75,7 +75,7 @@ impl Client {
         })
     }
 
-    /// Sends once, with a credential unless the URL has one of its own, and compressed if the peer accepts it. The caller limits
+    /// Sends once, with a credential unless the URL contains one, and compressed if the peer accepts it. The caller limits
     /// the time.
     pub(super) async fn send(
         &self,
@@ -116,8 +116,8 @@ impl Client {
         Ok(reply)
     }
 
-    /// Sends a body in gzip. If there was a connection but no reply, or none in time, the coding may be the cause, so the next
-    /// message is sent without it.
+    /// Sends a body in gzip. If there was a connection but no reply, or no reply in time, the coding may be the cause, so
+    /// the next message is sent without it.
     async fn send_coded(
         &self,
         url: &Url,
@@ -141,8 +141,8 @@ impl Client {
         received.map_err(|lost| lost.failure)
     }
 
-    /// One exchange. If a kept connection turns out to be dead, a request that is safe to repeat is sent once more over a new
-    /// one, because other kept connections may be dead, too, and the peer is not at fault.
+    /// One exchange. If a kept connection turns out to be dead, a request that is safe to repeat is sent once more over a
+    /// new connection: other kept connections may also be dead, and the peer is not at fault.
     async fn exchange(&self, request: reqwest::Request) -> Result<Received, Lost> {
         let again = is_repeatable(&request)
             .then(|| request.try_clone())
@@ -167,13 +167,13 @@ impl Client {
     }
 }
 
-/// Whether a reply to a coded body may refuse the coding rather than the message: a 415, a 400 (which would result if a
-/// gateway in between removed the header), or what a gateway answers to a body that it cannot inspect.
+/// Whether a reply to a coded body may refuse the coding rather than the message: a 415, a 400 (the result if a gateway in
+/// between removes the header), or a gateway's reply to a body that it cannot inspect.
 const fn may_refuse_coding(status: u16, takes_gzip: bool) -> bool {
     matches!(status, 400 | 415) || (matches!(status, 403 | 406 | 422) && !takes_gzip)
 }
 
-/// A client for peers that keeps this many unused connections to one receiver.
+/// A client for peers that keeps at most this many unused connections to one receiver.
 fn client(
     settings: &PeerSettings,
     idle_connections: usize,
@@ -210,10 +210,10 @@ impl From<reqwest::Error> for Lost {
     }
 }
 
-/// A client that repeats nothing, follows no redirects, and uses no proxy but `TWIN_HTTP_PROXY`. Without TLS it needs no
-/// authorities: a host without any can still send plain HTTP.
+/// A client that repeats nothing, follows no redirects, and uses no proxy except `TWIN_HTTP_PROXY`. Without TLS it needs no
+/// authorities, so a host without any can still send plain HTTP.
 fn builder(settings: &PeerSettings, tls: bool) -> Result<reqwest::ClientBuilder, ConfigError> {
-    // One provider per process; an error means that there already is one.
+    // The process has one provider; an error means that it is already installed.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let authorities = extra_authorities(settings)?;
     let mut builder = reqwest::Client::builder()

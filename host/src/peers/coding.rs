@@ -1,5 +1,6 @@
 //! Compression of outgoing bodies, because clouds charge for outgoing bytes. Only a peer that announces `gzip` in the
-//! `accept-encoding` of its replies (RFC 9110, 12.5.3) receives gzip; one that implements only the specification never does.
+//! `accept-encoding` of its replies (RFC 9110, 12.5.3) receives gzip; a peer that implements only the specification never
+//! does.
 
 use std::{
     collections::HashMap,
@@ -15,10 +16,11 @@ use url::Url;
 
 /// Bodies up to this length in bytes are sent uncompressed, because compression would gain little.
 const SHORTEST: usize = 1024;
-/// Longer bodies, in bytes, are compressed outside the asynchronous tasks, because it takes milliseconds.
+/// Bodies longer than this, in bytes, are compressed outside the asynchronous tasks, because it takes milliseconds.
 const LONG: usize = 16 * 1024;
 
-/// How long a peer that refused gzip is sent none although it announces it: a gateway in between may be the cause.
+/// How long no gzip is sent to a peer that refused it, although the peer announces it: a gateway in between may be the
+/// cause.
 const REFUSAL: Duration = Duration::from_mins(10);
 
 /// Which peers accept gzip, according to their replies.
@@ -51,7 +53,7 @@ impl Codings {
         packed.filter(|packed| packed.len() < body.len())
     }
 
-    /// Records what a reply announces; the last one counts.
+    /// Records what a reply announces. The most recent reply counts.
     pub(super) fn learn(&self, url: &Url, announced: bool) {
         let known = self.known(url);
         if matches!(known, Some(Known::Refused(at)) if at.elapsed() < REFUSAL) {
@@ -71,8 +73,8 @@ impl Codings {
         }
     }
 
-    /// A coded message was refused, and accepted without the coding. If this happens twice in a row, it is not the message: the
-    /// peer is sent no gzip for a while.
+    /// A coded message was refused, and then accepted without the coding. After two refusals in a row, the message is not
+    /// the cause: the peer gets no gzip for a while.
     pub(super) fn refused(&self, url: &Url) {
         match self.known(url) {
             Some(Known::Announced { refusals: 0 }) => {
@@ -87,7 +89,7 @@ impl Codings {
         self.change().insert(url.clone(), known);
     }
 
-    /// Records a refusal unless there is an answer before the guard is dropped, for example when time runs out.
+    /// Records a refusal if the guard is dropped without an answer, for example when time runs out.
     pub(super) const fn until_answered<'a>(&'a self, url: &'a Url) -> Unanswered<'a> {
         Unanswered(Some((self, url)))
     }
@@ -106,11 +108,11 @@ impl Codings {
     }
 }
 
-/// A coded message on its way.
+/// A coded message that has been sent and is not yet answered.
 pub(super) struct Unanswered<'a>(Option<(&'a Codings, &'a Url)>);
 
 impl Unanswered<'_> {
-    /// The coding was not the problem.
+    /// The coding was not the cause.
     pub(super) fn answered(mut self) {
         self.0 = None;
     }

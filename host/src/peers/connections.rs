@@ -1,5 +1,5 @@
-//! Whether an exchange went over a connection that was made for it, or over one that was kept from earlier: a kept one may
-//! have died since, which says nothing about the peer.
+//! Whether an exchange used a new connection or one that was kept from an earlier exchange. A kept connection may have
+//! broken since, which says nothing about the peer.
 
 use std::{
     cell::Cell,
@@ -12,12 +12,12 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 tokio::task_local! {
-    /// Set when a connection was made by the exchange that runs in this scope.
+    /// Set when the exchange that runs in this scope opens a connection.
     static CONNECTED: Cell<bool>;
 }
 
-/// Runs an exchange, and returns with its outcome whether it opened a connection. The HTTP client connects within the future of
-/// the exchange that needs it; one that it finishes in the background instead counts as kept.
+/// Runs an exchange, and also returns whether it opened a connection. The HTTP client connects within the future of the
+/// exchange that needs the connection; a connection that it completes in the background counts as kept.
 pub(super) async fn noting<T>(exchange: impl Future<Output = T>) -> (T, bool) {
     let scoped = async {
         let outcome = exchange.await;
@@ -60,7 +60,7 @@ where
         Box::pin(async move {
             let connected = connecting.await;
             if connected.is_ok() {
-                // An error means that this connection is completed for others, outside of any exchange.
+                // An error means that this connection is completed in the background, outside any exchange.
                 let _ = CONNECTED.try_with(|note| note.set(true));
             }
             connected

@@ -1,4 +1,4 @@
-//! Why there is no reply: a failure of the peer, or of this side.
+//! Why there is no reply: a failure of the peer, or of this host.
 
 use std::{error::Error, io};
 
@@ -7,11 +7,11 @@ use tokio::net::TcpSocket;
 
 use twin_capabilities::peers::SendFailure;
 
-/// The system's error numbers for a shortage on this side: file descriptors (of the process, of the machine), memory or
-/// buffers.
+/// The operating system's error numbers for a shortage on this host: file descriptors (of the process or the machine),
+/// memory or buffers.
 ///
-/// Not `EADDRNOTAVAIL`: besides a lack of free ports it also means that a peer has only addresses of a family that this
-/// machine does not support, in which case messages should become letters.
+/// `EADDRNOTAVAIL` is not included: besides a lack of free ports it also means that all of a peer's addresses are of a
+/// family that this machine does not support, and then messages should become letters.
 const LACKING: [Errno; 4] = [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::NOBUFS];
 
 /// The failure for an error of the HTTP client. Its text never contains the URL, which may contain a key.
@@ -31,7 +31,7 @@ pub(super) fn of(error: reqwest::Error) -> SendFailure {
     }
 }
 
-/// Anything else.
+/// Any other failure.
 pub(super) fn other(error: impl Error + 'static) -> SendFailure {
     SendFailure::Other(words(&error))
 }
@@ -45,12 +45,12 @@ pub(super) fn words(error: &(dyn Error + 'static)) -> String {
         .join(": ")
 }
 
-/// Whether an error, or one of its causes, is a shortage on this side.
+/// Whether an error, or one of its causes, is a shortage on this host.
 fn is_lacking(error: &(dyn Error + 'static)) -> bool {
     system_errors(error).any(|errno| LACKING.contains(&errno))
 }
 
-/// The resolver does not pass on the system's error. If no socket can be opened at this moment, the resolver had none either.
+/// The resolver does not return the system's error. If no socket can be opened now, the resolver could not open one either.
 fn is_lacking_sockets(error: &(dyn Error + 'static)) -> bool {
     system_errors(error).next().is_none()
         && TcpSocket::new_v4().is_err_and(|error| is_lacking(&error))
@@ -106,7 +106,7 @@ mod tests {
             let inside = io::Error::other(Wrapped(io::Error::other(of_system(errno))));
             assert_eq!(is_lacking(&inside), lacking, "{errno:?}");
         }
-        // The text alone proves nothing.
+        // The text alone is not enough.
         assert!(!is_lacking(&io::Error::other(
             "Too many open files (os error 24)"
         )));

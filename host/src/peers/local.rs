@@ -1,4 +1,4 @@
-//! A peer in this process: called like the ingress calls it. The host vouches for its own functions, so no key is involved.
+//! A peer in this process, called as the ingress calls it. The host vouches for its own functions, so no key is involved.
 
 use std::time::Duration;
 
@@ -37,7 +37,8 @@ pub(super) fn request(
     }
 }
 
-/// What a host says of its own: functions and the host itself send messages and read records, so that is all that they may do.
+/// The verdict on the host's own calls. Functions and the host send messages and read records, so nothing else is
+/// permitted.
 fn vouched_for(caller: Caller) -> Verdict {
     let name = match caller {
         Caller::Function(function) => function.as_str(),
@@ -49,7 +50,7 @@ fn vouched_for(caller: Caller) -> Verdict {
     })
 }
 
-/// The reply for the sender: the host's refusals are replies, too, as over HTTP.
+/// The reply for the sender. The host's refusals are also replies, as over HTTP.
 pub(super) fn reply(outcome: Result<Response, CallError>) -> Reply {
     let Response {
         status,

@@ -1,4 +1,4 @@
-//! The outgoing side: sends what a component has for a peer, over HTTP with the credential that the receiving cloud expects
+//! The outgoing side: sends a component's requests to peers, over HTTP with the credential that the receiving cloud expects
 //! (spec §2), or to a function in this process, for which the host vouches.
 
 mod auth;
@@ -36,7 +36,7 @@ use twin_capabilities::{
     secrets::Verbatim,
 };
 
-/// Who sends: what a peer's name is bound to depends on it.
+/// The sender of a request. What a peer's name is bound to depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Caller {
     /// A function; it is never its own peer.
@@ -51,7 +51,7 @@ impl From<FunctionName> for Caller {
     }
 }
 
-/// Sends as the configuration says.
+/// Sends requests to peers, as configured.
 pub struct PeerSender {
     config: Arc<Config>,
     client: Client,
@@ -59,7 +59,7 @@ pub struct PeerSender {
     auths: BTreeMap<Peer, Arc<dyn PeerAuth>>,
     secrets: Arc<dyn Secrets>,
     functions: OnceLock<Weak<dyn Functions>>,
-    /// The time until which remote peers are waited for; set while the host stops.
+    /// Until when remote peers are waited for; set when the host stops.
     ends: watch::Sender<Option<time::Instant>>,
 }
 
@@ -73,10 +73,9 @@ impl fmt::Debug for PeerSender {
 }
 
 impl PeerSender {
-    /// A sender that reaches remote peers; those in this process from [`Self::mount`] on.
+    /// A sender to remote peers. It reaches functions in this process after [`Self::mount`].
     ///
-    /// # Errors
-    /// The variable that TLS or the proxy cannot be set up with.
+    /// # Errors The variable with which TLS or the proxy cannot be set up.
     pub fn new(config: Arc<Config>) -> Result<Self, ConfigError> {
         let client = Client::new(&config.peers)?;
         Ok(Self {
@@ -89,30 +88,31 @@ impl PeerSender {
         })
     }
 
-    /// Keys are looked up here, by what the configuration says of them. Without it, the configuration contains them.
+    /// Looks up keys here, by the reference in the configuration. Without this, the configuration contains the keys.
     #[must_use]
     pub fn with_secrets(mut self, secrets: Arc<dyn Secrets>) -> Self {
         self.secrets = secrets;
         self
     }
 
-    /// Proves to a remote peer in this way, in place of a configured key, who the host is.
+    /// Authenticates the host to a remote peer with `auth` instead of a configured key.
     #[must_use]
     pub fn with_auth(mut self, peer: Peer, auth: Arc<dyn PeerAuth>) -> Self {
         self.auths.insert(peer, auth);
         self
     }
 
-    /// Waits for remote peers only until `end`: the host is stopping, and messages that have not arrived by then must be
-    /// brought to safety. Functions in this process are waited for as before, since they bring messages to safety, too.
+    /// Waits for remote peers only until `end`: the host is stopping, and messages that have not been delivered by then
+    /// must become dead letters. Calls to functions in this process are not cut off, because those functions keep messages
+    /// as dead letters, too.
     pub fn finish_by(&self, end: time::Instant) {
         self.ends.send_replace(Some(end));
     }
 
-    /// Resolves when remote peers are to be waited for no longer.
+    /// Resolves when the time for remote peers is over.
     async fn cut_off(&self) {
         let mut ends = self.ends.subscribe();
-        // The sender lives as long as this.
+        // The sender lives as long as `self`, so this does not fail.
         let end = ends
             .wait_for(Option::is_some)
             .await
@@ -124,13 +124,13 @@ impl PeerSender {
         }
     }
 
-    /// Connects it with the functions in this process, which themselves need it in order to exist. It does not keep them
-    /// alive. Only the first call counts.
+    /// Connects the sender with the functions in this process, which need the sender to be created. It does not keep them
+    /// alive. Only the first call has an effect.
     pub fn mount(&self, functions: Weak<dyn Functions>) {
         let _ = self.functions.set(functions);
     }
 
-    /// The peers as `caller` reaches them.
+    /// The peers as seen by `caller`.
     pub fn of(self: &Arc<Self>, caller: impl Into<Caller>) -> Arc<dyn Peers> {
         Arc::new(PeersOf {
             sender: Arc::clone(self),
@@ -138,7 +138,7 @@ impl PeerSender {
         })
     }
 
-    /// How the host proves to a remote peer who it is; `None` if the URL carries the key.
+    /// How the host authenticates to a remote peer; `None` if the URL contains the key.
     fn auth(
         &self,
         peer: Peer,

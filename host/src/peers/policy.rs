@@ -1,5 +1,5 @@
-//! What a component may not send to a peer: anything that would name another receiver, another sender or another
-//! message than the host sends.
+//! What a component may not send to a peer: anything that would name a receiver, a sender or a message other than the one
+//! that the host sends.
 
 use twin_contract::is_the_runtimes;
 

@@ -1,4 +1,4 @@
-//! Sending over real sockets and to scripted functions: what arrives, and what comes back.
+//! Sending over real sockets and to scripted functions: what arrives, and what is returned.
 
 use std::sync::{
     Mutex,
@@ -55,8 +55,8 @@ fn post(headers: &[(&str, &str)]) -> Request {
     }
 }
 
-/// A peer that sends these bytes on each connection, after it has read the request, and closes it; none: it keeps
-/// silent. What it reads, and how often it is connected to, can be seen.
+/// A peer that reads the request on each connection, sends these bytes and closes the connection; with `None` it never
+/// replies. It records what it reads and the number of connections.
 struct Wire {
     url: String,
     seen: Arc<Mutex<String>>,
@@ -99,7 +99,7 @@ async fn read(stream: &mut TcpStream) -> String {
     text
 }
 
-/// Sends as a component does: the name is text, and may be no peer's.
+/// Sends as a component does: the name is text, and may not be the name of a peer.
 async fn send(
     sender: &Arc<PeerSender>,
     caller: FunctionName,
@@ -422,7 +422,7 @@ async fn a_peers_own_credential_covers_the_request_and_is_renewed_when_it_is_ref
     }
 }
 
-/// Secrets that are kept elsewhere: the configuration has their names.
+/// Secrets that are kept elsewhere; the configuration has their names.
 struct Kept(Option<&'static str>);
 
 #[async_trait]

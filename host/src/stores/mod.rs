@@ -1,8 +1,8 @@
 //! Which store a host uses: the variable `TWIN_STORE` names one of [`KINDS`].
 //!
-//! Each kind has a file here, which registers its variables, says what they must agree with, and opens the store. What the store
-//! does is the provider's crate. A kind that is not compiled in is in [`ABSENT`], so that its name and its variables are refused
-//! with the reason.
+//! Each kind has a file here, which lists its variables, checks them, and opens the store. The store itself is the
+//! provider's crate. A kind that is not compiled in is listed in [`ABSENT`], so its name and its variables are refused with
+//! the reason.
 
 mod local;
 #[cfg(feature = "postgres")]
@@ -49,10 +49,10 @@ pub trait Kind: Debug + Send + Sync {
     /// The variables that only this kind reads.
     fn variables(&self) -> &'static [Variable];
 
-    /// Whether its data outlives the disk of the machine.
+    /// Whether its data survives the loss of the machine's disk.
     fn outlives_the_machine(&self) -> bool;
 
-    /// Checks what this kind needs of a complete configuration that names it.
+    /// Checks a complete configuration that selects this kind.
     ///
     /// # Errors
     /// What is missing.
@@ -70,7 +70,7 @@ pub trait Kind: Debug + Send + Sync {
     /// If it cannot be prepared.
     async fn init(&self, config: &Config, grant_to: Option<&str>) -> Result<Prepared, StoreError>;
 
-    /// Brings a store that an older version prepared to the form of this one: `twin store upgrade`.
+    /// Upgrades a store that an older version prepared to this version: `twin store upgrade`.
     ///
     /// # Errors
     /// If it cannot be changed, or a newer version prepared it.
@@ -82,7 +82,7 @@ pub trait Kind: Debug + Send + Sync {
 pub struct Absent {
     /// The value of `TWIN_STORE`, and the cargo feature.
     pub name: &'static str,
-    /// How its variables begin.
+    /// The prefix of its variables.
     pub variables: &'static str,
 }
 
@@ -91,7 +91,7 @@ pub struct Absent {
 pub struct Opened {
     /// What the functions use.
     pub stores: Stores,
-    /// Removes what is older than `RECORD_DAYS` and `LETTER_DAYS`, until the store is closed.
+    /// Removes data older than `RECORD_DAYS` and `LETTER_DAYS`, until the store is closed.
     pub retention: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
@@ -101,14 +101,14 @@ impl fmt::Debug for Opened {
     }
 }
 
-/// What preparing a store did.
+/// The result of preparing a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Prepared {
     /// A host prepares stores of this kind itself when it starts.
     NotNeeded,
-    /// It was created, in this version.
+    /// It was created, with this version.
     Created(i32),
-    /// It was brought from one version to another.
+    /// It was upgraded from one version to another.
     Upgraded {
         /// The version that it had.
         from: i32,
@@ -140,14 +140,14 @@ pub(crate) fn kind(name: &str) -> Option<&'static dyn Kind> {
     KINDS.iter().copied().find(|kind| kind.name() == name)
 }
 
-/// The kind to which a variable's name belongs, if this program was built without it.
+/// The kind to which a variable belongs, if this program was built without that kind.
 pub(crate) fn absent(variable: &str) -> Option<&'static Absent> {
     ABSENT
         .iter()
         .find(|absent| variable.starts_with(absent.variables))
 }
 
-/// What `TWIN_STORE` may be, in the words that complete "must be …".
+/// The values of `TWIN_STORE`, as text that completes "must be …".
 pub(crate) fn names() -> String {
     let names: Vec<_> = KINDS.iter().map(|kind| kind.name()).collect();
     let mut text = names.join(" or ");

@@ -1,4 +1,4 @@
-//! The store `postgres`: a PostgreSQL database, which any number of hosts share.
+//! The store `postgres`: a PostgreSQL database, which any number of hosts can share.
 
 use std::num::NonZeroU32;
 
@@ -44,7 +44,7 @@ const VARIABLES: &[Variable] = &[
 
 const URL: &str = "a URL such as postgres://role:password@host:5432/database?sslmode=require";
 
-/// What the variables of this store say.
+/// The variables of this store.
 #[derive(Clone, Debug)]
 pub struct PostgresStorage {
     /// `TWIN_POSTGRES_URL`.

@@ -1,5 +1,5 @@
-//! Stores that answer in time: whichever provider is behind them, a call fails rather than waits for a disk or a service that
-//! does not answer.
+//! Stores with a time limit: whichever provider is behind them, a call fails rather than waiting for a disk or a service
+//! that does not answer.
 
 use std::{
     sync::{
@@ -21,13 +21,13 @@ use twin_capabilities::{
     types::Failure,
 };
 
-/// The longest that a call may take, however much time a function has.
+/// The upper limit for a call, however long the function's deadline is.
 const LONGEST: Duration = Duration::from_secs(5);
 
-/// The same stores for a function that has so much time: each call takes at most a quarter of it, and at most 5 s.
+/// The same stores for a function with this deadline: each call takes at most a quarter of it, and at most 5 s.
 ///
-/// While a call is overdue, others of its kind (reading or writing) fail at once: they would wait for the same thing, and a
-/// function that makes several would not answer in time.
+/// While a call is overdue, other calls of its kind (reading or writing) fail at once: they would wait for the same cause,
+/// and a function that makes several calls would not answer in time.
 #[must_use]
 pub fn within(stores: Stores, deadline: Duration) -> Stores {
     let limit = LONGEST.min(deadline / 4);
@@ -57,18 +57,18 @@ struct Timely {
     publishing: Gate,
 }
 
-/// What calls of one kind go through.
+/// Limits the calls of one kind.
 #[derive(Clone)]
 struct Gate {
     limit: Duration,
     overdue: Overdue,
 }
 
-/// How many calls have not been answered in time and not until now.
+/// The number of calls that were not answered in time and are still unanswered.
 #[derive(Clone, Default)]
 struct Overdue(Arc<AtomicUsize>);
 
-/// One of these calls.
+/// One overdue call, counted until it is dropped.
 struct Late(Overdue);
 
 impl Overdue {
@@ -112,10 +112,10 @@ impl Gate {
         if let Ok(answer) = timeout(self.limit, call.as_mut()).await {
             return answer;
         }
-        // Its end says that the store answers again.
+        // When the call ends, the store answers again.
         let late = self.overdue.one_more();
         tokio::spawn(async move {
-            // The caller has been told that it failed, which leaves open whether it happened.
+            // The caller has already got a failure, which leaves open whether the call took effect.
             let _ = call.await;
             drop(late);
         });

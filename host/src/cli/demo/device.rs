@@ -1,4 +1,4 @@
-//! The devices: many requests at once over a few connections, each timed.
+//! The devices: many requests at once over a few connections, each of them timed.
 
 use std::time::{Duration, Instant};
 
@@ -28,7 +28,7 @@ pub(super) struct Client(reqwest::Client);
 impl Client {
     /// A client that keeps its connections.
     pub(super) fn new() -> anyhow::Result<Self> {
-        // A second installation says that there is one already.
+        // An error means that a provider is already installed.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder()
             .timeout(Duration::from_secs(30))
@@ -86,7 +86,7 @@ impl Client {
         Ok(serde_json::from_slice(&body)?)
     }
 
-    /// All items of a route, page by page.
+    /// All items of a route, read page by page.
     pub(super) async fn items(
         &self,
         url: &str,

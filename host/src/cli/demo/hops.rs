@@ -15,7 +15,8 @@ const HOPS: [(&str, &str, &str); 3] = [
     ("gcp", "writer", "L3 gcp: writer, durable"),
 ];
 
-/// A line of the table for each hop. Quantiles are as fine as the histogram's buckets, so each time is an upper bound.
+/// A line of the table for each hop. The histogram's buckets limit the resolution of quantiles, so each time is an upper
+/// bound.
 pub(super) fn measured() -> Vec<String> {
     let text = metrics::recorder().render();
     let lines = HOPS.iter().map(|(cloud, function, words)| {
@@ -52,7 +53,7 @@ fn buckets(text: &str, labels: &[String]) -> Vec<(f64, u64)> {
         .collect()
 }
 
-/// The end of the bucket in which a quantile lies.
+/// The upper end of the bucket that contains a quantile.
 fn quantile(buckets: &[(f64, u64)], percent: u64) -> Option<f64> {
     let (_, count) = buckets.last()?;
     let place = (count * percent).div_ceil(100);

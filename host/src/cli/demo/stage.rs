@@ -1,4 +1,4 @@
-//! The stage of the demo: three clouds, of which one can be cut off, and requests to them.
+//! The set-up of the demo: three clouds, one of which can be cut off, and requests to them.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::cli::{out::say, placement::Placement, up::Clouds};
 
-/// Shorter times than in the specification, so that the demo ends in seconds. The rules are the same.
+/// Times shorter than in the specification, which let the demo end within seconds. The rules are the same.
 const SHORTER: [(&str, &str); 4] = [
     ("RETRY_INITIAL_MS", "100"),
     ("CIRCUIT_FAILING_SECONDS", "1"),
@@ -37,9 +37,9 @@ pub(super) struct Stage {
     client: Client,
 }
 
-/// The outcome of the readings.
+/// The result of reading everything back.
 pub(super) struct Found {
-    /// Found at least once, as they were sent.
+    /// Found at least once, unchanged.
     pub(super) matched: usize,
     /// Found more than once.
     pub(super) doubled: usize,
@@ -94,7 +94,7 @@ impl Stage {
         Ok(())
     }
 
-    /// Stops all.
+    /// Stops all clouds.
     pub(super) async fn close(&mut self) {
         for host in std::mem::take(&mut self.hosts).into_values() {
             host.stop().await;
@@ -115,7 +115,7 @@ impl Stage {
         self.items(Cloud::Azure, "/dead-letters?limit=1000").await
     }
 
-    /// Replays the dead letters of L2 and returns how many arrived.
+    /// Replays the dead letters of L2 and returns how many were delivered.
     pub(super) async fn replay(&self) -> anyhow::Result<usize> {
         let cloud = Cloud::Azure;
         let url = format!("{}/dead-letters/replay", self.clouds.url(cloud));
@@ -127,7 +127,7 @@ impl Stage {
         )?)
     }
 
-    /// The system errors of a cloud, oldest first, in words.
+    /// The system errors of a cloud, oldest first, as text.
     pub(super) async fn system_errors(&self, cloud: Cloud) -> anyhow::Result<Vec<String>> {
         let errors = self.items(cloud, "/errors?order=asc&limit=1000").await?;
         let told = errors.iter().map(|error| {

@@ -25,7 +25,7 @@ impl Reading {
     }
 }
 
-/// All readings of both devices, in turn.
+/// All readings of both devices, alternating.
 pub(super) fn readings() -> anyhow::Result<Vec<Reading>> {
     // One file has the time in the first column, the other in the last.
     let seattle = include_str!("../../../demo/seattle-temps.csv")

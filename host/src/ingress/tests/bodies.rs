@@ -1,4 +1,4 @@
-//! Bodies that are too large, too slow, too many or unasked for.
+//! Bodies that are too large, too slow, too many or not wanted.
 
 use tokio::sync::{Barrier, Notify};
 use twin_contract::MAX_BODY;
@@ -92,7 +92,8 @@ async fn bodies_take_no_more_memory_than_is_set_aside() {
             reply.contains("OVERLOADED") && reply.contains("retry-after: 1\r\n"),
             "{reply}"
         );
-        // It is what arrives that counts, in chunks, too; one without a body takes nothing; a stranger's body is not held.
+        // Bytes count as they arrive, also in chunks; a request without a body takes no memory; an unknown caller's body is
+        // not held.
         let chunked = format!("{KEY}transfer-encoding: chunked\r\n");
         assert_status(&server.request("POST /", &chunked, "0\r\n\r\n").await, 200);
         let chunks = format!("1e\r\n{0}\r\n1e\r\n{0}\r\n0\r\n\r\n", "x".repeat(30));
@@ -169,7 +170,7 @@ async fn a_body_that_is_only_promised_takes_no_memory() {
         promised.push(begin("x").await);
         assert_status(&post().await, 200);
     }
-    // What has arrived takes memory, although its end is still to come.
+    // The bytes that have arrived take memory, although the body is not complete.
     let mut stream = begin(&"x".repeat(899)).await;
     while post().await.starts_with("HTTP/1.1 200 ") {}
     stream.write_all(b"x").await.unwrap();

@@ -1,4 +1,4 @@
-//! Bodies that come packed.
+//! Compressed bodies.
 
 use std::io::Write;
 
@@ -62,7 +62,7 @@ async fn what_unpacks_to_too_much_is_shown_to_be_so_and_no_more() {
     let reply = post(&server, &headers, &gzip(&vec![b' '; 100 * MAX_BODY])).await;
     let expected = format!("connector POST /telemetry [] {} ", MAX_BODY + 1);
     assert!(body(&reply).starts_with(&expected), "{reply}");
-    // Too large as it is: the function sees its length.
+    // Too large even when compressed: the function sees its length.
     let reply = post(&server, &headers, &vec![b'x'; MAX_BODY + 2]).await;
     assert!(
         body(&reply).contains(&format!("content-length: {}\n", MAX_BODY + 2)),
@@ -93,7 +93,7 @@ async fn a_strangers_body_is_not_unpacked() {
     let server = Server::echo().await;
     for key in ["", "x-api-key: wrong\r\n"] {
         let headers = format!("{key}content-encoding: gzip\r\n");
-        // It would be a 400 if anyone looked at it.
+        // Decompressing it would give a 400.
         let reply = post(&server, &headers, b"no gzip").await;
         assert_status(&reply, 200);
         assert!(

@@ -1,4 +1,4 @@
-//! Many connections, and clients that do not read what they asked for.
+//! Many connections, and clients that do not read their replies.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -6,7 +6,7 @@ use tokio::{sync::Notify, time};
 
 use super::*;
 
-/// More than the operating system takes before its reader does.
+/// More than the operating system takes before the client reads.
 const LARGE: usize = 24 * 1024 * 1024;
 
 /// A function whose replies are large.
@@ -21,7 +21,7 @@ fn large() -> Arc<dyn Functions> {
 
 const ASK: &[u8] = b"GET /read HTTP/1.1\r\nhost: x\r\nx-api-key: key\r\n\r\n";
 
-/// Asks, and reads no more than the status.
+/// Sends a request, and reads only the status.
 async fn ask(server: &Server) -> (TcpStream, String) {
     let mut stream = server.connect().await;
     stream.write_all(ASK).await.unwrap();
@@ -44,7 +44,7 @@ async fn a_client_that_does_not_read_is_cut() {
     let started = time::Instant::now();
     let (mut stream, status) = ask(&server).await;
     assert_eq!(status, "HTTP/1.1 200");
-    // A host that stops waits until every reply is read or given up.
+    // A host that stops waits until every reply is read or abandoned.
     server.stop.send(true).unwrap();
     server.task.await.unwrap();
     assert!(started.elapsed() < Duration::from_secs(60), "it waited");
@@ -90,7 +90,7 @@ async fn replies_that_are_not_read_take_no_more_memory_than_is_set_aside() {
         assert_eq!(status, format!("HTTP/1.1 {expected}"));
         clients.push(stream);
     }
-    // Whoever leaves gives back what was held for it.
+    // When clients disconnect, their memory is released.
     clients.clear();
     while !ask(&server).await.1.ends_with("200") {}
 }
@@ -128,7 +128,7 @@ async fn the_longest_idle_make_room() {
     let mut idle = Vec::new();
     for _ in 0..40 {
         let mut stream = server.connect().await;
-        // Without a key, and nothing of it is read.
+        // A request without a key, whose body is not read.
         let _ = stream
             .write_all(&b"GET /x HTTP/1.1\r\nhost: x\r\n\r\n".repeat(3000))
             .await;
@@ -138,7 +138,7 @@ async fn the_longest_idle_make_room() {
     assert_eq!(first.read(&mut [0; 1]).await.unwrap_or(0), 0);
 }
 
-/// A function that answers when it is let on, and counts who waits.
+/// A function that answers when it is notified, and counts the calls that wait.
 fn held() -> (Arc<dyn Functions>, Arc<AtomicUsize>, Arc<Notify>) {
     let (waiting, go_on) = <(Arc<AtomicUsize>, Arc<Notify>)>::default();
     let signals = (Arc::clone(&waiting), Arc::clone(&go_on));
@@ -234,7 +234,7 @@ async fn as_many_queries_run_at_once_as_there_is_memory_for_pages() {
     }
     time::sleep(SHORT).await;
     assert_eq!(waiting.load(Ordering::SeqCst), 2);
-    // What is no query waits for none of them.
+    // A request that is not a query does not wait for the queries.
     assert_status(&server.request("GET /healthz", "", "").await, 200);
     go_on.notify_one();
     while waiting.load(Ordering::SeqCst) < 3 {

@@ -1,4 +1,4 @@
-//! Clients that go away, and the host's own end.
+//! Clients that disconnect, and the host's own stop.
 
 use std::{
     io::Write,
@@ -12,7 +12,7 @@ use tokio::{
 
 use super::*;
 
-/// A function that waits to be let on, and tells when it begins and has ended.
+/// A function that waits for a notification, and signals its start and end.
 fn patient() -> (
     Arc<dyn Functions>,
     Arc<Notify>,
@@ -185,7 +185,7 @@ async fn a_client_that_closes_its_half_is_answered() {
     let mut reply = String::new();
     client.read_to_string(&mut reply).await.unwrap();
     assert_status(&reply, 200);
-    // Half a body is none.
+    // Half a body is not accepted.
     let mut client = server.connect().await;
     let half = format!("POST / HTTP/1.1\r\nhost: x\r\n{KEY}content-length: 9\r\n\r\nabc");
     client.write_all(half.as_bytes()).await.unwrap();

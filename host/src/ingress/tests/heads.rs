@@ -1,4 +1,4 @@
-//! What stands in heads: the host, the request's id, a key in the query; and what stands in every reply.
+//! The heads of requests and replies: the host, the request's id, a key in the query, and the headers of every reply.
 
 use super::*;
 
@@ -90,7 +90,7 @@ async fn a_requests_id_is_taken_or_made_and_is_in_the_reply() {
             .await;
         let made = header(&reply, "x-request-id").unwrap();
         assert_eq!(made.len(), 36, "{reply}");
-        // The function knows it by the same id, and by no other.
+        // The function sees the same id, and no other.
         let seen = body(&reply).matches("x-request-id: ").count();
         assert!(seen == 1 && body(&reply).contains(made), "{reply}");
     }
@@ -116,7 +116,7 @@ async fn a_key_in_the_query_is_azures_and_no_function_sees_it() {
         let reply = server
             .request(&format!("POST {target}"), body_read, "abc")
             .await;
-        // A body is read for those only whose key is valid.
+        // The body is read, because the key is valid.
         let expected =
             format!("connector POST /telemetry [{query}] 3 Some(25000)\ncontent-length: 3\n");
         assert!(body(&reply).starts_with(&expected), "{reply}");
@@ -128,7 +128,7 @@ async fn a_key_in_the_query_is_azures_and_no_function_sees_it() {
     }
     let reply = server.request("GET /metrics?code=a+b/c==", "", "").await;
     assert_status(&reply, 200);
-    // Both, and the same: that is one. Both, and different: that is two, which no function takes.
+    // The same key in both places counts as one. Different keys count as two, which no function accepts.
     for (header, verdict, read) in [
         ("a+b/c==", "key-1 (Any)", 3),
         ("other", "repeated x-functions-key", 0),
@@ -146,7 +146,7 @@ async fn a_key_in_the_query_is_azures_and_no_function_sees_it() {
         let reply = server
             .request("POST /telemetry?code=a+b/c==", body_read, "abc")
             .await;
-        // A parameter like any other, which the function refuses by its name: only the value stays outside.
+        // It remains an ordinary parameter, which the function refuses by its name; only the value is removed.
         assert!(body(&reply).contains("[code=] 0 "), "{reply}");
         assert!(body(&reply).ends_with("\nverdict: Missing\n"), "{reply}");
     }

@@ -54,7 +54,7 @@ struct Server {
     task: JoinHandle<()>,
 }
 
-/// What a server is started with.
+/// The settings of a server.
 #[derive(Clone)]
 struct Settings {
     dispatch: DispatchSettings,
@@ -141,7 +141,7 @@ fn assert_status(reply: &str, status: u16) {
     assert!(reply.starts_with(&format!("HTTP/1.1 {status} ")), "{reply}");
 }
 
-/// What follows the head.
+/// The part after the head.
 fn body(reply: &str) -> &str {
     reply.split_once("\r\n\r\n").unwrap().1
 }
@@ -173,7 +173,7 @@ async fn a_function_gets_the_verdict_and_not_the_credential() {
         (own, "key-1 (Any)"),
         ("X-API-Key: key\r\n", "key-1 (Any)"),
         ("x-api-key: the key of another\r\n", "Wrong"),
-        // The right key in the forms of the other clouds, alone and beside the own one.
+        // The right key in the forms of other clouds, alone and beside this cloud's form.
         ("x-functions-key: key\r\n", "Missing"),
         ("authorization: Bearer key\r\n", "Missing"),
         (
@@ -185,7 +185,7 @@ async fn a_function_gets_the_verdict_and_not_the_credential() {
             &format!("{own}authorization: Bearer key\r\nauthorization: Bearer key\r\n"),
             "repeated authorization",
         ),
-        // All headers would be needed to verify a signature, but by the host.
+        // All headers would be needed to verify a signature, but functions do not get them.
         (
             "authorization: AWS4-HMAC-SHA256 key\r\nx-amz-date: now\r\n",
             "Missing",
@@ -413,7 +413,7 @@ async fn odd_requests_get_a_status_and_do_no_harm() {
             "{bytes:?}: {reply:?}"
         );
     }
-    // HTTP/2 is not spoken here; hyper closes the connection without a word.
+    // HTTP/2 is not supported; hyper closes the connection without a reply.
     assert_eq!(
         server.exchange("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await,
         ""
