@@ -1,6 +1,6 @@
-//! Many requests, one commit: while one batch is on its way to the disk, the next one gathers in the queue.
+//! Group commit: while one batch is being committed, the next one gathers in the queue.
 //!
-//! Nothing lingers for company: a request that comes alone is written alone, at once.
+//! Nothing waits for a batch to fill: a single request is written alone, at once.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -20,29 +20,30 @@ use crate::{
     pool::{LIMIT, Pool, Work},
 };
 
-/// The most requests that wait. Whoever comes later is refused at once, rather than kept waiting in vain.
+/// The most requests that wait. Further requests are refused at once, because they would wait too long.
 const WAITING: usize = 4096;
 
-/// A batch ends with so many items or bytes.
+/// The number of items or bytes at which a batch is complete.
 const ITEMS: usize = 1024;
 const BYTES: usize = 4 << 20;
 
-/// What is written in batches.
+/// Items that are written in batches.
 pub(crate) trait Batched: Sized + Send + Sync + 'static {
-    /// What becomes of one item.
+    /// The outcome of one item.
     type Outcome: Send + 'static;
 
-    /// How many bytes it has, more or less.
+    /// Its approximate size in bytes.
     fn bytes(&self) -> usize;
 
-    /// Writes all items in one transaction, or none; an outcome for each, in order. Doing it twice does no harm.
+    /// Writes all items in one transaction, or none; returns an outcome for each, in order. The write can be repeated
+    /// safely.
     fn write(
         items: &[Self],
         session: &Session,
     ) -> impl Future<Output = Result<Vec<Self::Outcome>, Trouble>> + Send;
 }
 
-/// Where requests are gathered.
+/// The queue in which requests gather.
 pub(crate) struct Gathering<I: Batched>(mpsc::Sender<Request<I>>);
 
 type Results<I> = Vec<Result<<I as Batched>::Outcome, Failure>>;
@@ -65,14 +66,14 @@ impl<I: Batched> Work for Batch<I> {
 }
 
 impl<I: Batched> Gathering<I> {
-    /// Starts writing, at most so many batches at once, until this is dropped and the queue is empty.
+    /// Starts writing, at most `at_once` batches at a time, until this is dropped and the queue is empty.
     pub(crate) fn start(pool: Pool, at_once: usize) -> Self {
         let (sender, receiver) = mpsc::channel(WAITING);
         tokio::spawn(gather(pool, at_once, receiver));
         Self(sender)
     }
 
-    /// Writes some items; a result for each, in order.
+    /// Writes items; returns a result for each, in order.
     pub(crate) async fn write(&self, items: Vec<I>) -> Results<I> {
         let count = items.len();
         if count == 0 {
@@ -101,7 +102,7 @@ fn all<T>(why: &str, count: usize) -> Vec<Result<T, Failure>> {
 
 async fn gather<I: Batched>(pool: Pool, at_once: usize, mut requests: mpsc::Receiver<Request<I>>) {
     let turns = Arc::new(Semaphore::new(at_once));
-    // A turn first: until there is one, requests gather.
+    // First waits until a batch may be written; meanwhile requests gather.
     while let Ok(turn) = Arc::clone(&turns).acquire_owned().await {
         let Some(first) = requests.recv().await else {
             return;
@@ -120,7 +121,7 @@ async fn gather<I: Batched>(pool: Pool, at_once: usize, mut requests: mpsc::Rece
             };
         }
         let pool = pool.clone();
-        // In a task of its own: a panic takes no other batch along.
+        // In a task of its own, so a panic affects no other batch.
         tokio::spawn(async move {
             serve(&pool, batch).await;
             drop(turn);
@@ -133,7 +134,7 @@ async fn serve<I: Batched>(pool: &Pool, batch: Vec<Request<I>>) {
     let mut replies = VecDeque::new();
     let mut items = Vec::new();
     for request in batch {
-        // Its caller has given up.
+        // The caller has given up.
         if request.since.elapsed() >= LIMIT {
             let _ = request
                 .reply
@@ -145,12 +146,12 @@ async fn serve<I: Batched>(pool: &Pool, batch: Vec<Request<I>>) {
     }
     let mut results = write_chunks(pool, items).await.into_iter();
     for (count, reply) in replies {
-        // Whoever asked may have gone; what is stored is stored.
+        // The caller may be gone; what is stored stays stored.
         let _ = reply.send(results.by_ref().take(count).collect());
     }
 }
 
-/// Writes items, a limited number in each transaction.
+/// Writes items, with a limited number in each transaction.
 async fn write_chunks<I: Batched>(pool: &Pool, mut items: Vec<I>) -> Results<I> {
     let mut results = Vec::with_capacity(items.len());
     while !items.is_empty() {
@@ -178,7 +179,8 @@ async fn write<I: Batched>(pool: &Pool, items: Vec<I>) -> Results<I> {
     }
 }
 
-/// Writes each item by itself: one that the database does not accept must not keep the others from being stored.
+/// Writes each item in its own transaction, so that one that the database refuses does not prevent the others from being
+/// stored.
 async fn write_alone<I: Batched>(pool: &Pool, items: Vec<I>) -> Results<I> {
     let mut results = Vec::with_capacity(items.len());
     for item in items {

@@ -1,4 +1,4 @@
-//! `circuits` in PostgreSQL: a row a name.
+//! `circuits` in PostgreSQL: one row per name.
 
 use async_trait::async_trait;
 use twin_capabilities::{
@@ -9,7 +9,7 @@ use twin_capabilities::{
 
 use crate::{Store, clock::now, connection::Session, error::Trouble, pool::Work, text::Text};
 
-/// One row in any case: it has the time, too.
+/// Returns one row even if the circuit does not exist, because the row also has the time.
 const LOAD: &str = concat!(
     "SELECT ",
     now!(),
@@ -104,7 +104,7 @@ impl Work for Swap {
                     .find(SWAP, &[&now, &twin, &name, &state, &expected])
                     .await?
             }
-            // A version that no value ever had.
+            // No stored value has such a version.
             Err(_) => None,
         };
         match swapped {

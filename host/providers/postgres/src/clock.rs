@@ -1,11 +1,11 @@
-//! The store's clock: the server's. It stamps what is stored and ends leases, and is the same for all hosts.
+//! The store's clock, which is the server's. It stamps stored data and ends leases, and is the same for all hosts.
 
 use std::fmt;
 
 use twin_capabilities::{Instant, provider::Clock};
 
-/// The time by the store's clock, in SQL. The first parameter of each statement that tells the time is the clock of a test, and
-/// NULL elsewhere.
+/// The time by the store's clock, in SQL. The first parameter of each statement that uses the time is the clock of a test;
+/// otherwise it is NULL.
 macro_rules! now {
     () => {
         "coalesce($1::bigint, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)"
@@ -13,7 +13,7 @@ macro_rules! now {
 }
 pub(crate) use now;
 
-/// Whether a row's lease is over, in SQL. Also if the clock was set back behind its beginning.
+/// Whether a row's lease is over, in SQL. This is also true if the clock was set back to before the lease began.
 macro_rules! is_free {
     () => {
         concat!(
@@ -27,12 +27,12 @@ macro_rules! is_free {
 }
 pub(crate) use is_free;
 
-/// The clock of a test, if there is one: it takes the place of the server's.
+/// A test's clock, if there is one; it replaces the server's.
 #[derive(Clone, Default)]
 pub(crate) struct Hands(pub(crate) Option<Clock>);
 
 impl Hands {
-    /// What it shows.
+    /// The time that it shows.
     pub(crate) fn shown(&self) -> Option<Instant> {
         self.0.as_ref().map(|clock| clock())
     }

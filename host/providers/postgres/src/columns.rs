@@ -1,4 +1,4 @@
-//! Values that PostgreSQL has no type for, as texts that a person with a database shell can read.
+//! Values for which PostgreSQL has no type, as text that is readable in a database shell.
 
 use serde::{Deserialize, Serialize};
 use twin_capabilities::{Instant, dead_letters::Attempt, error_topic::Severity};
@@ -25,7 +25,7 @@ pub(crate) fn attempts(attempts: &[Attempt]) -> Result<String, Trouble> {
     serde_json::to_string(&written).map_err(|error| Trouble::Unreadable(error.to_string()))
 }
 
-/// The attempts that such an array tells of.
+/// The attempts in such an array.
 pub(crate) fn read_attempts(json: &str) -> Result<Vec<Attempt>, Trouble> {
     let written: Vec<Written> =
         serde_json::from_str(json).map_err(|error| Trouble::Unreadable(error.to_string()))?;
@@ -37,7 +37,7 @@ pub(crate) fn read_attempts(json: &str) -> Result<Vec<Attempt>, Trouble> {
     Ok(written.into_iter().map(attempt).collect())
 }
 
-/// A severity as the specification writes it.
+/// A severity as in the specification.
 pub(crate) const fn severity(severity: Severity) -> &'static str {
     match severity {
         Severity::Critical => "CRITICAL",
@@ -46,7 +46,7 @@ pub(crate) const fn severity(severity: Severity) -> &'static str {
     }
 }
 
-/// The severity of that name.
+/// The severity with this name.
 pub(crate) fn read_severity(name: &str) -> Result<Severity, Trouble> {
     [Severity::Critical, Severity::Warning, Severity::Info]
         .into_iter()

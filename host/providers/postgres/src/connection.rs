@@ -1,4 +1,4 @@
-//! A connection to the server, and what a piece of work sees of it.
+//! A connection to the server, and the interface that work uses.
 
 use std::{
     collections::HashMap,
@@ -19,12 +19,12 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::{PostgresError, PostgresSettings, clock::Hands, error::Trouble, listen::Bell, tls};
 
-/// How long one host may take from the first packet to a session that is set up.
+/// How long one host may take, from the first packet until the session is set up.
 const HOST_TIMEOUT: Duration = Duration::from_millis(2_500);
 
-/// Settings of each session. A commit is on the disk, and with the synchronous standby if there is one, before it is
-/// acknowledged; `remote_apply` waits for even more and is left. The timeouts end on the server what nobody waits for any more:
-/// the first is a little shorter than the time that a piece of work has. A warning must arrive: see [`drive`].
+/// Settings of each session. A commit is on the disk, and on the synchronous standby's if there is one, before it is
+/// acknowledged; the stricter `remote_apply` is kept. The timeouts end work on the server for which no caller waits any
+/// more: the first is a little shorter than the time limit of a piece of work. Warnings must be sent: see [`drive`].
 const SET_UP: &str = "
     SELECT set_config('search_path', 'pg_catalog', false),
         set_config('synchronous_commit', CASE current_setting('synchronous_commit')
@@ -36,20 +36,20 @@ const SET_UP: &str = "
 
 const SERVER: &str = "SELECT current_setting('fsync'), current_setting('server_encoding')";
 
-/// The function of the server that waits for a synchronous standby, as its messages name it.
+/// The server's function that waits for a synchronous standby, as its messages name it.
 const STANDBY_WAIT: &str = "SyncRepWaitForLSN";
 
-/// What every connection of one store has in common.
+/// The state that all connections of one store share.
 pub(crate) struct Place {
     configs: Vec<Config>,
-    /// The host that accepted the last connection is tried first.
+    /// The host that accepted the last connection, which is tried first.
     last: AtomicUsize,
     tls: MakeRustlsConnect,
     ephemeral: bool,
     home: Arc<Home>,
 }
 
-/// Whose data it is, and by which clock.
+/// The twin whose data is stored, and the clock.
 #[derive(Debug)]
 pub(crate) struct Home {
     pub(crate) twin: String,
@@ -147,8 +147,8 @@ impl Place {
 
 /// Moves bytes between a session and the server, until one of them ends.
 ///
-/// When the wait for a synchronous standby is cancelled, the server says so in a warning, and acknowledges the commit all the
-/// same. The warning arrives before the acknowledgement, so that the flag is up before the work sees that.
+/// When the wait for a synchronous standby is cancelled, the server sends a warning, but still acknowledges the commit. The
+/// warning arrives before the acknowledgement, so the flag is set before the work sees the acknowledgement.
 async fn drive<S>(mut connection: Connection<Socket, S>, doubt: Arc<AtomicBool>, bell: Option<Bell>)
 where
     S: TlsStream + Unpin,
@@ -176,13 +176,13 @@ where
     }
 }
 
-/// Ends with its session, whatever the server does.
+/// Ends when its session is dropped, whatever the server does.
 struct Driver(AbortHandle);
 
 /// A connection that is set up.
 pub(crate) struct Session {
     client: Client,
-    /// By the address of their text: each is prepared once a connection.
+    /// By the address of their text. Each statement is prepared once per connection.
     statements: Mutex<HashMap<&'static str, Statement>>,
     doubt: Arc<AtomicBool>,
     in_transaction: AtomicBool,
@@ -205,22 +205,22 @@ impl Session {
         &self.home.twin
     }
 
-    /// What the clock of a test shows; `None` for the server's own.
+    /// The time of a test's clock; `None` for the server's.
     pub(crate) fn now(&self) -> Option<i64> {
         self.home.hands.shown()
     }
 
-    /// Whether the connection is of no use any more.
+    /// Whether the connection can no longer be used.
     pub(crate) fn is_spent(&self) -> bool {
         self.client.is_closed() || self.in_transaction.load(Ordering::SeqCst)
     }
 
-    /// Whether the server committed something without waiting for its standby since this was asked last.
+    /// Whether the server has committed something without waiting for its standby since the last call.
     pub(crate) fn take_doubt(&self) -> bool {
         self.doubt.swap(false, Ordering::SeqCst)
     }
 
-    /// Ends the connection at once. Dropped, it would wait for the server.
+    /// Ends the connection at once. Dropping it would wait for the server.
     pub(crate) fn cut(self) {
         self.driver.0.abort();
     }
@@ -245,7 +245,7 @@ impl Session {
         Ok(self.client.query_opt(&statement, parameters).await?)
     }
 
-    /// The one row of a statement.
+    /// The single row of a statement.
     pub(crate) async fn row(
         &self,
         sql: &'static str,
@@ -255,7 +255,7 @@ impl Session {
         Ok(self.client.query_one(&statement, parameters).await?)
     }
 
-    /// How many rows a statement changed.
+    /// Runs a statement, and returns how many rows it changed.
     pub(crate) async fn execute(
         &self,
         sql: &'static str,
@@ -270,7 +270,7 @@ impl Session {
         Ok(self.client.batch_execute(sql).await?)
     }
 
-    /// Begins a transaction. A session whose transaction is not committed is spent: the server rolls back.
+    /// Begins a transaction. If it is not committed, the session cannot be used again, and the server rolls back.
     pub(crate) async fn begin(&self) -> Result<(), Trouble> {
         self.in_transaction.store(true, Ordering::SeqCst);
         self.batch("BEGIN").await

@@ -1,4 +1,4 @@
-//! Rows that are not as they were stored: each is reported once, as a system error, and never served.
+//! Rows that differ from what was stored. Each is reported once, as a system error, and never served.
 
 use tokio_postgres::Row;
 use twin_capabilities::{
@@ -12,7 +12,7 @@ use crate::{
     records, seal::Checked, text::Text,
 };
 
-/// What is damaged.
+/// The kind of damaged row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Record,
@@ -20,7 +20,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// As in the table `damage`.
+    /// The name used in the table `damage`.
     const fn name(self) -> &'static str {
         match self {
             Self::Record => "record",
@@ -47,7 +47,7 @@ const LETTER: &str = "SELECT * FROM twin.dead_letters WHERE twin = $1 AND seq = 
 const NOTED_RECORDS: &str = "
     SELECT item FROM twin.damage WHERE twin = $1 AND kind = 'record' ORDER BY random() LIMIT 1000";
 
-/// Letters that were found damaged. It does not matter which of many these are, if they are not always the same.
+/// Letters that were found damaged. If there are many, a random selection is checked each time.
 const NOTED_LETTERS: &str = "
     SELECT letter.* FROM twin.damage
     JOIN twin.dead_letters AS letter
@@ -55,7 +55,7 @@ const NOTED_LETTERS: &str = "
     WHERE damage.twin = $1 AND damage.kind = 'letter' ORDER BY random() LIMIT 100";
 
 impl Store {
-    /// Reports damaged rows. If that fails, it is tried again when they are met again.
+    /// Reports damaged rows. If that fails, it is tried again when they are next read.
     pub(crate) async fn report(&self, kind: Kind, items: Vec<String>) {
         if items.is_empty() {
             return;
@@ -67,7 +67,7 @@ impl Store {
     }
 }
 
-/// A row that may have been damaged is gone, or whole again.
+/// Forgets a row that is gone or no longer damaged.
 pub(crate) async fn forget(session: &Session, kind: Kind, item: &str) -> Result<(), Trouble> {
     let twin = Text::from(session.twin());
     session
@@ -76,7 +76,7 @@ pub(crate) async fn forget(session: &Session, kind: Kind, item: &str) -> Result<
     Ok(())
 }
 
-/// Checks letters that were found damaged once more: what was read wrongly may be read rightly now, or was repaired.
+/// Checks the letters that were found damaged again: the read may have been wrong, or the letter may have been repaired.
 pub(crate) async fn check_letters_again(session: &Session) -> Result<(), Trouble> {
     let twin = Text::from(session.twin());
     for row in session.rows(NOTED_LETTERS, &[&twin]).await? {
@@ -89,7 +89,7 @@ pub(crate) async fn check_letters_again(session: &Session) -> Result<(), Trouble
     Ok(())
 }
 
-/// Forgets damaged records that were removed since.
+/// Forgets damaged records that have been removed, or that are no longer damaged.
 pub(crate) async fn forget_removed_records(session: &Session) -> Result<(), Trouble> {
     let twin = Text::from(session.twin());
     for row in session.rows(NOTED_RECORDS, &[&twin]).await? {
@@ -117,14 +117,14 @@ impl Work for Report {
     }
 }
 
-/// What is left of a damaged row; texts with a replacement for what is no text.
+/// The readable content of a damaged row. Bytes that are not valid text are replaced.
 pub(crate) struct Remains {
-    /// Of a record its id, of a letter its name.
+    /// A record's id, or a letter's name.
     name: String,
-    /// Of a record its device, of a letter its message.
+    /// A record's device, or the id of a letter's message.
     subject: String,
     content: Vec<u8>,
-    /// Of a letter.
+    /// The peer of a letter.
     peer: String,
 }
 
@@ -142,7 +142,7 @@ impl Remains {
     }
 }
 
-/// The bytes of a value, whatever its type.
+/// The bytes of a value of any type.
 pub(crate) struct Raw<'a>(pub(crate) &'a [u8]);
 
 impl<'a> tokio_postgres::types::FromSql<'a> for Raw<'a> {
@@ -158,7 +158,7 @@ impl<'a> tokio_postgres::types::FromSql<'a> for Raw<'a> {
     }
 }
 
-/// A text of a row in which nothing need be what it was.
+/// The text of a column of a damaged row, whatever the column contains.
 pub(crate) fn lossy(row: &Row, column: &str) -> String {
     if let Ok(text) = row.try_get::<_, Text<'static>>(column) {
         return text.0.into_owned();
@@ -168,7 +168,7 @@ pub(crate) fn lossy(row: &Row, column: &str) -> String {
         .unwrap_or_default()
 }
 
-/// What is left of a damaged letter, without its history.
+/// The readable content of a damaged letter, without its history.
 pub(crate) fn remains_of_letter(row: &Row) -> Letter {
     let left = Remains::of(row, ["letter_id", "id", "envelope"]);
     Letter {
@@ -183,7 +183,7 @@ pub(crate) fn remains_of_letter(row: &Row) -> Letter {
     }
 }
 
-/// What is left of a row, if it is there and not as it was stored.
+/// The readable content of a row, if it exists and is damaged.
 async fn damaged(session: &Session, kind: Kind, item: &str) -> Result<Option<Remains>, Trouble> {
     let twin = Text::from(session.twin());
     match kind {
@@ -214,7 +214,7 @@ async fn damaged(session: &Session, kind: Kind, item: &str) -> Result<Option<Rem
 }
 
 async fn report(session: &Session, kind: Kind, item: &str) -> Result<(), Trouble> {
-    // Read once more: a single wrong read must not put a letter out of replay.
+    // Reads the row again: a single wrong read must not exclude a letter from replay.
     let Some(left) = damaged(session, kind, item).await? else {
         tracing::info!(
             kind = kind.name(),
@@ -223,13 +223,13 @@ async fn report(session: &Session, kind: Kind, item: &str) -> Result<(), Trouble
         );
         return forget(session, kind, item).await;
     };
-    // A command that only looks at the data does not know the cloud: the host reports the row when it meets it.
+    // A command that only reads the data does not know the cloud. A host reports the row when it reads it.
     let Some(cloud) = session.home.settings.cloud else {
         tracing::error!(kind = kind.name(), item, "a damaged row was met");
         return Ok(());
     };
     let twin = Text::from(session.twin());
-    // Noted and published together, or neither.
+    // The note and the event are stored together, or neither.
     session.begin().await?;
     let noted = session
         .find(

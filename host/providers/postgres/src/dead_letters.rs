@@ -1,5 +1,5 @@
-//! `dead-letters` in PostgreSQL: one table, in the order in which letters came. Storing them is in `push`,
-//! taking them out again in `replay` and `take`.
+//! `dead-letters` in PostgreSQL: one table, in the order in which letters arrived. Storing them is in `push`, taking them
+//! out of the queue in `replay` and `take`.
 
 use async_trait::async_trait;
 use tokio_postgres::Row;
@@ -143,7 +143,7 @@ impl DeadLetters for Store {
     }
 }
 
-/// A number as PostgreSQL has it. Larger ones stand behind all that it gives.
+/// A number as PostgreSQL stores it. A larger number becomes the maximum, which is beyond every number in the store.
 pub(crate) fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
@@ -181,7 +181,7 @@ impl Work for List {
                     break;
                 }
             }
-            // Without damage, rows that did not fill the page are all there are.
+            // Without damaged rows, a page that is not full is the last.
             if done || damaged.len() == before {
                 break;
             }
@@ -225,7 +225,7 @@ pub(crate) struct Kept {
     leased_until: Option<Instant>,
 }
 
-/// A row as a letter, if it is as it was stored.
+/// Reads a row as a letter, if it is undamaged.
 pub(crate) fn check_row(row: &Row) -> Checked<Kept> {
     let item = row
         .try_get("seq")
@@ -237,7 +237,7 @@ pub(crate) fn check_row(row: &Row) -> Checked<Kept> {
     })
 }
 
-/// What a letter's seal is of: what it is found and sent by.
+/// The values that a letter's seal covers: those by which it is found and sent.
 pub(crate) fn parts(letter: &Letter) -> [&[u8]; 5] {
     [
         letter.letter_id.as_bytes(),

@@ -1,4 +1,4 @@
-//! What can go wrong with the database, and which failure of the interfaces that is.
+//! Errors of the database, and how they map to the failures of the interfaces.
 
 use std::error::Error as _;
 
@@ -24,32 +24,32 @@ pub enum PostgresError {
     /// A statement failed.
     #[error("the database refused a statement{}", cause(.0))]
     Refused(#[source] tokio_postgres::Error),
-    /// The server does not wait for its disk.
+    /// The server runs with `fsync=off`, and may lose committed data.
     #[error(
         "the PostgreSQL server runs with fsync=off and would lose acknowledged data in a crash: set fsync=on, or TWIN_EPHEMERAL=1 if the data may be lost"
     )]
     FsyncOff,
-    /// The database cannot hold every text.
+    /// The database's encoding cannot store every text.
     #[error(
         "the database has the encoding {0}, and UTF8 is needed: create it with `CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0`"
     )]
     EncodingUnusable(String),
-    /// There are no tables yet.
+    /// The tables do not exist yet.
     #[error(
         "the database has no tables of a twin: run `twin store init` with a role that may create them"
     )]
     SchemaMissing,
-    /// The tables were made by an older version of this program.
+    /// An older version of this program created the tables.
     #[error(
         "the tables have version {found} and this program needs {needed}: run `twin store upgrade` with the role that owns them"
     )]
     SchemaTooOld {
         /// The version of the tables.
         found: i32,
-        /// The version that this program works with.
+        /// The version that this program needs.
         needed: i32,
     },
-    /// The tables were made by a newer version of this program.
+    /// A newer version of this program created the tables.
     #[error(
         "the tables have version {found} and this program knows {known}: use a newer version of it"
     )]
@@ -79,7 +79,7 @@ pub enum PostgresError {
     },
 }
 
-/// What the server or the system says, for a line of text.
+/// The server's or the operating system's message, in one line.
 fn cause(error: &tokio_postgres::Error) -> String {
     let words = error.as_db_error().map_or_else(
         || {
@@ -92,7 +92,7 @@ fn cause(error: &tokio_postgres::Error) -> String {
     format!(": {words}")
 }
 
-/// Why a piece of work was not done, within this crate.
+/// Why a piece of work was not done. Used only within this crate.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Trouble {
     /// The server refused a statement, or the connection broke.
@@ -101,13 +101,13 @@ pub(crate) enum Trouble {
     /// There is no connection.
     #[error(transparent)]
     Connection(#[from] PostgresError),
-    /// The work took too long. Whether it happened is open.
+    /// The work took too long. Whether it took effect is unknown.
     #[error("the database did not answer in time")]
     TooSlow,
     /// All connections were busy for too long.
     #[error("all connections to the database are busy")]
     Busy,
-    /// The server committed without waiting for its standby, because somebody cancelled the wait.
+    /// The server committed without waiting for its standby, because the wait was cancelled.
     #[error("the wait for the synchronous standby was cancelled")]
     Doubtful,
     /// What was to be stored was neither stored nor found: it was removed at the same moment, again and again.

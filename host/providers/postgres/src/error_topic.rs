@@ -1,4 +1,4 @@
-//! `error-topic` in PostgreSQL: the outbox that the hosts forward system errors from.
+//! `error-topic` in PostgreSQL: the outbox from which the hosts forward system errors.
 
 use std::time::Duration;
 
@@ -24,8 +24,8 @@ use crate::{
     text::Text,
 };
 
-/// The notice wakes forwarders of all hosts; what there is to forward they read from the table. One notice a batch: commits with
-/// a notice wait for each other, in all of the server.
+/// The notice wakes the forwarders of all hosts; they read the events from the table. One notice per batch, because commits
+/// with a notice wait for each other, across the whole server.
 const PUBLISH: &str = "
     WITH published AS (
         INSERT INTO twin.error_events
@@ -36,7 +36,7 @@ const PUBLISH: &str = "
         ON CONFLICT (twin, event_id) DO NOTHING RETURNING seq)
     SELECT pg_notify($11, $1) FROM (SELECT seq FROM published LIMIT 1) AS any_published";
 
-/// Materialized, since a subquery with a limit and locks must run once.
+/// Materialized, because a subquery with a limit and locks must run only once.
 const LEASE: &str = concat!(
     "WITH free AS MATERIALIZED (
         SELECT seq FROM twin.error_events WHERE twin = $2 AND ",
@@ -88,9 +88,9 @@ impl Outbox for Store {
     }
 }
 
-/// An event on its way.
+/// An event to be published.
 pub(crate) struct Publish {
-    /// Given here, so that it is published once, however often that is tried.
+    /// Assigned here, so the event is published only once even if the write is repeated.
     id: String,
     error: SystemError,
 }
@@ -149,7 +149,7 @@ impl Batched for Publish {
     }
 }
 
-/// Puts an error into the outbox, within a transaction of the caller's.
+/// Publishes an error to the outbox, within the caller's transaction.
 pub(crate) async fn publish(session: &Session, error: SystemError) -> Result<(), Trouble> {
     Publish::write(&[Publish::new(error)], session)
         .await
@@ -180,7 +180,7 @@ impl Work for Pending {
             .iter()
             .map(|row| Ok((row.try_get::<_, i64>("seq")?, read(row)?)))
             .collect::<Result<Vec<_>, Trouble>>()?;
-        // An UPDATE returns its rows in any order.
+        // UPDATE returns its rows in any order.
         leased.sort_unstable_by_key(|(seq, _)| *seq);
         Ok(leased.into_iter().map(|(_, event)| event).collect())
     }

@@ -1,19 +1,19 @@
-//! The provider `postgres`: a twin's data in a PostgreSQL database. Any number of hosts work beside each other over one
-//! database, and a host keeps nothing.
+//! The provider `postgres`: a twin's data in a PostgreSQL database. Any number of hosts can share one database; a host
+//! keeps no data of its own.
 //!
 //! # What is acknowledged
 //!
-//! An acknowledged write is committed with `synchronous_commit = on`: it is on the server's disk, and on that of its synchronous
-//! standby, if the server has one. This also holds for a write that was there already: see `records`. A lost connection is
-//! [`Failure::Unavailable`](twin_capabilities::Failure::Unavailable), never a success.
+//! An acknowledged write is committed with `synchronous_commit = on`: it is on the server's disk, and on that of its
+//! synchronous standby, if the server has one. This also holds for a write that was already stored: see `records`. A lost
+//! connection is [`Failure::Unavailable`](twin_capabilities::Failure::Unavailable), never a success.
 //!
 //! # How it is built
 //!
-//! [`open`] makes two pools of connections, one that reads and one that writes, so that slow queries do not keep data from
-//! being stored. Records, letters and events are gathered (`batch`): what arrives while one batch commits is the next. Each operation
-//! is a `pool::Work` and runs in a task of its own, so that it completes if its caller goes away.
+//! [`open`] creates two pools of connections, one for reading and one for writing, so slow queries do not delay writes.
+//! Records, letters and events are written in batches (`batch`): requests that arrive while one batch commits form the
+//! next. Each operation is a `pool::Work` and runs in a task of its own, so it completes even if its caller stops waiting.
 //!
-//! The store's clock is the server's. The tables are made by [`init`] and changed by [`upgrade`]; the role of a host needs no
+//! The store's clock is the server's. [`init`] creates the tables and [`upgrade`] changes them; the role of a host needs no
 //! right to do either.
 //!
 //! # Example
@@ -83,7 +83,7 @@ use crate::{
     put::Put,
 };
 
-/// One twin's stores in a database. Clones share them; they are closed with the last of the [`Stores`].
+/// One twin's stores in a database. Clones share them; they are closed when the last of the [`Stores`] is dropped.
 #[derive(Clone)]
 pub struct Postgres {
     place: Arc<Place>,
@@ -106,19 +106,18 @@ struct Store {
     listener: Listener,
 }
 
-/// Batches of one kind that are written at once.
+/// Batches of one kind that are written at the same time.
 const BATCHES: usize = 1;
 
-/// Opens a twin's stores. Creates nothing: the tables must be there.
+/// Opens a twin's stores. Creates nothing: the tables must exist.
 ///
-/// # Errors
-/// If no host of the URL can be reached, the server does not keep what it acknowledges, or the tables are not those that this
-/// program works with.
+/// # Errors If no host of the URL can be reached, the server may lose what it acknowledges, or the tables do not have the
+/// version that this program needs.
 pub async fn open(settings: PostgresSettings, twin: &str) -> Result<Postgres, PostgresError> {
     open_with(settings, twin, Hands::default()).await
 }
 
-/// As [`open`], with a clock of the caller's in the place of the server's.
+/// Like [`open`], with a clock of the caller's instead of the server's.
 ///
 /// # Errors
 /// As for [`open`].
@@ -152,7 +151,7 @@ async fn open_with(
     schema::check(&session).await?;
     drop(session);
 
-    // One connection listens.
+    // One connection is for listening.
     let others = usize::try_from(connections - 1).unwrap_or(3);
     let reads = Pool::new(Arc::clone(&place), (others / 2).max(1));
     let writes = Pool::new(Arc::clone(&place), others - others / 2);

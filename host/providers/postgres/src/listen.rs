@@ -1,5 +1,5 @@
-//! News from other hosts: a notice of the database wakes those who forward system errors. It carries nothing: what there is to
-//! forward is in the table, and whoever misses a notice looks there anyway, a little later.
+//! Notifications from other hosts: a notice of the database wakes the tasks that forward system errors. It carries no data:
+//! the events are in the table, and a task that misses a notice looks there a little later anyway.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,16 +14,16 @@ use crate::connection::{Place, Session};
 /// The channel of the database, for all twins in it.
 pub(crate) const CHANNEL: &str = "twin_outbox";
 
-/// Between two attempts to listen again.
+/// The pause between two attempts to listen again.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// How often a connection that only listens is asked whether it still is one.
+/// How often a connection that only listens is checked.
 const LOOK: Duration = Duration::from_secs(30);
 
-/// What a notice rings.
+/// Wakes the forwarder when a notice arrives.
 #[derive(Clone, Debug)]
 pub(crate) struct Bell {
-    /// As it is in the tables.
+    /// The twin's name as it is stored in the tables.
     twin: Arc<str>,
     rung: Arc<Notify>,
 }
@@ -36,14 +36,14 @@ impl Bell {
         }
     }
 
-    /// Rings, if it was this twin's outbox that got something.
+    /// Wakes the forwarder, if the notice is about this twin's outbox.
     pub(crate) fn ring(&self, twin: &str) {
         if *self.twin == *twin {
             self.rung.notify_one();
         }
     }
 
-    /// Waits until it rings.
+    /// Waits for the next notice.
     pub(crate) async fn rung(&self) {
         self.rung.notified().await;
     }
@@ -85,7 +85,7 @@ async fn watch(session: &Session, bell: &Bell) {
     if session.batch(&format!("LISTEN {CHANNEL}")).await.is_err() {
         return;
     }
-    // Something may have been published while nobody listened.
+    // Something may have been published while this did not listen.
     bell.rung.notify_one();
     while !session.is_spent() {
         sleep(LOOK).await;

@@ -1,4 +1,4 @@
-//! Connections with a limit, and the work that is done on them.
+//! A limited number of connections, and the work that is done on them.
 
 use std::{
     fmt,
@@ -17,22 +17,22 @@ use crate::{
     error::Trouble,
 };
 
-/// The most time that a piece of work has, waiting for a connection included: as much as any caller waits.
+/// The time limit of a piece of work, including the wait for a connection: the longest that any caller waits.
 pub(crate) const LIMIT: Duration = Duration::from_secs(5);
 
-/// Within this time work that may be done twice is done again after its connection was lost.
+/// Work that can be repeated is repeated if its connection was lost within this time.
 const AGAIN_WITHIN: Duration = Duration::from_secs(2);
 
 /// A piece of work: some statements on one connection.
 pub(crate) trait Work: Send + Sync + 'static {
-    /// What comes of it.
+    /// The result.
     type Output: Send + 'static;
 
-    /// Does it. On return no transaction is open, or the connection is given up.
+    /// Does the work. When it returns, no transaction is open, or the connection is no longer used.
     fn run(&self, session: &Session) -> impl Future<Output = Result<Self::Output, Trouble>> + Send;
 }
 
-/// Some connections, opened as they are needed and kept. Clones share them.
+/// Connections that are opened when needed, and kept. Clones share them.
 #[derive(Clone)]
 pub(crate) struct Pool(Arc<Shared>);
 
@@ -49,7 +49,7 @@ impl fmt::Debug for Pool {
 }
 
 impl Pool {
-    /// At most so many connections.
+    /// A pool of at most `limit` connections.
     pub(crate) fn new(place: Arc<Place>, limit: usize) -> Self {
         Self(Arc::new(Shared {
             place,
@@ -58,17 +58,17 @@ impl Pool {
         }))
     }
 
-    /// Does some work once. Whether it happened is open if this fails.
+    /// Does work once. If this fails, whether the work took effect is unknown.
     pub(crate) async fn once<W: Work>(&self, work: W) -> Result<W::Output, Failure> {
         Ok(self.detached(work, false).await?)
     }
 
-    /// Does some work that may happen twice: once more if its connection is lost and there is time.
+    /// Does work that can be repeated: once more if its connection is lost and there is time.
     pub(crate) async fn again<W: Work>(&self, work: W) -> Result<W::Output, Failure> {
         Ok(self.detached(work, true).await?)
     }
 
-    /// As [`Self::again`], for those who want to know more of a failure.
+    /// Like [`Self::again`], for callers that need the details of a failure.
     pub(crate) async fn attempt<W: Work>(&self, work: Arc<W>) -> Result<W::Output, Trouble> {
         let limit = Instant::now() + LIMIT;
         timeout_at(limit, self.work(work.as_ref(), true))
@@ -76,7 +76,7 @@ impl Pool {
             .unwrap_or(Err(Trouble::TooSlow))
     }
 
-    /// Does the work in a task of its own: it goes on if its caller does not wait for it.
+    /// Does the work in a separate task, which continues if the caller stops waiting.
     async fn detached<W: Work>(&self, work: W, again: bool) -> Result<W::Output, Trouble> {
         let pool = self.clone();
         let task = tokio::spawn(async move {
@@ -109,7 +109,7 @@ impl Pool {
             Ok(_) => lent.give_back(),
             Err(trouble) if trouble.spares_connection() => lent.give_back(),
             Err(Trouble::Statement(error)) if error.as_db_error().is_none() => {
-                // What broke this connection broke the others, as far as they were open.
+                // The cause probably broke the other open connections, too.
                 self.idle().clear();
             }
             Err(_) => {}
@@ -117,7 +117,7 @@ impl Pool {
         done
     }
 
-    /// A connection that is idle, or a new one, as soon as there may be one more.
+    /// An idle connection, or a new one as soon as the limit allows it.
     async fn lend(&self) -> Result<Lent<'_>, Trouble> {
         let permit = self.0.permits.acquire().await.map_err(|_| Trouble::Busy)?;
         let session = loop {
@@ -140,7 +140,7 @@ impl Pool {
     }
 }
 
-/// A connection at work. Dropped without being given back, it is cut: nobody knows what is under way on it.
+/// A connection in use. If it is dropped without being given back, it is closed, because its state is unknown.
 struct Lent<'pool> {
     pool: &'pool Pool,
     session: Option<Session>,

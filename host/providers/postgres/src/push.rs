@@ -1,4 +1,4 @@
-//! Storing dead letters: what is new is inserted, what is there is left as it is, unless it is damaged.
+//! Storing dead letters: new letters are inserted; existing ones are kept unchanged unless they are damaged.
 
 use twin_capabilities::{dead_letters::Letter, provider::seal};
 
@@ -14,8 +14,9 @@ use crate::{
     text::Text,
 };
 
-/// In the order of their names, as records are. Numbers are given in the order in which letters are written, and letters that
-/// are written at one time may become visible in another: a list that is read meanwhile may miss the last ones.
+/// In the order of their names, as for records. Numbers are assigned in the order in which letters are written, but letters
+/// written at the same time may become visible in a different order, so a list that is read meanwhile may miss the last
+/// ones.
 const PUSH: &str = concat!(
     "INSERT INTO twin.dead_letters
         (twin, letter_id, id, peer, trace_id, envelope, attempts,
@@ -27,7 +28,7 @@ const PUSH: &str = concat!(
     ON CONFLICT (twin, letter_id) DO NOTHING RETURNING letter_id"
 );
 
-/// What was there already; with a lock, for the reason given at records.
+/// The letters that already exist. It takes a lock, for the reason given in `put`.
 const FIND: &str = "
     SELECT letter.* FROM twin.dead_letters AS letter
     JOIN unnest($2::text[]) AS wanted (letter_id) USING (letter_id)
@@ -35,7 +36,7 @@ const FIND: &str = "
 
 const REMOVE: &str = "DELETE FROM twin.dead_letters WHERE twin = $1 AND seq = $2";
 
-/// A letter on its way.
+/// A letter to be stored.
 #[derive(Debug)]
 pub(crate) struct Push(Letter);
 
@@ -49,7 +50,7 @@ impl Batched for Push {
     type Outcome = ();
 
     fn bytes(&self) -> usize {
-        // An attempt has about 100 bytes, the rest of a row about 400.
+        // An attempt takes about 100 bytes, the rest of a row about 400.
         self.0.envelope.len() + 100 * self.0.attempts.len() + 400
     }
 
@@ -57,7 +58,7 @@ impl Batched for Push {
         let mut wanted: Vec<&Letter> = pushes.iter().map(|push| &push.0).collect();
         wanted.sort_by(|one, other| one.letter_id.cmp(&other.letter_id));
         wanted.dedup_by(|one, other| one.letter_id == other.letter_id);
-        // What is neither new nor there was removed in between, as is a damaged one that is replaced.
+        // A letter that is neither new nor found was removed in between, as is a damaged letter that is replaced.
         for _ in 0..3 {
             let stored = insert(session, &wanted).await?;
             wanted.retain(|letter| !stored.contains(&letter.letter_id));
@@ -73,7 +74,7 @@ impl Batched for Push {
     }
 }
 
-/// The names of the letters that were stored; the others are there already.
+/// Inserts letters, and returns the names of those that were stored; the others already exist.
 async fn insert(session: &Session, letters: &[&Letter]) -> Result<Vec<String>, Trouble> {
     let texts = |part: fn(&Letter) -> &String| -> Vec<Text<'_>> {
         letters
@@ -123,7 +124,7 @@ async fn insert(session: &Session, letters: &[&Letter]) -> Result<Vec<String>, T
     rows.iter().map(|row| text(row, "letter_id")).collect()
 }
 
-/// What is there is left as it is, and named here, unless it is damaged: that cannot be sent, and these bytes can.
+/// Names the letters that exist, which are kept. A damaged one is removed, because it cannot be sent and the new bytes can.
 async fn keep_or_remove(session: &Session, letters: &[&Letter]) -> Result<Vec<String>, Trouble> {
     let twin = Text::from(session.twin());
     let names: Vec<_> = letters

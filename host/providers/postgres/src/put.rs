@@ -1,4 +1,4 @@
-//! Storing records: what is new is inserted, what is there is compared.
+//! Storing records: new ones are inserted; existing ones are compared.
 
 use std::collections::{HashMap, hash_map::Entry as Slot};
 
@@ -20,8 +20,8 @@ use crate::{
     text::Text,
 };
 
-/// Entries that are new are stored, in the order of their keys: two batches that have some in common wait for each other, and
-/// not in a circle.
+/// New entries are stored in the order of their keys, so two batches with common keys can wait for each other, but cannot
+/// deadlock.
 const INSERT: &str = concat!(
     "INSERT INTO twin.records
         (twin, collection, device_id, id, time_us, message_type, digest, body, seal, stored_at_us)
@@ -33,9 +33,9 @@ const INSERT: &str = concat!(
     RETURNING collection, device_id, id, stored_at_us"
 );
 
-/// What was there already. A statement of its own: the one that inserts does not see what others stored while it waited for
-/// them. With a lock, because a lock is written: so this is acknowledged only when all that was committed before is where it must
-/// be (on the disk and the synchronous standby), the row that is found included.
+/// The records that already exist. This is a separate statement, because the inserting one does not see what others stored
+/// while it waited for them. It takes a lock, because a lock is written: the commit is then acknowledged only when all
+/// earlier commits, including that of the found row, are where they must be (on the disk and on the synchronous standby).
 const FIND: &str = "
     SELECT record.collection, record.device_id, record.id, record.time_us, record.body, record.seal,
         record.digest, record.stored_at_us
@@ -49,7 +49,7 @@ const FIND: &str = "
 const REPAIR: &str = "
     UPDATE twin.records SET time_us = $5, message_type = $6, body = $7, seal = $8
     WHERE twin = $1 AND collection = $2 AND device_id = $3 AND id = $4";
-/// An entry on its way.
+/// An entry to be stored.
 #[derive(Debug)]
 pub(crate) struct Put {
     collection: String,
@@ -57,10 +57,10 @@ pub(crate) struct Put {
     seal: Vec<u8>,
 }
 
-/// What a record is known by within a twin.
+/// The key of a record within a twin.
 type Key<'a> = (&'a str, &'a str, &'a str);
 
-/// What is known of a record that an entry may be.
+/// What is known about a stored record with an entry's key.
 struct Known {
     stored_at: Instant,
     digest: String,
@@ -84,12 +84,12 @@ impl Batched for Put {
     type Outcome = Outcome;
 
     fn bytes(&self) -> usize {
-        // A row has about that much beside its body.
+        // A row takes about this much in addition to its body.
         self.entry.body.len() + 300
     }
 
     async fn write(puts: &[Self], session: &Session) -> Result<Vec<Outcome>, Trouble> {
-        // The first of several entries with one key is the one that can be stored.
+        // Of several entries with one key, the first is the one that can be stored.
         let mut firsts: HashMap<Key<'_>, usize> = HashMap::with_capacity(puts.len());
         for (index, put) in puts.iter().enumerate() {
             firsts.entry(put.key()).or_insert(index);
@@ -102,7 +102,7 @@ impl Batched for Put {
 
         let mut stored = HashMap::new();
         let mut found = HashMap::new();
-        // What is neither new nor there was removed in between: then it is new.
+        // An entry that is neither new nor found was removed in between; then it is new.
         for _ in 0..3 {
             insert(session, &wanted, &mut stored).await?;
             wanted.retain(|put| !stored.contains_key(&owned(put.key())));
@@ -246,7 +246,7 @@ async fn find(
     Ok(())
 }
 
-/// Puts the same message in the place of a damaged record of it: what is acknowledged must be there.
+/// Replaces a damaged record with the same message: what was acknowledged must be stored.
 async fn repair(session: &Session, put: &Put, item: &str) -> Result<(), Trouble> {
     let entry = &put.entry;
     let twin = Text::from(session.twin());

@@ -1,4 +1,4 @@
-//! `records` in PostgreSQL: one table, whose primary key is the identity; an index gives the order. Storing is in `put`.
+//! `records` in PostgreSQL: one table, whose primary key is the identity; an index provides the order. Storing is in `put`.
 
 use std::borrow::Cow;
 
@@ -21,8 +21,8 @@ use crate::{
     text::Text,
 };
 
-/// A page of rows: as many as are asked for, or up to the one behind that which exceeds a mebibyte of bodies: it shows that more
-/// follow.
+/// A page of rows: as many as requested, or up to the row after the one that exceeds a mebibyte of bodies; that row shows
+/// that more follow.
 macro_rules! select_page {
     ($order:literal) => {
         concat!(
@@ -75,11 +75,11 @@ impl Records for Store {
     }
 }
 
-/// What a record's seal is of: what it is found and served by.
+/// The values that a record's seal covers: those by which it is found and served.
 pub(crate) const fn parts<'a>(time: &'a [u8], id: &'a str, body: &'a [u8]) -> [&'a [u8]; 3] {
     [time, id.as_bytes(), body]
 }
-/// What a record is found by in the table of damage.
+/// The key of a record in the table of damage.
 fn item(collection: &str, row: &Row) -> String {
     let text = |column| -> String {
         let text = row.try_get::<_, Text<'static>>(column);
@@ -88,7 +88,7 @@ fn item(collection: &str, row: &Row) -> String {
     serde_json::json!([collection, text("device_id"), text("id")]).to_string()
 }
 
-/// A row as a record, if it is as it was stored.
+/// Reads a row as a record, if it is undamaged.
 pub(crate) fn check_row(collection: &str, row: &Row) -> Checked<StoredEntry> {
     check(item(collection, row), || {
         let entry = StoredEntry {
@@ -133,7 +133,7 @@ impl Work for Ask {
                     break;
                 }
             }
-            // Without damage, rows that did not fill the page are all there are.
+            // Without damaged rows, a page that is not full is the last.
             let last = rows.last().filter(|_| !done && damaged.len() > before);
             match last
                 .map(|row| behind(row, &span, self.selection.order))
@@ -148,7 +148,7 @@ impl Work for Ask {
     }
 }
 
-/// What is left of a span behind a row.
+/// The part of a span after a row.
 fn behind(row: &Row, span: &Span, order: Order) -> Result<Span, Trouble> {
     let time = row.try_get("time_us")?;
     let id = row.try_get::<_, Text<'static>>("id")?.0.into_owned();
@@ -162,7 +162,7 @@ fn behind(row: &Row, span: &Span, order: Order) -> Result<Span, Trouble> {
 
 impl Ask {
     async fn rows(&self, session: &Session, span: &Span, limit: u32) -> Result<Vec<Row>, Trouble> {
-        // Ids have no control characters, so that the first of them does as well as the zero that PostgreSQL does not take.
+        // Ids have no control characters, so U+0001 works as well as NUL, which PostgreSQL does not accept.
         let bound = |id: &str| id.replace('\0', "\u{1}");
         let sql = match self.selection.order {
             Order::OldestFirst => OLDEST_FIRST,

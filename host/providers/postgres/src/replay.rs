@@ -1,8 +1,8 @@
 //! `dead-letter-replay` in PostgreSQL: the queue of the letters. Taking them is in `take`.
 //!
-//! A letter's turn is a number that is given once, by a sequence: a letter that is stored or taken stands behind all others,
-//! also behind those that another host stores or takes at the same time. Two hosts that take at once skip what the other has
-//! locked and do not wait for each other.
+//! A letter's turn is a unique number from a sequence. A letter that is stored or taken comes after all others, including
+//! those that another host stores or takes at the same time. If two hosts take letters at once, each skips those that the
+//! other has locked, and they do not wait for each other.
 
 use tokio_postgres::Row;
 use twin_capabilities::dead_letters::{Place, PreviewPage, Selection, Summary};
@@ -18,8 +18,8 @@ use crate::{
     text::Text,
 };
 
-/// The letters that may be taken: the condition behind `WHERE`, with the twin, the name, the peer and the time from the second
-/// parameter on. For one letter the name is a condition of its own, so that it is found by its index.
+/// The letters that may be taken: the condition after `WHERE`, with the twin, the name, the peer and the time from the
+/// second parameter on. The name of a single letter is a condition of its own, so its index is used.
 macro_rules! may_be_taken {
     () => {
         crate::replay::may_be_taken!("($3::text IS NULL OR letter_id = $3)")
@@ -124,7 +124,7 @@ impl Work for Preview {
             for row in &rows {
                 turn = row.try_get("turn")?;
                 name = damage::lossy(row, "letter_id");
-                // Without its envelope nothing but the form of a row can be checked.
+                // Without its envelope, only the form of a row can be checked.
                 match check(row.try_get::<_, i64>("seq")?.to_string(), || {
                     summary(row).map(Some)
                 }) {
@@ -149,7 +149,7 @@ impl Work for Preview {
     }
 }
 
-/// What there is to know of a letter without its content.
+/// The summary of a letter, without its content.
 fn summary(row: &Row) -> Result<Summary, Trouble> {
     Ok(Summary {
         letter_id: text(row, "letter_id")?,

@@ -1,4 +1,4 @@
-//! What is too old is removed, in batches and in the background, by one host at a time.
+//! Removes data that is too old, in batches and in the background, on one host at a time.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -21,26 +21,26 @@ use crate::{
     text::Text,
 };
 
-/// Between two looks at what is too old.
+/// The pause between two checks for old data.
 const PAUSE: Duration = Duration::from_secs(600);
 
-/// Between two batches: others write, too.
+/// The pause between two batches, for other writers.
 const BREATH: Duration = Duration::from_millis(20);
 
 /// How long one batch may take.
 const BATCH_LIMIT: Duration = Duration::from_secs(30);
 
-/// Rows in one batch. Of letters it is what one system error can name.
+/// Rows in one batch. For letters, as many as one system error can name.
 const RECORDS: i64 = 5_000;
 const LETTERS: i64 = 100;
 
-/// One host at a time, for a twin. The server ends the lock with the connection.
+/// Only one host at a time removes a twin's data. The server releases the lock when the connection ends.
 const LOCK: &str = "SELECT pg_try_advisory_lock(x'7477696f'::int, hashtext($1)) AS mine";
 
-/// The batch is longer than the limit that other statements have.
+/// A batch may take longer than the limit for other statements.
 const PATIENCE: &str = "SET statement_timeout = '25s'";
 
-/// Oldest first. What others have locked is left to the next batch, so that nobody waits for this.
+/// Oldest first. Rows that others have locked are left for the next batch, so nothing waits for them.
 const REMOVE_RECORDS: &str = concat!(
     "WITH old AS MATERIALIZED (
         SELECT collection, device_id, id FROM twin.records
@@ -52,7 +52,7 @@ const REMOVE_RECORDS: &str = concat!(
         AND record.device_id = old.device_id AND record.id = old.id"
 );
 
-/// Damaged letters, too.
+/// Includes damaged letters.
 const REMOVE_LETTERS: &str = concat!(
     "WITH old AS MATERIALIZED (
         SELECT seq FROM twin.dead_letters
@@ -70,7 +70,7 @@ const REMOVE_LETTERS: &str = concat!(
 
 const NOW: &str = concat!("SELECT ", now!(), " AS now_us");
 
-/// How many were removed.
+/// The number of removed rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Expired {
     /// Records.
@@ -80,8 +80,8 @@ pub struct Expired {
 }
 
 impl Postgres {
-    /// Removes what is too old, again and again, until the store is closed. Not before the server's clock has proved to run as it
-    /// should for one pause, and not while it is ahead of where it should be.
+    /// Removes data that is too old, repeatedly, until the store is closed. It starts only after the server's clock has run
+    /// correctly for one pause, and does not remove anything while that clock is ahead.
     pub fn retention(&self) -> impl Future<Output = ()> + Send + use<> {
         let started = Monotonic::now();
         let place = Arc::downgrade(&self.place);
@@ -104,7 +104,7 @@ impl Postgres {
                     running: started.elapsed(),
                 };
                 match judge(*trusted.get_or_insert(now), now) {
-                    // The first reading proves nothing yet.
+                    // The first reading proves nothing.
                     Judgement::Steady if trusted == Some(now) => {}
                     Judgement::Steady => {
                         (trusted, doubted) = (Some(now), false);
@@ -123,10 +123,9 @@ impl Postgres {
         }
     }
 
-    /// Removes what is too old now; nothing while another host does.
+    /// Removes data that is too old now; does nothing while another host removes data.
     ///
-    /// # Errors
-    /// If the store cannot be written; what was removed until then is removed.
+    /// # Errors If the store cannot be written. What has been removed by then stays removed.
     pub async fn expire(&self) -> Result<Expired, Failure> {
         let session = self.place.connect(None).await.map_err(Trouble::from)?;
         Ok(expire(&session).await?)
@@ -200,7 +199,7 @@ async fn records(session: &Session, age: Duration) -> Result<u64, Trouble> {
 
 async fn letters(session: &Session, age: Duration) -> Result<u64, Trouble> {
     let twin = Text::from(session.twin());
-    // In one transaction: no letter is removed unreported.
+    // In one transaction, so no letter is removed without a report.
     session.begin().await?;
     let removed = session
         .rows(

@@ -1,4 +1,4 @@
-//! The tables: made and changed by the role that owns them, checked by the one that uses them.
+//! The tables: created and changed by the role that owns them, checked by the role that uses them.
 
 use tokio_postgres::error::SqlState;
 
@@ -8,16 +8,16 @@ use crate::{
     error::Trouble,
 };
 
-/// Each step makes the tables of one version of those before it.
+/// Each step upgrades the tables by one version.
 const STEPS: [&str; 1] = [include_str!("schema_1.sql")];
 
-/// The version that this program makes and works with.
+/// The version that this program creates and uses.
 pub const NEWEST: i32 = 1;
 
-/// Any two of these wait for each other, whatever they do.
+/// Serializes all changes of the tables.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(x'7477696e'::int, 0)";
 
-/// What the host's role needs, and no more: neither the tables nor their version are its to change.
+/// The privileges of the host's role. It can change neither the tables nor their version.
 const TABLES: [&str; 6] = [
     "records",
     "dead_letters",
@@ -39,17 +39,18 @@ const MISSING: &str = "
 /// What was done to the tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Prepared {
-    /// They were made.
+    /// They were created.
     Made,
-    /// They were brought from this version to [`NEWEST`].
+    /// They were upgraded from this version to [`NEWEST`].
     Upgraded(i32),
-    /// They were as they should be.
+    /// They were already up to date.
     Unchanged,
 }
 
-/// Makes the tables, and lets a role use them: for `twin store init`. Where they are there already, only the role is let.
+/// Creates the tables, and permits a role to use them: for `twin store init`. If the tables exist, it only permits the
+/// role.
 ///
-/// # Errors
+/// # Errors If the tables have another version, or the role of the URL may not do this.
 /// If the tables are of another version, or the role of the URL may not do this.
 pub async fn init(
     settings: &PostgresSettings,
@@ -74,11 +75,10 @@ pub async fn init(
     Ok(prepared)
 }
 
-/// Brings the tables to the version that this program works with: for `twin store upgrade`. Hosts of the version before may run
-/// until they are replaced.
+/// Upgrades the tables to the version that this program needs: for `twin store upgrade`. Hosts of the previous version may
+/// run until they are replaced.
 ///
-/// # Errors
-/// If there are no tables, they are of a newer version, or the role of the URL may not do this.
+/// # Errors If there are no tables, they have a newer version, or the role of the URL may not do this.
 pub async fn upgrade(settings: &PostgresSettings) -> Result<Prepared, PostgresError> {
     let session = connect(settings).await?;
     begin(&session).await?;
@@ -95,7 +95,7 @@ pub async fn upgrade(settings: &PostgresSettings) -> Result<Prepared, PostgresEr
     Ok(prepared)
 }
 
-/// Whether the tables are those that this program works with, and its role may use them.
+/// Checks that the tables have the version that this program needs, and that its role may use them.
 pub(crate) async fn check(session: &Session) -> Result<(), PostgresError> {
     match version(session).await? {
         None => return Err(PostgresError::SchemaMissing),
@@ -104,7 +104,7 @@ pub(crate) async fn check(session: &Session) -> Result<(), PostgresError> {
     must_be_granted(session, None).await
 }
 
-/// Whether a role may use the tables; the one that connected, unless another is named.
+/// Checks that a role may use the tables: `role`, or the connected role if it is `None`.
 async fn must_be_granted(session: &Session, role: Option<&str>) -> Result<(), PostgresError> {
     let tables: Vec<&str> = TABLES.to_vec();
     let missing = session
@@ -132,7 +132,7 @@ async fn connect(settings: &PostgresSettings) -> Result<Session, PostgresError> 
         settings: settings.clone(),
     };
     let session = Place::new(home.into())?.connect(None).await?;
-    // A step may take as long as it takes.
+    // A step has no time limit.
     session
         .batch("SET statement_timeout = 0")
         .await
@@ -202,7 +202,7 @@ const fn too_new(found: i32) -> PostgresError {
     }
 }
 
-/// Makes the newest version of the one that is found.
+/// Upgrades the tables from the version that was found to the newest.
 async fn step(session: &Session, found: i32) -> Result<(), PostgresError> {
     let done = usize::try_from(found).unwrap_or(0);
     for step in STEPS.iter().skip(done) {
@@ -229,7 +229,7 @@ async fn grant(session: &Session, name: &str) -> Result<(), PostgresError> {
         GRANT USAGE ON SEQUENCE twin.turns TO {role};"
     );
     session.batch(&grants).await.map_err(refused)?;
-    // A role that may not grant is only warned.
+    // The server only warns if the role may not grant.
     must_be_granted(session, Some(name)).await
 }
 

@@ -1,4 +1,4 @@
-//! How a database is used.
+//! The settings of a database.
 
 use std::{num::NonZeroU32, path::PathBuf, time::Duration};
 
@@ -6,34 +6,34 @@ use twin_contract::Cloud;
 
 use crate::PostgresUrl;
 
-/// The most connections of one host, unless its settings say otherwise.
+/// The default for the most connections of one host.
 pub const DEFAULT_CONNECTIONS: u32 = 10;
 
 /// The fewest connections that a host can work with: one to read, two to write, one to listen.
 pub const MIN_CONNECTIONS: u32 = 4;
 
-/// How a database is used.
+/// The settings of a database.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct PostgresSettings {
-    /// Where it is, and by which role it is used.
+    /// The address of the database, and the role that uses it.
     pub url: PostgresUrl,
-    /// The cloud whose data it is, named in the system errors about it. Without it damage is logged and not reported.
+    /// The cloud that owns the data, named in system errors about it. Without it, damage is logged but not reported.
     pub cloud: Option<Cloud>,
     /// The most connections that are open at once: 4 or more.
     pub connections: NonZeroU32,
-    /// How long records are kept; for ever without it.
+    /// How long records are kept; `None` for ever.
     pub record_age: Option<Duration>,
-    /// How long dead letters are kept; for ever without it.
+    /// How long dead letters are kept; `None` for ever.
     pub letter_age: Option<Duration>,
-    /// Whether the data may be lost in a crash of the server: lets one with `fsync=off` pass.
+    /// Whether a crash of the server may lose data. If true, a server with `fsync=off` is accepted.
     pub ephemeral: bool,
-    /// A PEM file of certificate authorities that are trusted beside the system's.
+    /// A PEM file of certificate authorities that are trusted in addition to the system's.
     pub extra_ca_file: Option<PathBuf>,
 }
 
 impl PostgresSettings {
-    /// The defaults, for a database.
+    /// The default settings for a database.
     #[must_use]
     pub fn new(url: PostgresUrl) -> Self {
         Self {

@@ -1,4 +1,4 @@
-//! How much there is in the database.
+//! The amount of data in the database.
 
 use async_trait::async_trait;
 use twin_capabilities::{
@@ -53,7 +53,7 @@ impl Work for Count {
             oldest_letter: Some(age(counted.try_get("now_us")?, counted.try_get("oldest")?)),
             outbox: Some(number("events")?),
             circuits: circuits.iter().map(circuit).collect::<Result<_, _>>()?,
-            // The server does not tell how much room its disk has.
+            // The server does not report the free space of its disk.
             disk_free: None,
         })
     }

@@ -1,4 +1,4 @@
-//! Taking letters out of the queue: they are locked, leased and put behind all others, in one transaction.
+//! Taking letters out of the queue: they are locked, leased and moved to its end, in one transaction.
 
 use twin_capabilities::{
     dead_letters::{Lease, Selection, Taken},
@@ -20,8 +20,8 @@ use crate::{
 const LAST_TURN: &str =
     "SELECT coalesce(max(turn), 0) AS last FROM twin.dead_letters WHERE twin = $1";
 
-/// As many as are asked for, up to the first that exceeds a mebibyte of envelopes. All are locked; those that are not leased
-/// then are free again at the end of the transaction.
+/// As many letters as requested, up to the first that exceeds a mebibyte of envelopes. All are locked; those that are not
+/// leased become free again at the end of the transaction.
 macro_rules! lock {
     ($($one:ident)?) => {
         concat!(
@@ -73,7 +73,7 @@ const LEASE: &str = concat!(
     WHERE letter.seq = given.seq"
 );
 
-/// A letter that is free, damaged or not.
+/// A free letter, damaged or not.
 const LOCK_ONE: &str = concat!(
     "SELECT * FROM twin.dead_letters AS letter WHERE twin = $2 AND letter_id = $3 AND ",
     is_free!(),
@@ -102,7 +102,7 @@ impl Work for Take {
             .row(LAST_TURN, &[&Text::from(session.twin())])
             .await?;
         let last: i64 = last.try_get("last")?;
-        // A caller's number is not taken beyond those that were given.
+        // A caller's number is limited to those that have been assigned.
         let round = self.round.map_or(last, |round| signed(round).min(last));
         let (locked, damaged) = self.lock(session, round).await?;
         let leases = lease(session, locked, self.lease_ms).await?;
@@ -118,7 +118,7 @@ impl Work for Take {
 }
 
 impl Take {
-    /// The statement for letters of any name, or the one for the letter of one name.
+    /// The statement for letters with any name, or the one for a single name.
     const fn either(&self, any: &'static str, named: &'static str) -> &'static str {
         match self.selection.letter_id {
             Some(_) => named,
@@ -126,7 +126,7 @@ impl Take {
         }
     }
 
-    /// Locks the letters to be leased; with them, those that were found damaged.
+    /// Locks the letters to be leased; also returns those that were found damaged.
     async fn lock(
         &self,
         session: &Session,
@@ -179,7 +179,7 @@ impl Take {
         }
     }
 
-    /// Whether letters of the round are left, as far as can be seen: another replay may be about to take them.
+    /// Whether letters of the round are left, as far as this can be known: another replay may be about to take them.
     async fn more(&self, session: &Session, round: i64, damaged: &[i64]) -> Result<bool, Trouble> {
         let Wanted {
             now,
@@ -198,7 +198,7 @@ impl Take {
     }
 }
 
-/// Leases letters, and puts them behind all others.
+/// Leases letters, and moves them to the end of the queue.
 async fn lease(
     session: &Session,
     locked: Vec<Locked>,
@@ -262,7 +262,7 @@ impl Work for TakeDamaged {
             Some(row) => {
                 let (seq, turn): (i64, i64) = (row.try_get("seq")?, row.try_get("turn")?);
                 let receipt = receipt();
-                // It has no place in the queue to lose.
+                // A damaged letter keeps its turn, because it is not in the queue.
                 let receipts = std::slice::from_ref(&receipt);
                 mark(session, &[seq], receipts, &[turn], self.lease_ms).await?;
                 Some(Lease {

@@ -1,11 +1,11 @@
-//! Texts as columns. PostgreSQL's `text` cannot hold the character NUL, and a device may well send it.
+//! Texts as columns. PostgreSQL's `text` cannot hold the character NUL, but a device may send it.
 
 use std::{borrow::Cow, error::Error};
 
 use bytes::BytesMut;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, accepts, to_sql_checked};
 
-/// A text of any characters: a backslash is stored as two, NUL as a backslash and `0`. All others are stored as they are.
+/// Any text: a backslash is stored as two, NUL as a backslash and `0`. All other characters are stored unchanged.
 #[derive(Debug)]
 pub(crate) struct Text<'a>(pub(crate) Cow<'a, str>);
 

@@ -1,4 +1,4 @@
-//! TLS to the server, by rustls.
+//! TLS to the server, with rustls.
 
 use std::{fs, path::Path, sync::Arc};
 
@@ -13,10 +13,9 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::{PostgresError, url::Protection};
 
-/// What makes TLS connections as the settings want them.
+/// Makes TLS connections according to the settings.
 ///
-/// # Errors
-/// If a file of authorities cannot be used.
+/// # Errors If a file of authorities cannot be used.
 pub(crate) fn connector(
     protection: Protection,
     ca_files: &[&Path],
@@ -60,7 +59,7 @@ fn read(file: &Path) -> Result<Vec<CertificateDer<'static>>, PostgresError> {
     Ok(authorities)
 }
 
-/// For `sslmode=prefer`, which also takes no TLS at all: a certificate that cannot be verified is better than that.
+/// For `sslmode=prefer`, which also accepts connections without TLS: a certificate that cannot be verified is still better.
 #[derive(Debug)]
 struct AnyCertificate(Arc<CryptoProvider>);
 

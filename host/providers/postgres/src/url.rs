@@ -1,4 +1,4 @@
-//! Where a database is, and how the way there is protected.
+//! The address of a database, and the protection of connections to it.
 
 use std::{fmt, path::PathBuf, time::Duration};
 
@@ -10,28 +10,28 @@ use tokio_postgres::{
 
 use crate::PostgresError;
 
-/// How long one host of the URL may take to accept a connection, unless the URL says otherwise (`connect_timeout`). Short, so
-/// that the next one is tried while the caller still waits.
+/// How long one host of the URL may take to accept a connection, unless the URL says otherwise (`connect_timeout`). It is
+/// short, so the next host is tried while the caller still waits.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// After how long without acknowledgement of what was sent a connection counts as lost, unless the URL says otherwise.
+/// How long sent data may remain unacknowledged before a connection counts as lost, unless the URL says otherwise.
 const TCP_USER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How a connection is protected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Protection {
-    /// `disable`: not at all.
+    /// `disable`: no protection.
     Plain,
-    /// `prefer`: TLS if the server offers it, with whatever certificate.
+    /// `prefer`: TLS with any certificate, if the server offers it.
     Opportunistic,
-    /// `require`, `verify-ca`, `verify-full`: TLS with a certificate of the host's name by a trusted authority.
+    /// `require`, `verify-ca`, `verify-full`: TLS with a certificate for the host's name from a trusted authority.
     Verified,
 }
 
-/// The URL of a database: `postgres://ROLE:PASSWORD@HOST:PORT,HOST:PORT/DATABASE?…`. It never shows its password.
+/// The URL of a database: `postgres://ROLE:PASSWORD@HOST:PORT,HOST:PORT/DATABASE?…`. The password is never shown.
 ///
-/// Of several hosts, the first that can write is used. Where `sslmode` is not given it is `require`, and `prefer` if all hosts are
-/// this machine.
+/// If there are several hosts, the first that can write is used. The default for `sslmode` is `require`, or `prefer` if all
+/// hosts are this machine.
 #[derive(Clone)]
 pub struct PostgresUrl {
     pub(crate) config: Config,
@@ -41,10 +41,9 @@ pub struct PostgresUrl {
 }
 
 impl PostgresUrl {
-    /// Reads a URL.
+    /// Parses a URL.
     ///
-    /// # Errors
-    /// What is wrong with it, without repeating it.
+    /// # Errors What is wrong with the URL, without the URL itself.
     pub fn parse(url: &str) -> Result<Self, PostgresError> {
         if !["postgres://", "postgresql://"]
             .iter()
@@ -82,7 +81,7 @@ impl PostgresUrl {
 }
 
 impl PostgresUrl {
-    /// A configuration for each host, so that each has its own time to answer.
+    /// A configuration for each host, so each has its own time limit.
     pub(crate) fn each_host(&self) -> Vec<Config> {
         let all = &self.config;
         let ports = all.get_ports();
@@ -106,7 +105,7 @@ impl PostgresUrl {
         hosts.map(|(index, name)| host(index, name)).collect()
     }
 
-    /// Copies all but the hosts.
+    /// Copies everything except the hosts.
     fn copy_session(&self, one: &mut Config) {
         let all = &self.config;
         if let Some(role) = all.get_user() {
@@ -145,7 +144,7 @@ impl PostgresUrl {
     }
 }
 
-/// Gives a configuration what every connection of this crate needs.
+/// Adds to a configuration what every connection of this crate needs.
 fn adjust(config: &mut Config, protection: Protection) -> Result<(), PostgresError> {
     if config.get_hosts().is_empty() {
         return Err(invalid("it names no host"));
@@ -201,7 +200,7 @@ fn default_protection(config: &Config) -> Protection {
     }
 }
 
-/// What is wrong, by the name of the part and not by its value.
+/// What is wrong, by the name of the part but without its value.
 fn reason(error: &tokio_postgres::Error) -> String {
     use std::error::Error;
     error
