@@ -1,4 +1,4 @@
-//! What the functions can reach: one object that implements every capability by handing on to the one that it holds.
+//! What the functions can reach: one object that implements every capability by delegating to the one that it holds.
 
 use std::{sync::Arc, time::Duration};
 
@@ -23,18 +23,18 @@ use twin_contract::Timestamp;
 
 use crate::Time;
 
-/// Everything that one function may be given. The bounds of the function decide what of it it can reach.
+/// Everything that a function may use. The function's trait bounds determine which of it it can reach.
 #[derive(Clone)]
 pub struct Capabilities {
     /// The function's settings.
     pub settings: Arc<dyn Settings>,
-    /// Recognises callers.
+    /// Checks callers' credentials.
     pub verifier: Arc<dyn Verifier>,
-    /// Sends to the other functions.
+    /// Sends to other functions.
     pub peers: Arc<dyn Peers>,
     /// Where data is stored. Nothing here limits how long a store may take.
     pub stores: Stores,
-    /// Clocks and chance.
+    /// Clocks and random numbers.
     pub time: Time,
 }
 
@@ -50,10 +50,10 @@ impl std::fmt::Debug for Capabilities {
 /// The capabilities of one function in one [`Native`](crate::Native).
 #[derive(Clone, Debug)]
 pub(crate) struct Granted {
-    /// Whose log lines they are.
+    /// The function that writes the log lines.
     pub(crate) function: FunctionName,
     pub(crate) capabilities: Capabilities,
-    /// Becomes true when the functions are to end.
+    /// Becomes true when the functions must end.
     pub(crate) draining: watch::Receiver<bool>,
 }
 
@@ -97,7 +97,7 @@ impl Digest for Granted {
 impl Log for Granted {
     fn emit(&self, level: Level, message: &str, fields: &[(&str, &str)]) {
         let function = self.function.as_str();
-        // One JSON object, as the runtime of the components gives them to the log.
+        // One JSON object, in the form that the components' runtime logs.
         let fields: serde_json::Map<_, _> = fields
             .iter()
             .map(|&(name, value)| (name.to_owned(), value.into()))
@@ -130,7 +130,7 @@ impl Verifier for Granted {
 impl Lifecycle for Granted {
     async fn draining(&self) {
         let mut draining = self.draining.clone();
-        // If the functions are gone, they have ended.
+        // An error means that the functions have ended.
         let _ = draining.wait_for(|draining| *draining).await;
     }
 }

@@ -1,4 +1,4 @@
-//! One function: its instances, and how many calls it takes at once.
+//! One function: its instances, and its limit of calls at once.
 
 use std::{
     panic::AssertUnwindSafe,
@@ -19,7 +19,7 @@ use twin_functions::{Context, connector, error_reporter, ingestion, reader, writ
 
 use crate::{NativeSettings, capabilities::Granted};
 
-/// What is waited beyond a call's deadline: the function is to answer in time itself.
+/// How long the host waits beyond a call's deadline. The function itself should answer in time.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// A mounted function.
@@ -27,19 +27,19 @@ const GRACE: Duration = Duration::from_secs(1);
 pub(crate) struct Function {
     name: FunctionName,
     instances: Vec<Arc<Context<Granted>>>,
-    /// The next instance's turn.
+    /// Counts the calls, to select the next instance.
     turn: AtomicUsize,
     permits: Arc<Semaphore>,
     calls: u32,
     deadline: Duration,
-    /// No more calls are taken.
+    /// No more calls are accepted.
     closed: AtomicBool,
 }
 
 impl Function {
     pub(crate) fn new(granted: &Granted, settings: &NativeSettings) -> Self {
         let instance = |_| Arc::new(Context::new(granted.clone()));
-        // A semaphore counts to more than this, but `u32` is what is taken at once.
+        // A semaphore can count higher, but `acquire_many` takes a `u32`.
         let calls = u32::try_from(settings.concurrent_calls).unwrap_or(u32::MAX);
         Self {
             name: granted.function,
@@ -52,7 +52,7 @@ impl Function {
         }
     }
 
-    /// Begins a call: an error if there are as many as there may be.
+    /// Begins a call. Fails if the limit of calls is reached.
     pub(crate) fn begin(
         &self,
         request: Request,
@@ -77,10 +77,10 @@ impl Function {
         ))
     }
 
-    /// Takes no more calls, and resolves when those under way have ended.
+    /// Accepts no more calls, and resolves when those in progress have ended.
     pub(crate) async fn end(&self) {
         self.closed.store(true, Ordering::Relaxed);
-        // Every call holds a permit, so all of them are there only when no call is under way.
+        // Every call holds a permit, so all permits are available only when no call is in progress.
         let _ = self.permits.acquire_many(self.calls).await;
     }
 }
@@ -92,7 +92,7 @@ async fn call(
     after: Duration,
     _permit: OwnedSemaphorePermit,
 ) -> Result<Response, CallError> {
-    // What an instance remembers is whole after a panic: see `twin_functions::Context`.
+    // The state of an instance is consistent after a panic: see `twin_functions::Context`.
     let handled = AssertUnwindSafe(handle(&instance, function, request)).catch_unwind();
     match timeout(after, handled).await {
         Ok(Ok(response)) => Ok(response),

@@ -13,11 +13,13 @@ use crate::{Capabilities, capabilities::Granted, function::Function};
 /// How the functions run.
 #[derive(Clone, Debug)]
 pub struct NativeSettings {
-    /// Instances of each function, which take turns: each reads the settings and the circuits for itself.
+    /// Instances of each function. Calls are distributed in turn; each instance has its own settings and view of the
+    /// circuits.
     pub instances: usize,
-    /// Calls of one function at once, all instances together; more are refused as retryable.
+    /// Calls of one function at once, over all instances. Further calls are refused as retryable.
     pub concurrent_calls: usize,
-    /// How long a call may take. The function is told less and answers in time; this is for one that does not.
+    /// How long a call may take. A function gets a shorter deadline and answers in time; this limit is for one that does
+    /// not.
     pub deadline: Duration,
 }
 
@@ -39,7 +41,7 @@ pub struct Native {
 }
 
 impl Native {
-    /// Mounts these functions; `capabilities` says what each can reach.
+    /// Mounts these functions; `capabilities` returns what each can reach.
     #[must_use]
     pub fn new(
         functions: &[FunctionName],
@@ -61,7 +63,7 @@ impl Native {
         }
     }
 
-    /// Announces the end: deliveries that wait to retry become dead letters now. Calls are still taken.
+    /// Announces the end: deliveries that wait to retry become dead letters now. Calls are still accepted.
     pub fn begin_drain(&self) {
         self.draining.send_replace(true);
     }

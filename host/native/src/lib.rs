@@ -1,13 +1,13 @@
-//! The twin's functions as native code: the same functions that the components are made of, in this process and without a
-//! sandbox.
+//! The twin's functions as native code: the same functions that the components are built from, in this process and without
+//! a sandbox.
 //!
-//! [`Native`] answers calls as the runtime does that runs the components: through
-//! [`Functions`](twin_capabilities::Functions), many at once, each within a time limit. So an ingress, a peer or a test does
-//! not know which of the two it calls. The functions reach what [`Capabilities`] holds: stores, peers, settings and a
-//! verifier of the caller's choice, and [`Time`], which a test may stop and turn.
+//! [`Native`] answers calls as the components' runtime does: through [`Functions`](twin_capabilities::Functions), many at
+//! once, each within a time limit. An ingress, a peer or a test can use either without knowing which. The functions reach
+//! what [`Capabilities`] holds: stores, peers, settings and a verifier chosen by the caller, and [`Time`], which a test can
+//! control.
 //!
-//! What is missing is the sandbox. A function that does not end blocks its thread, and a panic is caught but loses the call
-//! alone: nothing is replaced.
+//! There is no sandbox. A function that does not end blocks its thread. A panic is caught and ends only its call; the
+//! instance is not replaced.
 //!
 //! # Example
 //!

@@ -1,4 +1,4 @@
-//! The clocks and the dice of the functions.
+//! The clocks and random numbers of the functions.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -9,15 +9,15 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tokio::time::Instant;
 use twin_contract::Timestamp;
 
-/// Where the functions' time and chance come from. Clones share one source.
+/// The source of the functions' time and random numbers. Clones share one source.
 ///
-/// The monotonic clock and waits are tokio's in any case, so that a test which pauses tokio's clock controls both.
+/// The monotonic clock and waits are always tokio's, so a test that pauses tokio's clock controls both.
 #[derive(Clone, Debug)]
 pub struct Time {
     start: Instant,
-    /// What the wall clock showed at `start`, since 1970; `None` reads the machine's.
+    /// The wall clock's time at `start`, since 1970; `None` uses the machine's.
     epoch: Option<Duration>,
-    /// `None` takes the operating system's.
+    /// `None` uses the operating system's.
     dice: Option<Arc<Mutex<StdRng>>>,
 }
 
@@ -31,7 +31,7 @@ impl Time {
         }
     }
 
-    /// A wall clock that shows `epoch` (since 1970) now and goes as tokio's clock does, and the numbers that follow from a
+    /// A wall clock that shows `epoch` (since 1970) now and advances with tokio's clock, and the numbers generated from a
     /// seed.
     pub fn simulated(epoch: Duration, seed: u64) -> Self {
         Self {
@@ -57,7 +57,7 @@ impl Time {
 
     pub(crate) fn random(&self) -> u64 {
         match &self.dice {
-            // A number is drawn as a whole, whatever becomes of the call.
+            // A number is always drawn completely, so the generator is consistent after a panic.
             Some(dice) => dice.lock().unwrap_or_else(PoisonError::into_inner).random(),
             None => rand::random(),
         }

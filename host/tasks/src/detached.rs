@@ -10,12 +10,12 @@ use std::{
 use futures_util::future::{BoxFuture, FutureExt};
 use tokio::runtime::Handle;
 
-/// Runs in its caller's task, and continues in a separate task if it is dropped before it has finished. A separate task from
-/// the beginning would cost each call two more turns of the scheduler.
+/// Runs in its caller's task, and continues in a separate task if it is dropped before it has finished. Starting in a
+/// separate task would cost each call two more turns of the scheduler.
 ///
-/// If it is dropped outside of an async runtime, it ends.
+/// If it is dropped outside an async runtime, it ends.
 pub struct DetachOnDrop<T: Send + 'static>(
-    /// `None` when it has finished, and while it is polled, so that a future that panics is not polled again.
+    /// `None` when it has finished, and during a poll, so a future that panics is not polled again.
     Option<BoxFuture<'static, T>>,
 );
 
@@ -28,7 +28,7 @@ impl<T: Send + 'static> fmt::Debug for DetachOnDrop<T> {
 }
 
 impl<T: Send + 'static> DetachOnDrop<T> {
-    /// Wraps a future that is to finish in any case.
+    /// Wraps a future that must finish in any case.
     pub fn of(future: impl Future<Output = T> + Send + 'static) -> Self {
         Self(Some(future.boxed()))
     }

@@ -8,12 +8,13 @@ use std::{
 
 use futures_util::FutureExt;
 
-/// The pause between a panic and the next try, so that work that panics at once does not occupy a core.
+/// The pause between a panic and the next attempt, so that work that panics immediately does not occupy a core.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Runs the work of a thread until it returns, calling it again after a panic. The panic itself is logged where it happens.
+/// Runs the work of a thread until it returns, and calls it again after a panic. The panic itself is logged where it
+/// happens.
 ///
-/// What the work keeps between calls must be consistent after a panic; each caller explains why it is.
+/// The state that the work keeps between calls must be consistent after a panic; each caller explains why it is.
 pub fn until_done(mut work: impl FnMut()) {
     while catch_unwind(AssertUnwindSafe(&mut work)).is_err() {
         thread::sleep(PAUSE);
