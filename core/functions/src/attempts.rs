@@ -1,4 +1,4 @@
-//! The attempts of one delivery or query: how long each may take, and when the next is due.
+//! The attempts of one delivery or query: how long each may take, and when the next one is due.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use twin_delivery::{Deadline, DeliverySettings, Next};
 
 use crate::Call;
 
-/// What is left of the time and the retries for one message or query.
+/// The remaining time and retries for one message or query.
 pub(crate) struct Attempts<'a> {
     deadline: Deadline,
     settings: &'a DeliverySettings,
@@ -34,7 +34,7 @@ impl<'a> Attempts<'a> {
             .attempt_timeout(call.mono(), self.settings.attempt_timeout)
     }
 
-    /// Decides after an attempt that may be repeated; `retry_after` is the peer's wish.
+    /// Decides what follows an attempt that may be repeated; `retry_after` is the time that the peer asked for.
     pub(crate) fn next<C: Clock + Random>(
         &mut self,
         call: &Call<'_, C>,

@@ -1,4 +1,4 @@
-//! One request on its way through a function. Many calls run in one instance at once, and each knows its own id.
+//! One request in a function. An instance handles many calls at once, and each knows its own id.
 
 use twin_capabilities::{Log, function::Request, log::Level};
 use twin_contract::{REQUEST_ID, is_request_id};
@@ -13,7 +13,7 @@ pub struct Call<'a, C> {
 }
 
 impl<'a, C> Call<'a, C> {
-    /// A call in an instance; `request_id` is its `x-request-id`.
+    /// Creates a call in an instance; `request_id` is its `x-request-id`.
     pub const fn new(context: &'a Context<C>, request_id: Option<String>) -> Self {
         Self {
             context,
@@ -21,7 +21,7 @@ impl<'a, C> Call<'a, C> {
         }
     }
 
-    /// The call of a request, with the id that it came with, if it is a valid one.
+    /// Creates the call of a request, with the request's id if that is valid.
     pub(crate) fn of(context: &'a Context<C>, request: &Request) -> Self {
         let id = gate::header(request, REQUEST_ID).filter(|id| is_request_id(id));
         Self::new(context, id.map(str::to_owned))

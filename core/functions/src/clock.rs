@@ -1,4 +1,4 @@
-//! Time and chance, in the types that the policy takes.
+//! Time and random numbers, in the types that the delivery policy uses.
 
 use twin_capabilities::{Clock, Random};
 use twin_contract::Timestamp;
@@ -7,12 +7,12 @@ use twin_delivery::Mono;
 use crate::Call;
 
 impl<C: Clock> Call<'_, C> {
-    /// Now, by the wall clock.
+    /// The current time, from the wall clock.
     pub(crate) fn now(&self) -> Timestamp {
         self.capabilities().now()
     }
 
-    /// Now, by the monotonic clock.
+    /// The current time, from the monotonic clock.
     pub(crate) fn mono(&self) -> Mono {
         Mono::new(self.capabilities().monotonic())
     }

@@ -1,4 +1,4 @@
-//! One instance of a function: what it can reach, and what it remembers from one call to the next.
+//! One instance of a function: its capabilities, and the state that it keeps between calls.
 
 use std::sync::{OnceLock, atomic::AtomicBool};
 
@@ -8,19 +8,19 @@ use crate::{connector::Views, settings::Settings, windows::Windows};
 #[derive(Debug)]
 pub struct Context<C> {
     capabilities: C,
-    /// Read once: they do not change while the instance lives.
+    /// Read once, because they do not change during the lifetime of an instance.
     pub(crate) settings: OnceLock<Settings>,
     /// When each system error was last published.
     pub(crate) windows: Windows,
     /// The circuits of the connector's peers.
     pub(crate) views: Views,
-    /// Whether the ingestion found that no connector is bound. Who is bound does not change while an instance lives, and
-    /// asking costs as much as sending.
+    /// Whether ingestion found that no connector is bound. Bindings do not change during the lifetime of an instance, and
+    /// each check costs as much as sending.
     pub(crate) no_connector: AtomicBool,
 }
 
 impl<C> Context<C> {
-    /// A new instance that can reach this.
+    /// Creates an instance with these capabilities.
     pub const fn new(capabilities: C) -> Self {
         Self {
             capabilities,

@@ -1,7 +1,7 @@
-//! The error reporter: stores what the error topic delivers, then tells the management backend. `POST /errors`,
-//! `GET /errors`.
+//! The error reporter: stores what the error topic delivers, then notifies the management backend. `POST /errors`, `GET
+//! /errors`.
 //!
-//! It never reports about itself: an error about errors would feed on itself. Its own failures are log lines.
+//! It never reports its own failures as system errors, because that could create an endless loop. They are log lines.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use crate::{
     reply, settings, worlds,
 };
 
-/// How long the management backend may take. Its answer makes no difference to the error that is stored.
+/// How long the management backend may take. Its answer does not affect the stored error.
 const NOTIFY_TIMEOUT: Duration = Duration::from_secs(2);
 
 const METHODS: [&str; 2] = ["GET", "POST"];
@@ -42,7 +42,7 @@ async fn report<C: worlds::ErrorReporter>(
     let body = error.to_json();
     let id = given.unwrap_or_else(|| MessageId::of_envelope(&body, C::sha256));
     let entry = Entry {
-        // The records' key needs a device: of errors, it is the twin they are about.
+        // A record's key needs a device. For system errors it is the twin's name.
         device_id: settings::for_request(call).await?.twin.clone(),
         time: error.instant().as_micros(),
         id: id.to_string(),
@@ -55,7 +55,7 @@ async fn report<C: worlds::ErrorReporter>(
         .put(collection::SYSTEM_ERRORS.to_owned(), vec![entry]);
     match stored.await.pop() {
         Some(Ok(Outcome::Stored(_))) => notify(call, &id, body).await,
-        // The topic delivers at least once; the backend was notified the first time.
+        // The topic delivers at least once; the backend was notified of the first delivery.
         Some(Ok(Outcome::Duplicate(_))) => {}
         Some(Ok(Outcome::Conflict)) => {
             return Err(reply::id_reused().into());
@@ -69,7 +69,7 @@ async fn report<C: worlds::ErrorReporter>(
     Ok(reply::custody(Custody::Received, id.as_str()))
 }
 
-/// One attempt: if it fails, the backend still finds the error by `GET /errors`.
+/// Makes one attempt. If it fails, the backend can still read the error with `GET /errors`.
 async fn notify<C: worlds::ErrorReporter>(call: &Call<'_, C>, id: &MessageId, error: Vec<u8>) {
     use twin_capabilities::peers::SendFailure::UnknownPeer;
 

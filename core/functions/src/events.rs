@@ -7,20 +7,20 @@ use twin_delivery::Deadline;
 
 use crate::{Call, settings, worlds::Portable};
 
-/// What happened.
+/// Something to report.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Incident<'a> {
     /// `L1-Connector`, `L3-Writer`, …
     pub(crate) component: &'a str,
-    /// What kind of thing it is, which says how bad it is.
+    /// The kind of event, which determines its severity.
     pub(crate) code: EventCode,
-    /// For a human.
+    /// Text for a person.
     pub(crate) message: &'a str,
     /// The payload that caused it.
     pub(crate) payload: Option<&'a [u8]>,
 }
 
-/// Publishes unless the same was published in the last ten seconds. Never fails: the data path goes on without.
+/// Publishes, unless the same event was published in the last ten seconds. Never fails: the data path continues.
 pub(crate) async fn publish_seldom<C: Portable + ErrorTopic>(
     call: &Call<'_, C>,
     incident: Incident<'_>,
@@ -36,8 +36,8 @@ pub(crate) async fn publish_seldom<C: Portable + ErrorTopic>(
     }
 }
 
-/// Reports a deadline that had no time for a single attempt when the call arrived: a setting, here or at the sender, that makes
-/// every delivery fail although the peer is well. Does nothing if there was time.
+/// Reports a deadline that was too short for a single attempt when the call arrived. The cause is a setting, here or at the
+/// sender, with which every delivery fails although the peer works. Does nothing if there was enough time.
 pub(crate) async fn report_shortage<C: Portable + ErrorTopic>(
     call: &Call<'_, C>,
     component: &str,
@@ -55,7 +55,7 @@ pub(crate) async fn report_shortage<C: Portable + ErrorTopic>(
     }
 }
 
-/// A message that says how many occurrences it stands for.
+/// A message that includes the number of occurrences.
 fn with_count(message: &str, count: u64) -> String {
     match count {
         1 => message.to_owned(),
@@ -63,15 +63,14 @@ fn with_count(message: &str, count: u64) -> String {
     }
 }
 
-/// Publishes. Never fails: what cannot be published is logged, and the data path goes on.
+/// Publishes. Never fails: if publishing fails, that is logged, and the data path continues.
 pub(crate) async fn publish<C: Portable + ErrorTopic>(call: &Call<'_, C>, incident: Incident<'_>) {
     let _ = try_publish(call, incident).await;
 }
 
-/// Publishes, for a caller that does not go on without.
+/// Publishes, for a caller that must not continue if publishing fails.
 ///
-/// # Errors
-/// Why it was not published, which is logged already.
+/// # Errors The reason, which has already been logged.
 pub(crate) async fn try_publish<C: Portable + ErrorTopic>(
     call: &Call<'_, C>,
     incident: Incident<'_>,
@@ -94,7 +93,7 @@ async fn publish_now<C: Portable + ErrorTopic>(
     call: &Call<'_, C>,
     incident: Incident<'_>,
 ) -> Result<(), Failure> {
-    // Without them the event would name another twin or cloud.
+    // Without the settings, the event would name the wrong twin or cloud.
     let settings = settings::load(call).await;
     let settings = settings.map_err(|error| Failure::Unavailable(error.to_string()))?;
     let error = SystemError {

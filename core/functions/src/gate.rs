@@ -1,4 +1,5 @@
-//! Where every request enters: method, credential, size, coding and identity are checked here, in this order, on every runtime.
+//! The entry of every request: method, credential, size, coding and identity are checked here, in this order, on every
+//! runtime.
 
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use twin_delivery::{Deadline, DeliverySettings, Mono};
 
 use crate::{Call, refused::Refused, reply, worlds::Portable};
 
-/// Headers that decide something, and so must not be there twice.
+/// Headers that affect how a request is handled, and so must not be repeated.
 const SINGLE: [&str; 5] = [
     "authorization",
     "idempotency-key",
@@ -20,8 +21,8 @@ const SINGLE: [&str; 5] = [
     "x-twin-timeout-ms",
 ];
 
-/// Lets a request in, or says what the caller gets instead. `methods` are those that the route allows, `access` is what it
-/// gives access to.
+/// Admits a request, or returns the response that refuses it. `methods` are those that the route allows, `access` is the
+/// access that it gives.
 ///
 /// # Errors
 /// The response to send: 405, 400 (a repeated header), 401, 403, 503 (credentials cannot be checked now), 413 or
@@ -48,14 +49,14 @@ pub(crate) async fn admit<C: Portable>(
     if request.body.len() > MAX_BODY || announced.is_some_and(|length| length > MAX_BODY as u64) {
         return Err(ContractError::BodyTooLarge.into());
     }
-    // The native host decodes what it understands; no function can read what is still coded here.
+    // The native host has already decoded what it supports; a function cannot read a body that is still coded.
     if !request.body.is_empty() {
         refuse_codings(headers(request, "content-encoding"))?;
     }
     Ok(caller)
 }
 
-/// By when a request that `arrived` must be answered.
+/// The time by which a request that came at `arrived` must be answered.
 pub(crate) fn deadline(request: &Request, arrived: Mono, settings: &DeliverySettings) -> Deadline {
     let left = request.time_left_ms;
     let left = left.map(|ms| Duration::from_millis(ms.into()));
@@ -63,7 +64,7 @@ pub(crate) fn deadline(request: &Request, arrived: Mono, settings: &DeliverySett
     Deadline::new(arrived, settings.function_deadline, left, patience)
 }
 
-/// The id that the sender gave, if it gave one.
+/// The id that the sender gave, if any.
 ///
 /// # Errors
 /// If it is not valid.
@@ -83,7 +84,7 @@ fn headers<'a>(request: &'a Request, name: &str) -> impl Iterator<Item = &'a str
     all.filter_map(move |(header, value)| (header == name).then_some(value.as_str()))
 }
 
-/// The headers that a key or a token travels in. No others cross over just to be compared with nothing.
+/// The headers that can carry a key or a token. Others are left out, because passing them to the verifier would cost time.
 fn credentials_of(request: &Request) -> Vec<(String, String)> {
     let all = request.headers.iter();
     all.filter(|(name, _)| {
@@ -96,9 +97,9 @@ fn credentials_of(request: &Request) -> Vec<(String, String)> {
     .collect()
 }
 
-/// What a caller presents who has not been checked yet.
+/// The credentials of a caller that has not been checked yet.
 fn presented<C: Portable>(request: &Request) -> Presented {
-    // Only AWS's signatures cover the body; hashing it for a plain key would be work for nothing.
+    // Only AWS's signatures cover the body. For a plain key, hashing the body would be wasted work.
     let signs_body =
         header(request, "authorization").is_some_and(|value| value.starts_with("AWS4-HMAC-SHA256"));
     let path_with_query = if request.query.is_empty() {
@@ -118,13 +119,13 @@ fn presented<C: Portable>(request: &Request) -> Presented {
     }
 }
 
-/// Who is calling: as the host says or, behind the door at which nobody has checked, as the verifier says.
+/// The caller: as the host's verdict says or, if nobody has checked the caller, as the verifier says.
 async fn caller<C: Portable>(call: &Call<'_, C>, request: &Request) -> Result<Caller, Refused> {
     let verified = match &request.verdict {
         Verdict::Verified(caller) => Ok(caller.clone()),
         Verdict::Missing => Err(Denied::Missing),
         Verdict::Wrong => Err(Denied::Wrong),
-        // A header that this build does not know to carry credentials.
+        // The header carries credentials for the host, although this build does not know it.
         Verdict::Repeated(header) => {
             return Err(ContractError::HeaderRepeated(header.clone()).into());
         }

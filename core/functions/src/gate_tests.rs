@@ -1,4 +1,4 @@
-//! What each verdict of the host comes to, and in which order it is looked at.
+//! The response to each verdict of the host, and the order of the checks.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -12,7 +12,7 @@ use twin_contract::Timestamp;
 use super::*;
 use crate::{Context, Response};
 
-/// What every function has. Its verifier knows one key, and counts how often it is asked.
+/// The capabilities of every function. The verifier knows one key, and counts how often it is called.
 #[derive(Default)]
 struct Asked(AtomicUsize);
 
@@ -91,7 +91,7 @@ fn with(verdict: Verdict, headers: &[(&str, &str)]) -> Request {
     }
 }
 
-/// What becomes of a `GET`, or of a request to a route that takes these methods, and how often the verifier was asked.
+/// The result of a `GET`, or of a request to a route that allows these methods, and how often the verifier was called.
 fn admitted(
     request: &Request,
     methods: &[&str],

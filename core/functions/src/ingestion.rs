@@ -1,6 +1,6 @@
-//! The ingestion: receives envelopes for L2 and hands them on to L3. `POST /ingest`.
+//! The ingestion: receives envelopes for L2 and forwards them to L3. `POST /ingest`.
 //!
-//! It acknowledges nothing by itself: what the next hop says is what its caller hears.
+//! It acknowledges nothing by itself: its caller gets the next hop's reply.
 
 use std::{sync::atomic::Ordering, time::Duration};
 
@@ -35,13 +35,14 @@ async fn ingest<C: worlds::Ingestion>(
     let envelope = Envelope::parse(&request.body)?;
     envelope.require_layer(Layer::L2)?;
     let forwarded = envelope.forward(settings.cloud, Layer::L3)?;
-    // The id is of the bytes that came, so that a retry of the sender keeps it.
+    // The id is derived from the received bytes, so a retry by the sender has the same id.
     let id = given.unwrap_or_else(|| MessageId::of_envelope(&request.body, C::sha256));
     let deadline = gate::deadline(request, arrived, &settings.delivery);
     Ok(hand_on(call, &id, forwarded.as_bytes(), deadline).await)
 }
 
-/// To the connector beside this function, which retries and keeps dead letters; without one, a single attempt to the writer.
+/// Sends to the connector in this process, which retries and keeps dead letters; without one, makes a single attempt to the
+/// writer.
 async fn hand_on<C: worlds::Ingestion>(
     call: &Call<'_, C>,
     id: &MessageId,
@@ -49,7 +50,7 @@ async fn hand_on<C: worlds::Ingestion>(
     deadline: Deadline,
 ) -> Response {
     let response = match to_connector(call, id, envelope, deadline).await {
-        // The connector's reply is this function's, unchanged, and what failed there was reported there.
+        // The connector's reply is returned unchanged, and the connector has reported its own failures.
         Ok(reply) if is_passed_on(&reply) => return unchanged(reply),
         Err(SendFailure::UnknownPeer) => {
             let sent = post(call, Peer::Writer, id, envelope, deadline).await;
@@ -64,7 +65,7 @@ async fn hand_on<C: worlds::Ingestion>(
     response
 }
 
-/// Asks for a connector once in an instance's life, if none is bound.
+/// Sends to the connector. If none is bound, this is found out only once per instance.
 async fn to_connector<C: worlds::Ingestion>(
     call: &Call<'_, C>,
     id: &MessageId,
@@ -82,7 +83,7 @@ async fn to_connector<C: worlds::Ingestion>(
     sent
 }
 
-/// One attempt with all the time that is left. The envelope stays here for the report of a failure.
+/// One attempt with all the remaining time. The envelope is kept for the report of a failure.
 async fn post<C: worlds::Ingestion>(
     call: &Call<'_, C>,
     peer: Peer,
@@ -94,8 +95,8 @@ async fn post<C: worlds::Ingestion>(
     peer::post(call, peer, id, envelope.to_vec(), timeout).await
 }
 
-/// What the caller hears of the writer, or of a connector that did not answer. Replies are passed on in the contract's words
-/// only; other replies, such as a gateway's, become an error of our own.
+/// The reply for the caller, from the reply of the writer or of a connector that did not answer. Only replies of the
+/// contract are passed on; other replies, such as a gateway's, become an error of this function.
 fn answer_for<C: worlds::Ingestion>(
     call: &Call<'_, C>,
     sent: Result<Reply, SendFailure>,
@@ -126,7 +127,7 @@ fn answer_for<C: worlds::Ingestion>(
     }
 }
 
-/// 503, with the next hop's own wish when to come again, or a second.
+/// 503, with the time that the next hop asked for, or one second.
 fn unavailable<C: worlds::Ingestion>(
     call: &Call<'_, C>,
     cause: &str,
@@ -140,8 +141,7 @@ fn unavailable<C: worlds::Ingestion>(
     reply::with_header(response, "retry-after", &seconds.to_string())
 }
 
-/// Whether the caller gets the next hop's reply as it is. 401 and 403 are about this cloud's credential, and not the
-/// caller's business.
+/// Whether the caller gets the next hop's reply unchanged. A 401 or 403 concerns this cloud's credential, not the caller's.
 fn is_passed_on(reply: &Reply) -> bool {
     !matches!(reply.status, 401 | 403) && is_in_our_words(reply.status, &reply.body)
 }

@@ -1,21 +1,21 @@
 //! The five functions of a twin as plain Rust: connector, ingestion, writer, reader and error reporter.
 //!
-//! Each function is one `handle`, generic over what it can reach: one object that implements the traits of
+//! Each function is one `handle`, generic over its capabilities: one object that implements the traits of
 //! `twin-capabilities` that its world grants ([`worlds`], which mirrors `wit/worlds.wit`). In a component that object is a
-//! unit struct whose methods call the imports of the WIT (`twin-guest`); natively it holds stores and peers (`twin-native`).
-//! The bounds are resolved at compile time, so a component links no import that its function does not use.
+//! unit struct whose methods call the imports of the WIT (`twin-guest`); natively it holds stores and peers
+//! (`twin-native`). The bounds are resolved at compile time, so a component links no import that its function does not use.
 //!
-//! A [`Context`] is one instance of a function: its capabilities, and what it remembers from one call to the next. A
-//! [`Call`] is one request in it. A function handles one request in a straight line; many calls run in one context at once.
+//! A [`Context`] is one instance of a function: its capabilities, and the state that it keeps between calls. A [`Call`] is
+//! one request in it. Each request is handled by sequential code; many calls run in one context at once.
 //!
 //! # Futures are `Send` on a host, and not in a component
 //!
-//! The capabilities decide: natively their futures are `Send`, and so are those of `handle`; on `wasm` targets neither are.
-//! The code is the same for both. What a context remembers is behind locks, which no call holds while it waits.
+//! This depends on the capabilities: natively their futures are `Send`, and so are those of `handle`; on `wasm` targets
+//! neither are. The code is the same for both. The state of a context is behind locks, which no call holds while it waits.
 //!
 //! # Example
 //!
-//! A function runs over anything that implements the traits of its world:
+//! A function works with anything that implements the traits of its world:
 //!
 //! ```
 //! use twin_functions::{Context, Request, Response, worlds, writer};

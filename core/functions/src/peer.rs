@@ -32,7 +32,7 @@ pub(crate) async fn post<C: Peers>(
     send(call, peer, request, timeout).await
 }
 
-/// Asks a peer once.
+/// Sends a query to a peer once.
 pub(crate) async fn get<C: Peers>(
     call: &Call<'_, C>,
     peer: Peer,
@@ -54,10 +54,10 @@ async fn send<C: Peers>(
     mut request: Request,
     timeout: Duration,
 ) -> Result<Reply, SendFailure> {
-    // So that the receiver gives up before the sender does.
+    // Lets the receiver give up before the sender does.
     let patience = ("x-twin-timeout-ms".to_owned(), millis(timeout).to_string());
     request.headers.push(patience);
-    // To find the log lines of the peer.
+    // Connects the peer's log lines with this call's.
     if let Some(id) = call.request_id() {
         request.headers.push((REQUEST_ID.to_owned(), id.to_owned()));
     }

@@ -1,11 +1,11 @@
-//! A request that ends early.
+//! A request that is answered early.
 
 use twin_capabilities::{Failure, Log};
 use twin_contract::ContractError;
 
 use crate::{Call, Response, reply};
 
-/// The response to a request that goes no further.
+/// The response to a request that is not processed further.
 #[derive(Debug)]
 pub(crate) struct Refused(pub(crate) Response);
 
@@ -27,7 +27,7 @@ impl From<Response> for Refused {
     }
 }
 
-/// The response, whichever way a request ended.
+/// The response, whether the request was completed or refused.
 pub(crate) fn response(ended: Result<Response, Refused>) -> Response {
     ended.unwrap_or_else(|Refused(response)| response)
 }

@@ -1,4 +1,4 @@
-//! Responses: every body is JSON, every error has the contract's form.
+//! Responses: every body is JSON, and every error has the contract's form.
 
 use serde::Serialize;
 use twin_capabilities::Failure;
@@ -24,7 +24,7 @@ pub(crate) fn document(status: u16, document: &impl Serialize) -> Response {
     json(status, serde_json::to_vec(document).unwrap_or_default())
 }
 
-/// 200 or 202: the message is in safe hands.
+/// 200 or 202: custody of the message has been taken over.
 pub(crate) fn custody(custody: Custody, id: &str) -> Response {
     json(custody.status(), custody.body(id))
 }
@@ -47,7 +47,7 @@ pub(crate) fn id_reused() -> Response {
     )
 }
 
-/// 4xx: input that does not keep the contract.
+/// 4xx: input that violates the contract.
 pub(crate) fn refused(error: &ContractError) -> Response {
     json(error.status(), error.body())
 }
@@ -63,7 +63,7 @@ pub(crate) fn not_found() -> Response {
     error(ErrorCode::NotFound, "there is no such route")
 }
 
-/// What a store's failure is to a caller.
+/// The response to a store's failure.
 pub(crate) fn store_failed(failure: &Failure) -> Response {
     match failure {
         Failure::Unavailable(_) => try_again(
@@ -80,7 +80,7 @@ pub(crate) fn store_failed(failure: &Failure) -> Response {
     }
 }
 
-/// The response with one more header.
+/// Adds a header to a response.
 pub(crate) fn with_header(mut response: Response, name: &str, value: &str) -> Response {
     response.headers.push((name.to_owned(), value.to_owned()));
     response

@@ -1,4 +1,4 @@
-//! The function's settings, read once in an instance's life: they do not change while it lives.
+//! The function's settings, read once per instance: they do not change during its lifetime.
 
 use twin_capabilities::Settings as Capability;
 use twin_contract::{Cloud, ErrorCode};
@@ -6,19 +6,19 @@ use twin_delivery::{DELIVERY, DeliverySettings, Setting, TWIN_CLOUD, TWIN_NAME};
 
 use crate::{Call, refused::Refused, reply, worlds::Portable};
 
-/// What the functions want to know about where they run.
+/// What the functions need to know about where they run.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The twin's name.
     pub twin: String,
     /// The cloud that the function runs on.
     pub cloud: Cloud,
-    /// The numbers of delivery.
+    /// The settings of delivery.
     pub delivery: DeliverySettings,
 }
 
-/// Why the settings cannot be used. No default takes the place of a setting that is there and cannot be read: the twin
-/// and the cloud are part of what is stored and sent.
+/// Why the settings cannot be used. A setting that exists but cannot be read is not replaced by a default: the twin and the
+/// cloud are part of what is stored and sent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SettingsError {
     /// The runtime could not look it up.
@@ -33,20 +33,19 @@ pub enum SettingsError {
     /// It is required and not set.
     #[error("{0} is not set")]
     Missing(&'static str),
-    /// Its value is not one that it may have.
+    /// Its value is not allowed.
     #[error("{name} must be {expected}")]
     Invalid {
         /// The setting.
         name: &'static str,
-        /// What its value should have been.
+        /// What its value must be.
         expected: &'static str,
     },
 }
 
-/// The settings; asks the host until it has answered for all of them once.
+/// The settings. Reads them from the host until all of them have been read successfully once.
 ///
-/// # Errors
-/// The first setting that cannot be used. It is not remembered: the next call asks again.
+/// # Errors The first setting that cannot be used. The failure is not cached: the next call reads again.
 pub async fn load<'a, C: Portable>(call: &Call<'a, C>) -> Result<&'a Settings, SettingsError> {
     let slot = &call.context().settings;
     if let Some(known) = slot.get() {
@@ -59,7 +58,7 @@ pub async fn load<'a, C: Portable>(call: &Call<'a, C>) -> Result<&'a Settings, S
 /// The settings, for a request that needs them.
 ///
 /// # Errors
-/// The response to send: 503. Why is logged.
+/// The response to send: 503. The cause is logged.
 pub(crate) async fn for_request<'a, C: Portable>(
     call: &Call<'a, C>,
 ) -> Result<&'a Settings, Refused> {

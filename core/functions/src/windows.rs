@@ -10,15 +10,15 @@ use twin_delivery::Mono;
 /// The minimum time between two events of one subject and code.
 pub(crate) const INTERVAL: Duration = Duration::from_secs(10);
 
-/// What was seen of each key. There are few of them: a search from the front is short.
+/// The state of each key. There are few keys, so a linear search is fast.
 #[derive(Debug)]
 pub(crate) struct Windows(Mutex<Vec<(String, Window)>>);
 
 #[derive(Debug, Default)]
 struct Window {
-    /// When the last one was published, if ever.
+    /// When the last event was published, if ever.
     last: Option<Mono>,
-    /// How many have occurred since.
+    /// The number of occurrences since.
     count: u64,
 }
 
@@ -27,7 +27,8 @@ impl Windows {
         Self(Mutex::new(Vec::new()))
     }
 
-    /// Counts an occurrence. If it is time for an event of this key, returns how many it stands for, itself included.
+    /// Counts an occurrence. If an event for this key is due, returns the number of occurrences it represents, including
+    /// this one.
     pub(crate) fn due(&self, key: &str, now: Mono) -> Option<u64> {
         self.with(key, |window| {
             window.count += 1;
@@ -39,8 +40,8 @@ impl Windows {
         })
     }
 
-    /// Gives a count back that was due but did not become an event, because another instance published at `published`. It
-    /// is part of the next, which is due when the other's ten seconds are over.
+    /// Restores a count that was due but did not become an event, because another instance published at `published`. The
+    /// count becomes part of the next event, which is due ten seconds after the other instance's.
     pub(crate) fn postpone(&self, key: &str, count: u64, published: Mono) {
         self.with(key, |window| {
             window.count += count;
@@ -59,7 +60,7 @@ impl Windows {
         result
     }
 
-    /// A call that panics leaves the list consistent, so that a poisoned lock can still be used.
+    /// A call that panics leaves the list consistent, so a poisoned lock can still be used.
     fn lock(&self) -> MutexGuard<'_, Vec<(String, Window)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,4 +1,5 @@
-//! Who may touch what: the worlds of `wit/worlds.wit` as bounds. Whatever implements the traits of a world is one.
+//! The access of each function: the worlds of `wit/worlds.wit` as trait bounds, implemented for every type with their
+//! traits.
 
 use twin_capabilities::{
     Circuits, Clock, DeadLetters, Digest, ErrorTopic, Lifecycle, Log, Peers, Random, Records,
@@ -15,17 +16,17 @@ macro_rules! worlds {
 }
 
 worlds! {
-    /// What every function has: time, chance, its settings, a log, a hash, a way to recognise callers.
+    /// What every function has: time, random numbers, its settings, a log, a hash, a verifier of callers.
     Portable = Clock + Random + Settings + Log + Digest + Verifier;
     /// Sends envelopes to the next layer.
     Connector = Portable + Peers + Circuits + DeadLetters + ErrorTopic + Lifecycle;
-    /// Receives envelopes for L2 and hands them on to L3.
+    /// Receives envelopes for L2 and forwards them to L3.
     Ingestion = Portable + Peers + ErrorTopic;
     /// Receives envelopes for L3 and stores them.
     Writer = Portable + Records + ErrorTopic;
     /// Answers queries, from its own store or from a remote reader.
     Reader = Portable + Peers + Records + ErrorTopic;
-    /// Subscribes to the error topic.
+    /// Receives what the error topic delivers.
     ErrorReporter = Portable + Peers + Records;
 }
 
@@ -38,7 +39,7 @@ mod tests {
         drop(future);
     }
 
-    /// Natively the future of each function is `Send`: this does not compile otherwise.
+    /// Natively the future of each function is `Send`; otherwise this does not compile.
     #[expect(dead_code, reason = "it is checked by the compiler and never called")]
     fn all<C: Connector + Ingestion + Writer + Reader + ErrorReporter>(context: &Context<C>) {
         let request = || Request {

@@ -36,7 +36,7 @@ async fn write<C: worlds::Writer>(
         .capabilities()
         .put(collection::MESSAGES.to_owned(), vec![entry]);
     match stored.await.pop() {
-        // A repetition is answered like the first.
+        // A repetition gets the same reply as the first message.
         Some(Ok(Outcome::Stored(_) | Outcome::Duplicate(_))) => {
             Ok(reply::custody(Custody::Received, id.as_str()))
         }
@@ -49,7 +49,7 @@ async fn write<C: worlds::Writer>(
     }
 }
 
-/// The record of an envelope. Its bytes are copied: if they cannot be stored, they are part of the report.
+/// The record of an envelope. Its bytes are copied, because the report needs them if the record cannot be stored.
 fn read<C: worlds::Writer>(
     request: &Request,
     given: Option<MessageId>,

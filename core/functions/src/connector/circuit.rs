@@ -1,4 +1,4 @@
-//! The circuit of each peer: what the state machine decides, swapped into the store that all instances share.
+//! The circuit of each peer: the state machine's decisions are swapped into the store that all instances share.
 
 use twin_capabilities::{
     Circuits,
@@ -41,7 +41,7 @@ pub(super) async fn refresh<C: worlds::Connector>(
         view.refreshing = false;
         match &loaded {
             Ok(circuit) => observe(call, view, circuit),
-            // A store that is away must not stop the data: the last known state stands for another second.
+            // If the store is not available, delivery continues with the last known state for another second.
             Err(_) => view.breaker.keep(call.mono()),
         }
     });
@@ -64,7 +64,8 @@ pub(super) async fn admit<C: worlds::Connector>(
     settings: BreakerSettings,
 ) -> Gate {
     refresh(call, layer, settings).await;
-    // Each round is lost to an instance that moved the circuit on; it ends when it no longer asks for a probe.
+    // A conflict means that another instance changed the circuit. The loop ends when the circuit no longer asks for a
+    // probe.
     loop {
         let now = call.mono();
         let admission = (call.context().views).with(layer, |view| view.breaker.admit(now));
@@ -74,13 +75,14 @@ pub(super) async fn admit<C: worlds::Connector>(
             Some(Admission::Probe(next)) => match swap(call, layer, next).await {
                 Swapped::Done => return Gate::Probe,
                 Swapped::Conflict => {}
-                // The others cannot be told who probes: too many probes are better than data that waits for a store.
+                // The other instances cannot be told who probes. Too many probes are better than data that waits for a
+                // store.
                 Swapped::Failed => return Gate::Probe,
             },
             Some(Admission::Renew(anew)) => match swap(call, layer, anew).await {
                 Swapped::Done => return Gate::Closed,
                 Swapped::Conflict => {}
-                // As above: a time that cannot be corrected must not keep the data waiting.
+                // As above: data must not wait because a time cannot be corrected.
                 Swapped::Failed => return Gate::Probe,
             },
         }
@@ -98,7 +100,7 @@ pub(super) async fn has_opened<C: worlds::Connector>(
     opened.unwrap_or(false)
 }
 
-/// Tells the circuit what came of an attempt.
+/// Records the outcome of an attempt in the circuit.
 pub(super) async fn record<C: worlds::Connector>(
     call: &Call<'_, C>,
     layer: Layer,
@@ -128,7 +130,8 @@ enum Swapped {
     Failed,
 }
 
-/// Stores the next state if no other instance was faster, and reports the transition: only the winner does.
+/// Stores the next state unless another instance was faster, and reports the transition. Only the instance that stored it
+/// reports.
 async fn swap<C: worlds::Connector>(call: &Call<'_, C>, layer: Layer, next: Circuit) -> Swapped {
     let views = &call.context().views;
     let known = views.with(layer, |view| {

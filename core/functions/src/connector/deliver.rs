@@ -1,4 +1,4 @@
-//! Delivering one message: attempts, waits, and the way to the dead letters. `twin_delivery` decides what to do.
+//! Delivers one message: attempts, waits, and storing a dead letter. `twin_delivery` decides what to do.
 
 use std::{pin::pin, time::Duration};
 
@@ -19,27 +19,27 @@ use crate::{
     peer, worlds,
 };
 
-/// Between two looks at the circuit while a delivery waits.
+/// The interval between checks of the circuit while a delivery waits.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
-/// Where a message ended.
+/// Where the message is after the delivery.
 #[derive(Debug)]
 pub(super) enum Fate {
-    /// With the peer.
+    /// The peer has it.
     Delivered { custody: Custody, id: String },
-    /// Among the dead letters.
+    /// It is a dead letter.
     DeadLettered,
-    /// Nowhere: its id belongs to another message.
+    /// Not accepted: its id belongs to another message.
     Conflict,
-    /// Nowhere: no such peer is bound.
+    /// Not sent: no such peer is bound.
     Unbound,
-    /// Nowhere: this side lacks what it takes to send.
+    /// Not sent: this host lacks a resource for sending.
     Exhausted,
-    /// Nowhere: not even the dead letters could take it.
+    /// Neither delivered nor stored as a dead letter.
     NotStored,
 }
 
-/// Delivers a message, or brings it to safety before the deadline.
+/// Delivers a message, or stores it as a dead letter before the deadline.
 pub(super) async fn deliver<C: worlds::Connector>(
     call: &Call<'_, C>,
     message: &Message,
@@ -48,7 +48,7 @@ pub(super) async fn deliver<C: worlds::Connector>(
 ) -> Fate {
     let (layer, breaker) = (message.layer, settings.breaker());
     let mut failed = Vec::new();
-    // Whether the last attempt failed for want of something on this side.
+    // Whether the last attempt failed because this host lacked a resource.
     let mut exhausted = false;
     let mut attempts = Attempts::new(deadline, settings);
     loop {
@@ -65,14 +65,14 @@ pub(super) async fn deliver<C: worlds::Connector>(
             break;
         }
         let timeout = attempts.timeout(call);
-        // Each attempt sends a copy: if it fails, the message is needed for the next one or for its letter.
+        // Each attempt sends a copy: if the attempt fails, the message is needed for the next one or for its letter.
         let envelope = message.envelope.clone();
         let sent = peer::post(call, message.peer(), &message.id, envelope, timeout).await;
         let probing = gate == Gate::Probe;
         circuit::record(call, layer, Signal::of(&sent), probing).await;
         let verdict = Verdict::of(&sent, call.now());
         exhausted = matches!(verdict, Verdict::Exhausted { .. });
-        // What went wrong; and for an attempt that may be repeated, the peer's wish when.
+        // The failure; for an attempt that may be repeated, also the time that the peer asked for.
         let (status, cause, again) = match verdict {
             Verdict::Delivered { custody, id } => return Fate::Delivered { custody, id },
             Verdict::Conflict => {
@@ -118,8 +118,8 @@ pub(super) async fn deliver<C: worlds::Connector>(
     }
 }
 
-/// Leaves a message with its sender: this side could not send it, and that is no reason for a letter while the sender can
-/// still be told.
+/// Leaves a message with its sender. This host could not send it, but a letter is not needed, because the sender can still
+/// be told.
 async fn not_sent<C: worlds::Connector>(
     call: &Call<'_, C>,
     message: &Message,
@@ -174,7 +174,7 @@ fn attempt(call: &Call<'_, impl Clock>, status: Option<u16>, cause: &str) -> Att
     }
 }
 
-/// Says with the last attempt why there was none after it, where that is not plain from their number.
+/// Adds to the last attempt why none followed, if that is not obvious from the number of attempts.
 fn annotate(failed: &mut [Attempt], reason: GiveUp) {
     let why = match reason {
         GiveUp::RetriesExhausted => return,

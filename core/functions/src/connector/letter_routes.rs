@@ -1,4 +1,5 @@
-//! Looking at dead letters, and giving them up. `GET /dead-letters`, `GET /dead-letters/{id}`, `DELETE /dead-letters/{id}`.
+//! Listing, showing and discarding dead letters. `GET /dead-letters`, `GET /dead-letters/{id}`, `DELETE
+//! /dead-letters/{id}`.
 
 use twin_capabilities::{
     DeadLetters, Failure,
@@ -19,7 +20,7 @@ use crate::{
     reply, worlds,
 };
 
-/// How long a letter is held while it is discarded, in milliseconds.
+/// How long a letter is leased while it is discarded, in milliseconds.
 const DISCARD_LEASE_MS: u32 = 10_000;
 
 /// `GET /dead-letters?limit&cursor`: oldest first.
@@ -58,8 +59,8 @@ pub(super) async fn one<C: worlds::Connector>(
     }
 }
 
-/// Gives a letter up, for a reason. The report comes first: a letter that is gone without one could not be accounted for. If
-/// the letter cannot be removed after that, it stays, and discarding it again reports it again.
+/// Discards a letter, for a reason. The report is published first, because a letter must not disappear without one. If the
+/// letter cannot be removed after that, it stays, and discarding it again reports it again.
 async fn discard<C: worlds::Connector>(
     call: &Call<'_, C>,
     caller: &Caller,
@@ -80,7 +81,7 @@ async fn discard<C: worlds::Connector>(
         None => (hold_damaged(call, letter_id).await?, true),
     };
     if report(call, caller, &lease, damaged, reason).await.is_err() {
-        // If this fails, too, the lease ends by itself.
+        // If this also fails, the lease simply expires.
         let _ = DeadLetters::release(
             letters,
             letter_id.to_owned(),
@@ -118,7 +119,7 @@ async fn hold_damaged<C: worlds::Connector>(
     })
 }
 
-/// Says who discards what, and why. The content is not repeated: it may be the reason.
+/// Reports who discards what, and why. The content is not repeated, because it may be the reason for the discard.
 async fn report<C: worlds::Connector>(
     call: &Call<'_, C>,
     caller: &Caller,
@@ -166,7 +167,7 @@ fn leased() -> Refused {
     ))
 }
 
-/// The dead letters' store failed: the log says why.
+/// The dead letters' store failed; the cause is logged.
 pub(super) fn store_failed<C: worlds::Connector>(call: &Call<'_, C>, failure: Failure) -> Refused {
     call.store_failed("dead letters not reachable", failure)
 }

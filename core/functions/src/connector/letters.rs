@@ -1,4 +1,4 @@
-//! Dead letters: keeping what could not be delivered.
+//! Dead letters: stores messages that could not be delivered.
 
 use std::time::Duration;
 
@@ -18,10 +18,9 @@ use crate::{
     worlds,
 };
 
-/// Brings a message to safety.
+/// Stores a message as a dead letter.
 ///
-/// # Errors
-/// If it could not be stored, which is logged and reported already.
+/// # Errors If it could not be stored, which has already been logged and reported.
 pub(super) async fn keep<C: worlds::Connector>(
     call: &Call<'_, C>,
     message: &Message,
@@ -63,8 +62,8 @@ pub(super) async fn keep<C: worlds::Connector>(
     stored
 }
 
-/// At most one event per peer in ten seconds, counted over all instances as far as one can: each counts its own, and the
-/// circuits' store decides whose turn it is.
+/// Publishes at most one event per peer in ten seconds, across all instances as far as possible: each instance counts its
+/// own occurrences, and the circuits' store determines which one publishes.
 async fn publish<C: worlds::Connector>(call: &Call<'_, C>, message: &Message, cause: &str) {
     let code = EventCode::DeliveryDeadLettered;
     let peer = message.peer();
@@ -92,14 +91,14 @@ async fn publish<C: worlds::Connector>(call: &Call<'_, C>, message: &Message, ca
     events::publish(call, incident).await;
 }
 
-/// How long ago another instance published, if that was in the last ten seconds. If not, it is this one's turn, and the
-/// others are told so. If the store cannot say, better twice than never.
+/// How long ago another instance published, if that was in the last ten seconds. If not, this instance records that it
+/// publishes now. If the store fails, publishing twice is better than not at all.
 async fn published_ago(circuits: &impl Circuits, key: &str) -> Option<Duration> {
     let last = circuits.load(key.to_owned()).await.ok()?;
     let now = StoreTime::from_millis(last.now_ms);
     let published = StoreTime::from_millis(last.state.parse().unwrap_or(0));
     let ago = now.since(published);
-    // A time that has not come yet is from before the clock was set back: that was not in the last ten seconds.
+    // A time in the future was stored before the clock was set back, so it was not in the last ten seconds.
     if last.version > 0 && published <= now && ago < INTERVAL {
         return Some(ago);
     }

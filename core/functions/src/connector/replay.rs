@@ -1,8 +1,8 @@
 //! `POST /dead-letters/replay`: sends letters again, with their own id and trace, and removes those that were delivered.
 //!
-//! It happens only on command, so it does not ask the circuit: the command says that the peer is back, and a success
-//! closes the circuit. If the peer is not back after all, attempts in progress fail and the other letters stay where they are.
-//! Two replays at once share the work: each letter is leased to one of them.
+//! A replay happens only on command, so it does not check the circuit: the command implies that the peer works again, and a
+//! success closes the circuit. If the peer does not work, attempts in progress fail and the other letters stay in the
+//! queue. Two replays at the same time share the work: each letter is leased to one of them.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -42,15 +42,15 @@ enum Replayed {
     Arrived,
     Failed(String),
     Postponed,
-    /// There was no time left for it.
+    /// Not tried, because there was no time left.
     NotReached,
 }
 
-/// A letter that this command holds: what it takes to give it back and no more, since there may be a thousand of them.
+/// A letter that this command holds: only what is needed to release it, because there may be a thousand of them.
 struct Held {
     letter_id: String,
     receipt: String,
-    /// The turn that it gets back, if it was not reached.
+    /// The turn that it gets back if it was not tried.
     turn: Option<u64>,
 }
 
@@ -59,11 +59,11 @@ struct Replay<'a, C> {
     call: &'a Call<'a, C>,
     attempts: Attempts<'a>,
     settings: &'a DeliverySettings,
-    /// Layers whose peer turned out to be down.
+    /// Layers whose peer was found to be down.
     down: Mutex<Vec<Layer>>,
 }
 
-/// Replays letters until none is left of the round, the limit is reached, or the time is up; a dry run only lists them.
+/// Replays letters until the round has none left, the limit is reached, or the time is up; a dry run only lists them.
 pub(super) async fn replay<C: worlds::Connector>(
     call: &Call<'_, C>,
     request: &Request,
@@ -95,7 +95,7 @@ pub(super) async fn replay<C: worlds::Connector>(
     Ok(reply::document(200, &report))
 }
 
-/// What a replay would send, in its order.
+/// Lists what a replay would send, in order.
 async fn preview<C: worlds::Connector>(
     call: &Call<'_, C>,
     selection: Selection,
@@ -133,7 +133,7 @@ impl<C: worlds::Connector> Replay<'_, C> {
         let lease_ms = millis(self.settings.function_deadline.saturating_add(LEASE_MARGIN));
         let lease_ms = u32::try_from(lease_ms).unwrap_or(u32::MAX);
         let mut report = ReplayReport::default();
-        // Their leases are held until the end, so that another replay does not send them at once again.
+        // Their leases are held until the end, so another replay does not send them again at the same time.
         let mut staying: Vec<Held> = Vec::new();
         let mut more = false;
         while left > 0 && self.attempts.has_time(self.call) {
@@ -144,7 +144,7 @@ impl<C: worlds::Connector> Replay<'_, C> {
                 Err(failure) if report.reached() == 0 => {
                     return Err(store_failed(self.call, failure));
                 }
-                // What was done until now is reported. What is left is unknown.
+                // What was done so far is reported. What is left is unknown.
                 Err(_) => {
                     more = true;
                     break;
@@ -164,7 +164,7 @@ impl<C: worlds::Connector> Replay<'_, C> {
                 staying.extend(note(&mut report, held, replayed));
             }
         }
-        // The time may be up, so not one by one: a store that commits many at once can do so.
+        // The time may be up, so they are released concurrently: a store can commit many at once.
         stream::iter(staying)
             .for_each_concurrent(BATCH as usize, |held| async move {
                 // If this fails, the lease simply expires.
@@ -224,7 +224,7 @@ impl<C: worlds::Connector> Replay<'_, C> {
         let (letter_id, receipt) = (held.letter_id.clone(), held.receipt.clone());
         match DeadLetters::settle(letters, letter_id, receipt).await {
             Ok(true) => Replayed::Arrived,
-            // It was delivered, but another replay has the letter now, and will get the reply for a repetition.
+            // It was delivered, but another replay now has the letter. Its peer will recognise the repetition.
             Ok(false) => Replayed::Postponed,
             Err(failure) => Replayed::Failed(format!("arrived, but not removed: {failure}")),
         }
@@ -235,7 +235,7 @@ impl<C: worlds::Connector> Replay<'_, C> {
     }
 }
 
-/// Counts what came of a letter, and returns it if it stays.
+/// Counts the outcome for a letter, and returns the letter if it stays.
 fn note(report: &mut ReplayReport, held: Held, replayed: Replayed) -> Option<Held> {
     match replayed {
         Replayed::Arrived => {

@@ -1,4 +1,4 @@
-//! `POST /telemetry`: a device's message or an envelope comes in; the reply says who has it in the end.
+//! `POST /telemetry`: accepts a device's message or an envelope; the reply says who has custody of it.
 
 use twin_contract::{
     Access, ErrorCode, Layer, MessageId, Post, Wrapped, reply::Custody, trace_id_from_traceparent,
@@ -17,7 +17,7 @@ use crate::{
     worlds,
 };
 
-/// Takes a message, delivers it, and answers when the outcome is known.
+/// Accepts a message, delivers it, and answers when the outcome is known.
 pub(super) async fn accept<C: worlds::Connector>(
     call: &Call<'_, C>,
     request: Request,
@@ -48,7 +48,7 @@ pub(super) async fn accept<C: worlds::Connector>(
     })
 }
 
-/// The first hop fixes time, identity and bytes; every attempt sends the same.
+/// The first hop determines time, identity and bytes; every attempt sends the same.
 fn read<C: worlds::Connector>(
     call: &Call<'_, C>,
     request: Request,
@@ -78,7 +78,7 @@ fn read<C: worlds::Connector>(
             });
         }
     };
-    // The bytes that came, and not a copy of them.
+    // Uses the received bytes without a copy.
     let mut envelope = request.body;
     let mark = envelope.len() - without_bom(&envelope).len();
     envelope.drain(..mark);

@@ -1,4 +1,4 @@
-//! Asking a remote reader, with the connector's retries: a query is safe to repeat.
+//! Queries a remote reader, with the connector's retries: a query is safe to repeat.
 
 use twin_capabilities::peers::{Peer, Reply, SendFailure};
 use twin_contract::{ErrorCode, is_page, reply::error_code};
@@ -10,10 +10,9 @@ use crate::{
     settings, worlds,
 };
 
-/// Asks the peer `reader`. `None` if no such peer is bound, and this function's own store is to answer.
+/// Queries the peer `reader`. `None` if no such peer is bound; this function's own store then answers.
 ///
-/// # Errors
-/// The response if no reader could be asked: 503.
+/// # Errors The response if the remote reader could not be queried: 503.
 pub(super) async fn ask<C: worlds::Reader>(
     call: &Call<'_, C>,
     request: &Request,
@@ -46,8 +45,8 @@ pub(super) async fn ask<C: worlds::Reader>(
     }
 }
 
-/// What the caller hears. Pages, and its own mistakes, come back as the remote reader put them, in the contract's words only;
-/// what is wrong between the two is a 5xx in ours.
+/// The reply for the caller. Pages and errors in the caller's query are returned as the remote reader sent them, if they
+/// are replies of the contract; failures between the two readers become a 5xx of this function.
 fn pass_on<C: worlds::Reader>(
     call: &Call<'_, C>,
     sent: Result<Reply, SendFailure>,
@@ -74,7 +73,7 @@ fn pass_on<C: worlds::Reader>(
     }
 }
 
-/// Whether a reply answers the query: a page, or what is wrong with the query, in the contract's words.
+/// Whether a reply answers the query: a page, or an error of the contract about the query.
 fn is_answer(status: u16, body: &[u8]) -> bool {
     match status {
         200 => is_page(body),
