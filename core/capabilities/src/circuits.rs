@@ -11,11 +11,11 @@ pub struct Circuit {
     pub version: u64,
     /// Opaque to the store; empty if nothing has been stored.
     pub state: String,
-    /// The store's clock, in milliseconds since 1970-01-01T00:00:00Z: the one clock that all instances share.
+    /// The store's clock, in milliseconds since 1970-01-01T00:00:00Z. It is the only clock that all instances share.
     pub now_ms: u64,
 }
 
-/// Why a swap was not made.
+/// Why a swap was not carried out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SwapFailure {
     /// Another instance was faster; this is what it stored.
@@ -39,7 +39,7 @@ pub trait Circuits: Send + Sync + 'static {
     /// Stores `state` under the next version if the version is still `expected_version`, and returns it with that version.
     ///
     /// # Errors
-    /// The winner's value, or the store's failure.
+    /// The value of the instance that was faster, or the store's failure.
     async fn compare_and_swap(
         &self,
         name: String,

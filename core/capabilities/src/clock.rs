@@ -1,5 +1,5 @@
-//! Clocks and random numbers: `wasi:clocks` and `wasi:random` in the world of a function. A test provides virtual time and a
-//! seed.
+//! Clocks and random numbers: `wasi:clocks` and `wasi:random` in the world of a function. A test provides virtual time and
+//! a seed.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ pub trait Clock: Send + Sync + 'static {
     /// The wall clock. It may jump.
     fn now(&self) -> Timestamp;
 
-    /// Time since an arbitrary moment, by a clock that never goes back.
+    /// Time since an arbitrary moment, from a clock that never goes back.
     fn monotonic(&self) -> Duration;
 
     /// Waits.

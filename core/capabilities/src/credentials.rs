@@ -1,5 +1,6 @@
-//! Credentials of callers (spec §2). A host asks the verifier once for each request, before it calls the function, and passes on the
-//! [`Verdict`](crate::function::Verdict). A function asks only if nobody has checked the request before.
+//! Credentials of callers (spec §2). A host calls the verifier once for each request, before it calls the function, and
+//! passes on the [`Verdict`](crate::function::Verdict). A function calls it only if the request has not been checked
+//! before.
 
 use async_trait::async_trait;
 pub use twin_contract::Role;
@@ -43,7 +44,7 @@ pub enum Denied {
     Other(String),
 }
 
-/// Verifies callers. Only the form of the own cloud counts: `x-api-key` on AWS, `x-functions-key` on Azure,
+/// Verifies callers. Only the form of this cloud is accepted: `x-api-key` on AWS, `x-functions-key` on Azure,
 /// `authorization: Bearer` on GCP.
 #[cfg_attr(target_family = "wasm", async_trait(?Send))]
 #[cfg_attr(not(target_family = "wasm"), async_trait)]

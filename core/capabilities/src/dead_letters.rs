@@ -1,8 +1,8 @@
 //! Undeliverable messages: `dead-letters` and `dead-letter-replay` of the WIT.
 //!
-//! Letters have two orders. `list` returns them in the order in which they were stored. `take` works through a queue: a letter
-//! goes to its end when it is stored, and again each time it is taken, so that letters that never arrive do not keep
-//! others from being tried.
+//! Letters have two orders. `list` returns them in the order in which they were stored. `take` works through a queue: a
+//! letter goes to its end when it is stored, and again each time it is taken, so letters that cannot be delivered do not
+//! prevent others from being tried.
 
 use async_trait::async_trait;
 pub use twin_contract::LetterPlace as Place;
@@ -23,7 +23,7 @@ pub struct Attempt {
 /// A message that could not be delivered, with its history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Letter {
-    /// Identifies the letter. Derived from peer, id and envelope, so that the same failure stored twice is one letter.
+    /// Identifies the letter. Derived from peer, id and envelope, so the same failure stored twice is one letter.
     pub letter_id: String,
     /// The id of the message since its first hop; sent as `idempotency-key`.
     pub id: String,
@@ -116,10 +116,10 @@ pub struct Taken {
     pub more: bool,
 }
 
-/// Keeps undeliverable messages and hands them out for replay. Several callers may use it at once.
+/// Stores undeliverable messages and leases them for replay. Several callers may use it at once.
 ///
-/// A lease ends by the store's clock. Its receipt stays valid until the letter is taken again, so that a delivery that
-/// outlasted its lease still settles its letter if no other replay has begun to deliver it.
+/// A lease ends by the store's clock. Its receipt stays valid until the letter is taken again, so a delivery that takes
+/// longer than its lease still settles its letter if no other replay has taken it.
 #[cfg_attr(target_family = "wasm", async_trait(?Send))]
 #[cfg_attr(not(target_family = "wasm"), async_trait)]
 pub trait DeadLetters: Send + Sync + 'static {
@@ -171,8 +171,8 @@ pub trait DeadLetters: Send + Sync + 'static {
     ) -> Result<Taken, Failure>;
 
     /// Leases a damaged letter, whose content differs from what was stored, so that it can be discarded. The lease contains
-    /// what is left of it, which must not be sent. `None` if there is no such letter, if it is intact or leased, and in stores that do not compare letters
-    /// with a digest.
+    /// what is left of it, which must not be sent. `None` if there is no such letter, if it is intact or leased, and in
+    /// stores that do not compare letters with a digest.
     ///
     /// # Errors
     /// The store's failure.
@@ -182,15 +182,15 @@ pub trait DeadLetters: Send + Sync + 'static {
         lease_ms: u32,
     ) -> Result<Option<Lease>, Failure>;
 
-    /// Removes a letter that was delivered or discarded. False if the receipt is no longer valid: the letter was taken by another
-    /// replay after the lease had ended.
+    /// Removes a letter that was delivered or discarded. False if the receipt is no longer valid: another replay took the
+    /// letter after the lease had ended.
     ///
     /// # Errors
     /// The store's failure.
     async fn settle(&self, letter_id: String, receipt: String) -> Result<bool, Failure>;
 
     /// Gives a letter back before its lease ends; with `turn`, to its old place in the queue (never after its present one).
-    /// False as for [`Self::settle`].
+    /// False under the same condition as [`Self::settle`].
     ///
     /// # Errors
     /// The store's failure.

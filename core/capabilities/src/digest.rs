@@ -1,4 +1,4 @@
-//! Hashing, by the side that can use the processor's instructions for it.
+//! Hashing, done by the host, which can use the processor's instructions for it.
 
 /// Computes digests: a pure function with the same result everywhere.
 pub trait Digest: Send + Sync + 'static {

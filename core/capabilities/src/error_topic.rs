@@ -14,8 +14,8 @@ pub const PUBLISH_LIMIT: Duration = Duration::from_millis(500);
 #[cfg_attr(target_family = "wasm", async_trait(?Send))]
 #[cfg_attr(not(target_family = "wasm"), async_trait)]
 pub trait ErrorTopic: Send + Sync + 'static {
-    /// Makes the error durable before it returns, in at most [`PUBLISH_LIMIT`]. The topic gives it an id, by which the error
-    /// reporter stores it; it is delivered at least once.
+    /// Makes the error durable before it returns, in at most [`PUBLISH_LIMIT`]. The topic assigns the id under which the
+    /// error reporter stores the error. Delivery is at least once.
     ///
     /// # Errors
     /// The topic's failure.
@@ -25,24 +25,25 @@ pub trait ErrorTopic: Send + Sync + 'static {
 /// A system error in the outbox, on its way to the error reporter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// A UUIDv7, given when the error was published: the error reporter stores the error by it.
+    /// A UUIDv7, assigned when the error was published. The error reporter stores the error under it.
     pub id: String,
     /// What went wrong.
     pub error: SystemError,
-    /// How often the event was handed out, this time included.
+    /// How often the event was leased, including this time.
     pub attempts: u32,
 }
 
-/// What was published and not delivered yet. Only topics that do not deliver by themselves have one: the host forwards from it.
+/// Published errors that are not yet delivered. Only topics that do not deliver by themselves have an outbox: the host
+/// forwards from it.
 #[async_trait]
 pub trait Outbox: Send + Sync + 'static {
-    /// Leases at most `limit` events that are free, in the order they were published.
+    /// Leases at most `limit` free events, in the order in which they were published.
     ///
     /// # Errors
     /// The store's failure.
     async fn pending(&self, limit: u32, lease: Duration) -> Result<Vec<Event>, Failure>;
 
-    /// Removes an event that was delivered, also if its lease has ended or it is leased again: it was delivered.
+    /// Removes an event that was delivered, even if its lease has ended or it is leased again.
     ///
     /// # Errors
     /// The store's failure.
@@ -54,8 +55,8 @@ pub trait Outbox: Send + Sync + 'static {
     /// The store's failure.
     async fn release(&self, event_id: String) -> Result<(), Failure>;
 
-    /// Resolves when another process may have published something since this was asked last. Never, in a store that cannot tell:
-    /// the forwarder also looks again from time to time.
+    /// Resolves when another process may have published something since the last call. Never resolves in a store that
+    /// cannot detect this: the forwarder also checks periodically.
     async fn published(&self) {
         std::future::pending().await
     }

@@ -1,4 +1,4 @@
-//! A function as its callers see it: a whole request in, a whole response out.
+//! A function as its callers see it: a complete request in, a complete response out.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ pub enum Verdict {
     Repeated(String),
     /// The credential cannot be checked now, described for a log: 503.
     Unavailable(String),
-    /// Nobody has checked yet, and the headers are those that the caller sent: the function asks the
+    /// The credential has not been checked, and the headers are those that the caller sent: the function calls the
     /// [`Verifier`](crate::Verifier).
     Unchecked,
 }
@@ -50,7 +50,7 @@ pub struct Request {
     pub method: String,
     /// Starts with `/`. The route prefix is stripped.
     pub path: String,
-    /// Without the `?`; empty if there was none. No key is in it, unless the verdict is [`Verdict::Unchecked`].
+    /// Without the `?`; empty if there was none. It contains no key, unless the verdict is [`Verdict::Unchecked`].
     pub query: String,
     /// In order of arrival, with names in lower case; a header may appear several times. Headers that no function uses may be
     /// left out. None of them can carry a key, unless the verdict is [`Verdict::Unchecked`].
@@ -59,7 +59,7 @@ pub struct Request {
     pub body: Vec<u8>,
     /// How much longer the caller will wait, in milliseconds, if the host knows.
     pub time_left_ms: Option<u32>,
-    /// Who the caller is, or why that is not known.
+    /// The caller, or why it is not known.
     pub verdict: Verdict,
 }
 
@@ -83,7 +83,7 @@ pub enum CallError {
     /// The queue in front of the function is full.
     #[error("{0} is at its limit of calls at once")]
     Overloaded(FunctionName),
-    /// The instance that had the call was lost to a trap.
+    /// The instance that was handling the call was lost to a trap.
     #[error("the instance of {0} that had the call was lost")]
     InstanceLost(FunctionName),
     /// No response within the time given.
@@ -96,7 +96,7 @@ pub enum CallError {
     },
 }
 
-/// Calls the twin's functions: the runtime does; in tests, a script.
+/// Calls the twin's functions. The runtime implements this; in tests, a script does.
 #[async_trait]
 pub trait Functions: Send + Sync + 'static {
     /// Whether the function runs here.
@@ -104,7 +104,7 @@ pub trait Functions: Send + Sync + 'static {
 
     /// Calls a function and waits for its response.
     ///
-    /// The call continues if the returned future is dropped: work that was begun is completed.
+    /// The call continues if the returned future is dropped.
     ///
     /// # Errors
     /// Why there is no response.

@@ -1,4 +1,4 @@
-//! Whether a store works and how much it holds: for `/readyz` and `/metrics`.
+//! Whether a store works and how much it holds, for `/readyz` and `/metrics`.
 
 use std::time::Duration;
 
@@ -6,20 +6,20 @@ use async_trait::async_trait;
 
 use crate::types::Failure;
 
-/// Whether the twin's data would be stored now: half of `/readyz`.
+/// Whether the store can be written: one of the two conditions for `/readyz`.
 #[async_trait]
 pub trait Health: Send + Sync + 'static {
-    /// Writes something: a store that can only be read is not healthy.
+    /// Writes something, because a store that can only be read is not healthy.
     ///
     /// # Errors
-    /// What the writer would get.
+    /// The failure that a write would get.
     async fn check(&self) -> Result<(), Failure>;
 }
 
-/// The most letters or events that are counted: beyond that, counting is no longer cheap.
+/// The most letters or events that are counted. Counting more would not be cheap.
 pub const COUNTED: u32 = 1_000_000;
 
-/// Numbers of the twin's data. A number that a store cannot compute cheaply is `None`.
+/// Numbers about the twin's data. A number that a store cannot compute cheaply is `None`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Numbers {
     /// Dead letters, counted up to [`COUNTED`].
@@ -37,7 +37,7 @@ pub struct Numbers {
 /// How much data there is.
 #[async_trait]
 pub trait Statistics: Send + Sync + 'static {
-    /// Counts; reads only.
+    /// Counts; only reads.
     ///
     /// # Errors
     /// The store's failure.

@@ -1,31 +1,31 @@
 //! What the functions can reach: the interfaces of `wit/` as plain Rust types and async traits.
 //!
-//! The functions (`twin-functions`) are written against these traits, the providers implement them, and the runtime maps
-//! them to the component model. So none of the three depends on another, and only the runtime depends on wasmtime.
+//! The functions (`twin-functions`) use these traits, the providers implement them, and the runtime maps them to the
+//! component model. None of the three depends on another, and only the runtime depends on wasmtime.
 //!
-//! Each module stands for one WIT interface of the same name, whose documentation is binding here. What only a host
+//! Each module corresponds to the WIT interface of the same name, whose documentation is binding here. What only a host
 //! needs is in [`health`], [`Outbox`], [`peer_auth`] and [`secrets`].
 //!
 //! # Futures are `Send` on a host, and not in a sandbox
 //!
-//! A host runs functions and providers on several threads, so its futures must be `Send`. A component has one thread, and the
-//! futures of its imports are bound to it. The traits are the same for both: `async-trait` adds the bound everywhere but on
-//! `wasm` targets. That costs one allocation per call of a capability, little beside what the call itself does, and in
-//! return a trait can be made into an object, which a host needs to choose its store at run time.
+//! A host runs functions and providers on several threads, so its futures must be `Send`. A component has one thread, and
+//! the futures of its imports are bound to it. The traits are the same for both: `async-trait` adds the bound everywhere
+//! except on `wasm` targets. This costs one allocation per call of a capability, which is little compared with the call
+//! itself. In return, a trait can be used as an object, which a host needs to choose its store at run time.
 //!
 //! # Features
 //!
-//! `provider` adds what providers share (the module `provider`). `testing` adds the behaviour suite, to which any provider can
-//! be held (the module `testing`).
+//! `provider` adds what providers share (the module `provider`). `testing` adds the behaviour suite for any provider (the
+//! module `testing`).
 //!
 //! # Dropped futures
 //!
-//! Every method of a store completes once it has been polled: dropping its future neither undoes the operation nor leaves it
+//! Once polled, every method of a store runs to completion: dropping its future neither undoes the operation nor leaves it
 //! half done.
 //!
 //! # Example
 //!
-//! Any type that implements a trait can stand behind a function; here, a map with settings.
+//! Any type that implements a trait can be used by a function; here, a map with settings.
 //!
 //! ```
 //! use std::collections::BTreeMap;

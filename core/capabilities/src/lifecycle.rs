@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-/// Tells waiting work that it should stop waiting.
+/// Tells work that is waiting to stop waiting.
 #[cfg_attr(target_family = "wasm", async_trait(?Send))]
 #[cfg_attr(not(target_family = "wasm"), async_trait)]
 pub trait Lifecycle: Send + Sync + 'static {

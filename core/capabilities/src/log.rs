@@ -1,6 +1,6 @@
-//! Structured log lines. Never a secret, never a payload above `debug`.
+//! Structured log lines. They never contain a secret, and a payload only at level `debug`.
 
-/// How important a line is.
+/// The level of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     /// For developers.

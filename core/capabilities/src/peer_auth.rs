@@ -1,4 +1,4 @@
-//! How a host proves to a peer who it is (spec §2).
+//! How a host authenticates itself to a peer (spec §2).
 
 use async_trait::async_trait;
 
@@ -11,7 +11,7 @@ pub struct Departing<'a> {
     pub method: &'a str,
     /// The whole URL. Its path and query may contain a key.
     pub url: &'a str,
-    /// As it is sent, after compression.
+    /// The body as it is sent, after compression.
     pub body: &'a [u8],
 }
 
@@ -26,6 +26,6 @@ pub trait PeerAuth: Send + Sync + 'static {
     async fn headers(&self, request: Departing<'_>)
     -> Result<Vec<(&'static str, Secret)>, Failure>;
 
-    /// The peer refused the credential (401 or 403): one that is remembered must be renewed.
+    /// The peer refused the credential (401 or 403). A cached credential must be renewed.
     async fn refused(&self);
 }

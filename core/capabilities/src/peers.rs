@@ -1,11 +1,11 @@
-//! The other functions of the twin, by name: a function never sees the URL or the key of a peer.
+//! The other functions of the twin, by name. A function never sees the URL or the key of a peer.
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 pub use twin_contract::Peer;
 
-/// A request to a peer. The URL is the host's; the query is appended to it.
+/// A request to a peer. The host adds the URL, and appends the query to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     /// `GET` or `POST`.
@@ -38,11 +38,11 @@ pub enum SendFailure {
     /// Name resolution, connection or TLS failed, or the connection broke.
     #[error("unreachable: {0}")]
     Unreachable(String),
-    /// No complete reply within the given time.
+    /// No complete reply in time.
     #[error("timed out")]
     TimedOut,
-    /// The sending side lacks a resource, such as a file descriptor, memory or a free port. Nothing was sent, and the peer is
-    /// not at fault.
+    /// The sending host lacks a resource, such as a file descriptor, memory or a free port. Nothing was sent, and the peer
+    /// is not at fault.
     #[error("this side could not send: {0}")]
     Exhausted(String),
     /// The host cannot look up the peer's URL or credential now. The peer is not at fault.
@@ -63,7 +63,7 @@ pub struct Outgoing {
     pub peer: Peer,
     /// The request.
     pub request: Request,
-    /// The most time that the attempt may take.
+    /// The time limit of the attempt.
     pub timeout: Duration,
 }
 
@@ -71,7 +71,7 @@ pub struct Outgoing {
 #[cfg_attr(target_family = "wasm", async_trait(?Send))]
 #[cfg_attr(not(target_family = "wasm"), async_trait)]
 pub trait Peers: Send + Sync + 'static {
-    /// Makes one attempt for each message, concurrently, without following redirects; the outcomes are in the same order. A
-    /// failure does not say whether the request has arrived.
+    /// Makes one attempt for each message, concurrently, without following redirects; the outcomes are in the same order.
+    /// After a failure, it is not known whether the request arrived.
     async fn send(&self, messages: Vec<Outgoing>) -> Vec<Result<Reply, SendFailure>>;
 }

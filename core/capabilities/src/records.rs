@@ -1,6 +1,6 @@
-//! The twin's memory: what was received, by device and time.
+//! The twin's records: received messages, by device and time.
 //!
-//! A record's identity is (twin, collection, device id, id): the same id again with the same payload is the same record, with
+//! A record's identity is (twin, collection, device id, id). The same id with the same payload is the same record; with
 //! another payload it is a conflict. Records are sorted and queried by time.
 
 use async_trait::async_trait;
@@ -71,7 +71,7 @@ pub struct Selection {
     pub order: Order,
     /// 1 to 1000.
     pub limit: u32,
-    /// The end of the last page.
+    /// The end of the previous page.
     pub after: Option<Position>,
 }
 
@@ -88,11 +88,11 @@ pub struct Page {
 #[cfg_attr(target_family = "wasm", async_trait(?Send))]
 #[cfg_attr(not(target_family = "wasm"), async_trait)]
 pub trait Records: Send + Sync + 'static {
-    /// Stores entries; one result for each, in order, durable if it is a success. The entries of one call are independent: some
-    /// may be stored and others not. A damaged record is replaced by the same one.
+    /// Stores entries; returns one result for each, in order. A successful entry is durable. The entries of one call are
+    /// independent: some may be stored and others not. A damaged record is replaced if the same record is stored again.
     async fn put(&self, collection: String, entries: Vec<Entry>) -> Vec<Result<Outcome, Failure>>;
 
-    /// Returns at most `limit` records (taken as 1 to 1000), and at most 1 MiB of bodies but at least one record.
+    /// Returns at most `limit` records (limited to 1 to 1000), and at most 1 MiB of bodies but at least one record.
     ///
     /// # Errors
     /// The store's failure.

@@ -31,18 +31,17 @@ impl fmt::Debug for Secret {
 /// Where secrets are kept.
 #[async_trait]
 pub trait Secrets: Send + Sync + 'static {
-    /// The present value of a secret. `configured` is what the configuration says: the value itself, or a reference that this
+    /// The current value of a secret. `configured` is the configured text: the value itself, or a reference that this
     /// implementation understands.
     ///
-    /// # Errors
-    /// If it cannot be looked up now. The caller must not go on without it.
+    /// # Errors If it cannot be looked up now. The caller must not continue without it.
     async fn current(&self, configured: &Secret) -> Result<Secret, Failure>;
 
-    /// The value that [`Self::current`] gave was refused (401 or 403): one that is remembered must be looked up anew.
+    /// The value that [`Self::current`] returned was refused (401 or 403). A cached value must be looked up again.
     async fn refused(&self, configured: &Secret);
 }
 
-/// Secrets that the configuration contains itself.
+/// Secrets that the configuration itself contains.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Verbatim;
 

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use crate::types::Failure;
 
-/// The function's settings: twin name, own cloud, delivery settings. Never a secret, never a URL.
+/// The function's settings: twin name, cloud, delivery settings. Never a secret, never a URL.
 #[cfg_attr(target_family = "wasm", async_trait(?Send))]
 #[cfg_attr(not(target_family = "wasm"), async_trait)]
 pub trait Settings: Send + Sync + 'static {

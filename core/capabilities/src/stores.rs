@@ -7,9 +7,9 @@ use crate::{Circuits, DeadLetters, ErrorTopic, Health, Outbox, Records, Statisti
 /// One twin's stores, as a provider opened them. Clones share them.
 #[derive(Clone)]
 pub struct Stores {
-    /// What was received.
+    /// Received messages.
     pub records: Arc<dyn Records>,
-    /// What could not be delivered.
+    /// Messages that could not be delivered.
     pub dead_letters: Arc<dyn DeadLetters>,
     /// Where system errors are published.
     pub error_topic: Arc<dyn ErrorTopic>,
@@ -24,7 +24,8 @@ pub struct Stores {
 }
 
 impl Stores {
-    /// The stores of one object that is all of them, and that keeps system errors until the host has forwarded them.
+    /// The stores from one object that implements all of them, and that keeps system errors until the host has forwarded
+    /// them.
     #[must_use]
     pub fn of<S>(store: &Arc<S>) -> Self
     where

@@ -1,4 +1,4 @@
-//! Types that the stores share: one failure, one type for times.
+//! Types that the stores share: one failure type, and one type for times.
 
 /// Microseconds since 1970-01-01T00:00:00Z, negative before it.
 pub type Instant = i64;

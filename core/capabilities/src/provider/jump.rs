@@ -1,36 +1,36 @@
-//! Whether the clock runs as it should: one that jumps ahead would make everything look old.
+//! Detects a clock that jumps ahead, which would make all data look old.
 
 use std::time::Duration;
 
 use super::clock::{age, later};
 use crate::Instant;
 
-/// How far the clock may run ahead of the time that has passed.
+/// How far the clock may advance beyond the time that has passed.
 const TOLERANCE: Duration = Duration::from_secs(3600);
 
-/// A clock that has stayed ahead for so long is taken to be right: it was wrong before, or the machine slept.
+/// A clock that has been ahead for this long is accepted as right: it was wrong before, or the machine was suspended.
 const ACCEPTED_AFTER: Duration = Duration::from_secs(86_400);
 
-/// What two clocks show at one moment.
+/// Two clocks, read at the same moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reading {
     /// The store's clock, which may be set.
     pub clock: Instant,
-    /// How long the process has been running, by a clock that nobody sets.
+    /// How long the process has been running, from a clock that cannot be set.
     pub running: Duration,
 }
 
-/// What the difference of two readings says.
+/// The result of comparing two readings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Judgement {
-    /// The clock ran as it should, or was set back.
+    /// The clock ran correctly, or was set back.
     Steady,
-    /// The clock is so far ahead.
+    /// The clock is ahead by this much.
     Ahead(Duration),
 }
 
-/// Judges the clock by the last reading that was found steady.
+/// Compares the clock with the last reading that was found steady.
 pub fn judge(trusted: Reading, now: Reading) -> Judgement {
     let passed = now.running.saturating_sub(trusted.running);
     let ahead = age(now.clock, Some(later(trusted.clock, passed)));
@@ -53,7 +53,7 @@ mod tests {
         running: Duration::from_secs(5),
     };
 
-    /// The clock has moved by `clock` while `passed` went by.
+    /// The clock has advanced by `clock` while `passed` elapsed.
     fn after(passed: Duration, clock: Duration) -> Judgement {
         let now = Reading {
             clock: later(START.clock, clock),

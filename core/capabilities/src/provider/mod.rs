@@ -1,4 +1,4 @@
-//! What providers share, so that all of them page, lease, seal and judge their clock alike.
+//! What providers share, so that all of them use the same pages, leases, seals and clock checks.
 
 mod clock;
 mod jump;

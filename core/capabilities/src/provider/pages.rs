@@ -1,4 +1,4 @@
-//! Pages: the contract's rules for them, given a selection.
+//! Pages: applies the contract's rules to a selection.
 
 use twin_contract::{Position, Query, Span, Timestamp};
 
@@ -7,7 +7,7 @@ use crate::records::Selection;
 /// The most records a query returns.
 pub const MAX_RECORDS: u32 = Query::MAX_LIMIT;
 
-/// What a selection spans; `None` if it is empty.
+/// The span of a selection; `None` if it is empty.
 pub fn span(selection: &Selection) -> Option<Span> {
     let after = selection.after.as_ref().map(|after| Position {
         time: Timestamp::from_micros(after.time),

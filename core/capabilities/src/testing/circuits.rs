@@ -1,4 +1,4 @@
-//! Circuits: each value has one successor. And the store's health.
+//! Circuits: each value has one successor. Also the store's health.
 
 use std::collections::HashSet;
 
@@ -80,7 +80,7 @@ pub async fn a_conflict_returns_the_winner(fixture: impl Fixture) {
     );
 }
 
-/// Circuits of other names and other twins are independent.
+/// Circuits with other names, or of other twins, are independent.
 pub async fn values_belong_to_a_name_and_a_twin(fixture: impl Fixture) {
     let (stores, other) = (fixture.open().await, fixture.open_twin("factory-02").await);
     swap(&stores, "writer", 0, "open").await.unwrap();
@@ -90,7 +90,7 @@ pub async fn values_belong_to_a_name_and_a_twin(fixture: impl Fixture) {
     assert_eq!(load(&stores, "writer").await.state, "open");
 }
 
-/// Concurrent swaps are atomic: each version is given out once, and no swap is lost.
+/// Concurrent swaps are atomic: each version is assigned once, and no swap is lost.
 pub async fn of_many_who_swap_none_is_lost(fixture: impl Fixture) {
     const SWAPPERS: usize = 12;
     const SWAPS: usize = 10;

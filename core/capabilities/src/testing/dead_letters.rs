@@ -25,7 +25,7 @@ fn ids(page: &Page) -> Vec<&str> {
         .collect()
 }
 
-/// Every field of a letter comes back unchanged, from another process, with the time at which it was stored.
+/// Every field of a letter is returned unchanged in another process, with the time at which the letter was stored.
 pub async fn a_letter_comes_back_as_it_was_pushed(fixture: impl Fixture) {
     let bare = Letter {
         trace_id: None,
@@ -89,7 +89,7 @@ pub async fn a_letter_that_is_there_is_left_as_it_is(fixture: impl Fixture) {
     assert_eq!(settled.await, Ok(true));
 }
 
-/// Lists are in the order of storing, page by page; a page has at least one letter.
+/// Lists are in the order in which letters were stored, page by page; a page has at least one letter.
 pub async fn letters_are_listed_in_the_order_they_came(fixture: impl Fixture) {
     let stores = fixture.open().await;
     for letter_id in ["d", "a", "e", "c", "b"] {
@@ -110,7 +110,7 @@ pub async fn letters_are_listed_in_the_order_they_came(fixture: impl Fixture) {
     assert!(least.next.is_some());
 }
 
-/// A cursor still works when the letter that it names was removed.
+/// A cursor still works when the letter that it names has been removed.
 pub async fn a_cursor_outlives_its_letter(fixture: impl Fixture) {
     let stores = fixture.open().await;
     for letter_id in ["a", "b", "c"] {
@@ -129,7 +129,7 @@ pub async fn a_cursor_outlives_its_letter(fixture: impl Fixture) {
     assert_eq!(ids(&list(&stores, page.next.as_ref(), 2).await), ["d"]);
 }
 
-/// A cursor that was never given out is no error.
+/// A cursor that was never issued is not an error.
 pub async fn any_place_can_be_read_from(fixture: impl Fixture) {
     let stores = fixture.open().await;
     for letter_id in ["a", "b"] {

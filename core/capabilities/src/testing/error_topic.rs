@@ -1,4 +1,4 @@
-//! The error topic and its outbox: what is published waits until it is forwarded.
+//! The error topic and its outbox: a published error waits until it is forwarded.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -31,7 +31,7 @@ fn codes(events: &[Event]) -> Vec<&str> {
         .collect()
 }
 
-/// Every field of a system error comes back unchanged, under a UUIDv7.
+/// Every field of a system error is returned unchanged, under a UUIDv7.
 pub async fn an_error_waits_as_it_was_published(fixture: impl Fixture) {
     let severities = [Severity::Critical, Severity::Warning, Severity::Info];
     let errors = severities.map(|severity| SystemError {
@@ -63,7 +63,7 @@ pub async fn an_error_waits_as_it_was_published(fixture: impl Fixture) {
     }
 }
 
-/// Events are handed out in the order of publishing, at most as many as were asked for.
+/// Events are leased in the order of publishing, at most as many as requested.
 pub async fn events_come_in_the_order_of_publishing(fixture: impl Fixture) {
     let stores = fixture.open().await;
     for error_code in ["D", "A", "C", "B"] {
@@ -74,7 +74,7 @@ pub async fn events_come_in_the_order_of_publishing(fixture: impl Fixture) {
     assert_eq!(codes(&pending(&stores, 3).await), ["B"]);
 }
 
-/// An event that was handed out is handed out again only when its lease has ended, by the store's clock.
+/// A leased event is leased again only when its lease has ended, by the store's clock.
 pub async fn an_event_is_handed_to_one_at_a_time(fixture: impl Fixture) {
     let stores = fixture.open().await;
     publish(&stores, "A").await;
@@ -106,7 +106,7 @@ pub async fn a_lease_does_not_outlast_its_length_when_the_clock_is_set_back(fixt
     assert_eq!(pending(&stores, 10).await.len(), 0);
 }
 
-/// A settled event is removed, and settling it again is no error.
+/// A settled event is removed, and settling it again is not an error.
 pub async fn a_settled_event_is_gone(fixture: impl Fixture) {
     let stores = fixture.open().await;
     publish(&stores, "A").await;
@@ -114,7 +114,7 @@ pub async fn a_settled_event_is_gone(fixture: impl Fixture) {
     let events = pending(&stores, 2).await;
     assert_ne!(events[0].id, events[1].id);
 
-    // Twice, as two forwarders would whose leases overlapped.
+    // Twice, as two forwarders whose leases overlap would do.
     for _ in 0..2 {
         let settle = outbox(&stores).settle(events[0].id.clone());
         settle.await.unwrap();
@@ -126,7 +126,7 @@ pub async fn a_settled_event_is_gone(fixture: impl Fixture) {
     assert_eq!(left[0].id, events[1].id);
 }
 
-/// A released event can be handed out at once; releasing an unknown event is no error.
+/// A released event can be leased at once; releasing an unknown event is not an error.
 pub async fn a_released_event_is_free(fixture: impl Fixture) {
     let stores = fixture.open().await;
     publish(&stores, "A").await;
@@ -142,7 +142,7 @@ pub async fn a_released_event_is_free(fixture: impl Fixture) {
     outbox(&stores).release("none".to_owned()).await.unwrap();
 }
 
-/// Events of other twins are neither handed out nor removed.
+/// Events of other twins are neither leased nor removed.
 pub async fn events_belong_to_a_twin(fixture: impl Fixture) {
     let (stores, other) = (fixture.open().await, fixture.open_twin("factory-02").await);
     publish(&stores, "A").await;

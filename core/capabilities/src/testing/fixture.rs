@@ -1,4 +1,4 @@
-//! What the author of a provider supplies: an empty place for a twin's data, with a clock that the test turns.
+//! What the author of a provider supplies: an empty place for a twin's data, with a clock that the test controls.
 
 use std::sync::{
     Arc,
@@ -12,20 +12,20 @@ const TWIN: &str = "factory-01";
 
 /// An empty place for the data of one test: a folder, a database, a table of a service.
 ///
-/// Every test makes one of its own, so tests may run at the same time. Whatever it made outside the process is to be removed
-/// when it is dropped.
+/// Every test creates its own, so tests may run at the same time. When it is dropped, everything that it created outside
+/// the process must be removed.
 pub trait Fixture: Sized + Send + Sync + 'static {
-    /// Makes an empty place.
+    /// Creates an empty place.
     ///
     /// # Errors
     /// [`Skipped`] if this machine lacks what the provider needs, for example a database server. The test then prints the
     /// reason and passes. Any other failure should panic.
     fn set_up() -> impl Future<Output = Result<Self, Skipped>> + Send;
 
-    /// Opens the stores of a twin as another process would. A test opens the same place several times, and uses what it opened
-    /// at the same time. Everything that has been acknowledged to one must be visible to the others.
+    /// Opens the stores of a twin as another process would. A test opens the same place several times, and uses the opened
+    /// stores at the same time. Everything that has been acknowledged through one must be visible to the others.
     ///
-    /// The stores must take the time from [`Self::clock`], for time stamps as well as for leases.
+    /// The stores must take the time from [`Self::clock`], for time stamps and for leases.
     ///
     /// # Panics
     /// If the stores cannot be opened.
@@ -34,9 +34,9 @@ pub trait Fixture: Sized + Send + Sync + 'static {
     /// The clock of all stores in this place.
     fn clock(&self) -> &ManualClock;
 
-    /// Whether the stores have an outbox. Override it for a provider whose error topic delivers by itself: then the behaviours
-    /// of [`error_topic`](super::error_topic) are skipped, and [`Numbers::outbox`](crate::health::Numbers::outbox) must be
-    /// `None`.
+    /// Whether the stores have an outbox. Override it for a provider whose error topic delivers by itself: then the
+    /// behaviours of [`error_topic`](super::error_topic) are skipped, and
+    /// [`Numbers::outbox`](crate::health::Numbers::outbox) must be `None`.
     fn has_outbox(&self) -> bool {
         true
     }
@@ -46,12 +46,12 @@ pub trait Fixture: Sized + Send + Sync + 'static {
         self.open_twin(TWIN)
     }
 
-    /// What the clock shows.
+    /// The time of the clock.
     fn now(&self) -> Instant {
         self.clock().now()
     }
 
-    /// Moves the clock by some microseconds; back, if they are negative.
+    /// Moves the clock by this many microseconds; back, if the number is negative.
     fn turn(&self, micros: i64) {
         self.clock().turn(micros);
     }
@@ -73,13 +73,13 @@ impl ManualClock {
         Self(Arc::new(AtomicI64::new(1_767_225_600_000_000)))
     }
 
-    /// What it shows.
+    /// The time that it shows.
     #[must_use]
     pub fn now(&self) -> Instant {
         self.0.load(Ordering::SeqCst)
     }
 
-    /// Moves it by some microseconds; back, if they are negative.
+    /// Moves it by this many microseconds; back, if the number is negative.
     pub fn turn(&self, micros: i64) {
         self.0.fetch_add(micros, Ordering::SeqCst);
     }

@@ -1,8 +1,8 @@
-//! The behaviour suite: what every provider must do, as tests. Anyone can hold a provider of their own to it.
+//! The behaviour suite: what every provider must do, as tests. It can be used for any provider.
 //!
-//! A provider passes when its stores behave as the functions expect: what was acknowledged is there for every process, an id
-//! is stored once, leases end by the store's clock, pages lose nothing, twins do not see each other's data. Each behaviour is
-//! a test with a name of its own, which says what must hold.
+//! A provider passes if its stores behave as the functions expect: what was acknowledged is visible to every process, an id
+//! is stored once, leases end by the store's clock, pages lose nothing, and twins do not see each other's data. Each
+//! behaviour is a test, and its name says what must hold.
 //!
 //! # How to use it
 //!
@@ -13,8 +13,8 @@
 //!    twin-capabilities = { version = "0.1", features = ["testing"] }
 //!    ```
 //!
-//! 2. Let the provider take its time from a [`Clock`](crate::provider::Clock), at least in tests. A service with a clock of its
-//!    own can be opened with the test's clock instead, or with an offset to the service's.
+//! 2. Let the provider take its time from a [`Clock`](crate::provider::Clock), at least in tests. A service with its own
+//!    clock can be opened with the test's clock instead, or with an offset to the service's.
 //!
 //! 3. Implement [`Fixture`], and write one line of [`provider_tests!`](crate::provider_tests):
 //!
@@ -64,10 +64,10 @@
 //!
 //! The documentation of the crate `twin-memory` has a complete example.
 //!
-//! A provider of which only some stores are finished can be held to one group at a time, such as
+//! For a provider of which only some stores are finished, the tests of one group can be used alone, such as
 //! `provider_tests!(MyFixture, records)`. For a runner other than Rust's own, [`hold`] runs a single behaviour.
 //!
-//! What only one provider promises (files, failover, limits) is not in the suite and needs tests of its own; [`samples`] has
+//! What only one provider guarantees (files, failover, limits) is not in the suite and needs its own tests; [`samples`] has
 //! records, letters and errors for them.
 
 #![allow(
@@ -91,7 +91,7 @@ mod suite;
 
 pub use fixture::{Fixture, ManualClock, Skipped};
 
-/// Holds a provider to one behaviour, in an empty place of its own.
+/// Checks a provider for one behaviour, in an empty place of its own.
 ///
 /// # Errors
 /// [`Skipped`] if the provider cannot be tested on this machine.
@@ -103,7 +103,7 @@ pub async fn hold<F: Fixture>(behaviour: impl AsyncFnOnce(F)) -> Result<(), Skip
     Ok(())
 }
 
-/// The body of a test that [`provider_tests!`](crate::provider_tests) makes.
+/// The body of a test that [`provider_tests!`](crate::provider_tests) creates.
 #[doc(hidden)]
 pub fn run<F: Fixture>(name: &str, behaviour: impl AsyncFnOnce(F)) {
     let runtime = tokio::runtime::Builder::new_multi_thread()

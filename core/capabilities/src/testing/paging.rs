@@ -27,7 +27,7 @@ fn ids(page: &Page) -> Vec<&str> {
     page.entries.iter().map(|found| found.id.as_str()).collect()
 }
 
-/// Walks from page to page and returns the ids in the order met.
+/// Reads page by page, and returns the ids in order.
 async fn walk(stores: &Stores, mut selection: Selection) -> Vec<String> {
     let mut met = Vec::new();
     loop {
@@ -90,7 +90,7 @@ pub async fn all_of_time_can_be_asked_for(fixture: impl Fixture) {
     assert_eq!(ids(&query(&stores, before_the_last).await), ["first"]);
 }
 
-/// Records of one instant are in the order of their ids' bytes.
+/// Records with the same time are in the order of their ids' bytes.
 pub async fn ids_sort_by_their_bytes(fixture: impl Fixture) {
     let mut sorted = [
         "-", ".", "10", "2", ":", "B", "_", "a", "a-", "a.", "aB", "aa", "b",
@@ -104,11 +104,11 @@ pub async fn ids_sort_by_their_bytes(fixture: impl Fixture) {
     assert_eq!(ids(&page), sorted);
 }
 
-/// A page has at most as many records as were asked for, and says exactly whether more follow.
+/// A page has at most as many records as requested, and reports correctly whether more follow.
 pub async fn a_page_ends_at_its_limit(fixture: impl Fixture) {
     let entries = (0..1001).map(|time| entry(time, &format!("at-{time}"), "body"));
     let stores = filled(&fixture, entries.collect()).await;
-    // A limit outside of 1 to 1000 is taken as the nearest within.
+    // A limit outside 1 to 1000 becomes the nearest limit within.
     for (limit, expected) in [(0, 1), (1, 1), (999, 999), (1000, 1000), (u32::MAX, 1000)] {
         for order in BOTH {
             let selection = Selection {
@@ -211,7 +211,7 @@ pub async fn a_page_begins_behind_its_position(fixture: impl Fixture) {
 /// Reading page by page returns every record once, in order, whatever the limit.
 pub async fn pages_lose_and_double_nothing(fixture: impl Fixture) {
     const RECORDS: u64 = 2500;
-    // Scattered over 97 instants, so that some 26 records share each; a multiplier coprime to 2500 shuffles them.
+    // Spread over 97 instants, so about 26 records share each; a multiplier coprime to 2500 shuffles them.
     let entries = (0..RECORDS).map(|number| {
         let shuffled = number * 1009 % RECORDS;
         let time = i64::try_from(shuffled * shuffled % 97).unwrap() - 48;

@@ -1,4 +1,4 @@
-//! Records: identity, and what comes back.
+//! Records: identity, and what is returned.
 
 use futures_util::future::join_all;
 
@@ -25,13 +25,13 @@ async fn all(stores: &Stores, collection: &str) -> Vec<StoredEntry> {
     page.entries
 }
 
-/// A record that was acknowledged comes back unchanged, from another process, with the time at which it was stored.
+/// An acknowledged record is returned unchanged in another process, with the time at which it was stored.
 pub async fn a_record_comes_back_as_it_was_put(fixture: impl Fixture) {
     let body = b"{\"temperature\": 21.50}\0\xFF";
     let outcomes = put(&fixture.open().await, TELEMETRY, vec![entry(-7, "a", body)]).await;
     assert_eq!(outcomes, [Outcome::Stored(fixture.now())]);
 
-    // What was acknowledged to one is there for all.
+    // What was acknowledged to one process is visible to all.
     let found = all(&fixture.open().await, TELEMETRY).await;
     let stored = StoredEntry {
         time: -7,
@@ -95,7 +95,7 @@ pub async fn repetitions_within_one_put_count(fixture: impl Fixture) {
     assert_eq!(all(&stores, TELEMETRY).await.len(), 2);
 }
 
-/// A record's identity is (twin, collection, device, id): an id may be used again in another of each.
+/// A record's identity is (twin, collection, device, id): an id may be used again if any of the others differs.
 pub async fn an_id_belongs_to_twin_collection_and_device(fixture: impl Fixture) {
     let stores = fixture.open().await;
     let other_twin = fixture.open_twin("factory-02").await;
@@ -119,7 +119,7 @@ pub async fn an_id_belongs_to_twin_collection_and_device(fixture: impl Fixture) 
     assert!(all(&other_twin, "event").await.is_empty());
 }
 
-/// Two records of one device and one instant are both stored.
+/// Two records of one device with the same time are both stored.
 pub async fn two_readings_of_one_instant_are_kept(fixture: impl Fixture) {
     let stores = fixture.open().await;
     let readings = vec![entry(1, "b", "cold"), entry(1, "a", "warm")];
@@ -138,7 +138,7 @@ pub async fn nothing_is_put_and_nothing_found(fixture: impl Fixture) {
     assert!(all(&stores, TELEMETRY).await.is_empty());
 }
 
-/// Of concurrent puts of one record exactly one is told that it stored it.
+/// Of concurrent puts of one record, exactly one returns that it stored the record.
 pub async fn of_many_who_put_one_record_one_stores_it(fixture: impl Fixture) {
     const IDS: usize = 20;
     const WRITERS: usize = 16;

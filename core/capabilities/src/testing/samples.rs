@@ -12,7 +12,7 @@ use crate::{
 /// The collection of most tests.
 pub const TELEMETRY: &str = "telemetry";
 
-/// A record of `device-1` whose digest follows from its body.
+/// A record of `device-1` with the digest of its body.
 pub fn entry(time: i64, id: &str, body: impl Into<Vec<u8>>) -> Entry {
     let body = body.into();
     Entry {
@@ -25,7 +25,7 @@ pub fn entry(time: i64, id: &str, body: impl Into<Vec<u8>>) -> Entry {
     }
 }
 
-/// All of `device-1`, in that order.
+/// All records of `device-1`, in this order.
 pub fn everything(order: Order) -> Selection {
     Selection {
         device_id: "device-1".to_owned(),
@@ -37,7 +37,7 @@ pub fn everything(order: Order) -> Selection {
     }
 }
 
-/// A letter with two attempts behind it.
+/// A letter with two attempts.
 pub fn letter(letter_id: &str) -> Letter {
     Letter {
         letter_id: letter_id.to_owned(),
@@ -71,7 +71,7 @@ pub fn any_letter() -> LetterSelection {
     }
 }
 
-/// The letter of this name.
+/// The letter with this name.
 pub fn only(letter_id: &str) -> LetterSelection {
     LetterSelection {
         letter_id: Some(letter_id.to_owned()),
@@ -93,7 +93,7 @@ pub fn system_error(error_code: &str) -> SystemError {
     }
 }
 
-/// Puts for tests in which all entries fare alike.
+/// Puts entries in tests in which all entries have the same kind of outcome.
 #[async_trait]
 pub trait PutAll {
     /// The outcomes, or the first failure.

@@ -11,7 +11,7 @@ use crate::{Stores, health::Numbers};
 async fn numbers(stores: &Stores) -> Numbers {
     let mut numbers = stores.statistics.numbers().await.unwrap();
     numbers.circuits.sort();
-    // Only a store on a disk knows this, and the value depends on the disk.
+    // Only a store on a disk has this number, and it depends on the disk.
     numbers.disk_free = None;
     numbers
 }
@@ -43,7 +43,7 @@ pub async fn an_empty_store_has_nothing(fixture: impl Fixture) {
     assert_eq!(numbers(&fixture.open().await).await, nothing(&fixture));
 }
 
-/// Letters (leased ones included), events and circuits are counted, and the oldest letter has an age.
+/// Letters (including leased ones), events and circuits are counted, and the oldest letter has an age.
 pub async fn letters_events_and_circuits_are_counted(fixture: impl Fixture) {
     let stores = fixture.open().await;
     fill(&stores).await;
@@ -62,7 +62,7 @@ pub async fn letters_events_and_circuits_are_counted(fixture: impl Fixture) {
         disk_free: None,
     };
     assert_eq!(numbers(&stores).await, all);
-    // What is leased is still there; what is settled is not.
+    // Leased letters are still counted; settled ones are not.
     let taken = stores.dead_letters.take(any_letter(), None, 1, 60_000);
     let lease = taken.await.unwrap().leases;
     assert_eq!(numbers(&stores).await, all);
@@ -74,12 +74,12 @@ pub async fn letters_events_and_circuits_are_counted(fixture: impl Fixture) {
         ..all
     };
     assert_eq!(numbers(&stores).await, fewer);
-    // Setting the clock back makes nothing older than it is.
+    // Setting the clock back does not make anything older.
     fixture.turn(-60_000_000);
     assert_eq!(numbers(&stores).await.oldest_letter, Some(Duration::ZERO));
 }
 
-/// Only the own twin's data is counted.
+/// Only this twin's data is counted.
 pub async fn what_is_another_twins_is_not_counted(fixture: impl Fixture) {
     fill(&fixture.open().await).await;
     let other = fixture.open_twin("factory-02").await;

@@ -1,14 +1,16 @@
-//! The list of all behaviours, and the macro that makes tests of them.
+//! The list of all behaviours, and the macro that turns them into tests.
 
-/// Makes every behaviour of the suite a test of a provider, given the provider's [`Fixture`](crate::testing::Fixture).
+/// Creates a test of a provider for every behaviour of the suite, given the provider's
+/// [`Fixture`](crate::testing::Fixture).
 ///
-/// `provider_tests!(MyFixture);` makes a module for each group, with one test for each behaviour: `records::…`, `paging::…`,
+/// `provider_tests!(MyFixture);` creates a module for each group, with one test for each behaviour: `records::…`,
+/// `paging::…`,
 /// `dead_letters::…`, `leases::…`, `error_topic::…`, `circuits::…` and `statistics::…`.
 ///
-/// `provider_tests!(MyFixture, records);` makes the tests of one group, without a module: for a provider that is not complete
-/// yet, or for a layout of your own.
+/// `provider_tests!(MyFixture, records);` creates the tests of one group, without a module: for a provider that is not
+/// complete yet, or for a layout of your own.
 ///
-/// The tests need nothing but the fixture: they bring their own async runtime, tokio with two threads.
+/// The tests need only the fixture: they start their own async runtime, tokio with two threads.
 #[macro_export]
 macro_rules! provider_tests {
     (@ $fixture:ty, $run:ident, $group:ident: $($behaviour:ident,)+) => {$(

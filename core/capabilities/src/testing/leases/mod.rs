@@ -80,14 +80,14 @@ fn ids(leases: &[Lease]) -> Vec<&str> {
         .collect()
 }
 
-/// Letters are leased in the order of the queue; those that are leased already are passed over, and stay listed.
+/// Letters are leased in the order of the queue; those that are already leased are skipped, but still listed.
 pub async fn the_oldest_free_letters_are_taken(fixture: impl Fixture) {
     let stores = holding(&fixture, &["c", "a", "d", "b"]).await;
     assert!(take(&stores, 0).await.is_empty());
     let first = take(&stores, 2).await;
     assert_eq!(ids(&first), ["c", "a"]);
     assert_eq!(first[0].letter, letter("c"));
-    // Those that are held stay listed.
+    // Leased letters are still listed.
     let list = stores.dead_letters.list(None, 10).await.unwrap();
     assert_eq!(list.letters.len(), 4);
     assert_eq!(ids(&take(&fixture.open().await, 10).await), ["d", "b"]);
@@ -144,7 +144,7 @@ pub async fn a_receipt_is_good_until_the_letter_is_taken_anew(fixture: impl Fixt
     assert!(!release(&stores, &slow[0]).await);
     assert!(!settle(&stores, &slow[0]).await);
     assert!(settle(&stores, &next).await);
-    // Nobody else took this one: it was delivered, late as it is.
+    // No other replay took this letter, so it is removed although the lease had ended.
     assert!(settle(&stores, &slow[1]).await);
     assert!(
         stores
@@ -157,7 +157,7 @@ pub async fn a_receipt_is_good_until_the_letter_is_taken_anew(fixture: impl Fixt
     );
 }
 
-/// A letter is removed by its own receipt only; its message may become a letter again.
+/// A letter is removed only with its own receipt; its message may become a letter again.
 pub async fn a_settled_letter_is_gone(fixture: impl Fixture) {
     let stores = holding(&fixture, &["a", "b"]).await;
     let leases = take(&stores, 2).await;
@@ -178,7 +178,7 @@ pub async fn a_settled_letter_is_gone(fixture: impl Fixture) {
     assert!(take_one(&stores, "a").await.is_some());
 }
 
-/// A letter is released by its own receipt only, once, and can then be leased at once.
+/// A letter is released only with its own receipt, once, and can then be leased at once.
 pub async fn a_released_letter_is_free(fixture: impl Fixture) {
     let stores = holding(&fixture, &["a"]).await;
     let lease = take_one(&stores, "a").await.unwrap();
@@ -210,7 +210,7 @@ pub async fn no_more_than_one_mebibyte_is_taken(fixture: impl Fixture) {
     }
 }
 
-/// Concurrent replays never hold the same letter, and no receipt is given twice.
+/// Concurrent replays never hold the same letter, and no receipt is issued twice.
 pub async fn of_many_who_take_each_letter_has_one_holder(fixture: impl Fixture) {
     const LETTERS: usize = 100;
     let opened = [fixture.open().await, fixture.open().await];

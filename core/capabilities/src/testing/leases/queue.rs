@@ -11,7 +11,7 @@ use crate::{
     },
 };
 
-/// A letter moves to the end of the queue when it is leased, whether it is released or its lease runs out.
+/// A letter moves to the end of the queue when it is leased, whether it is released or its lease ends.
 pub async fn letters_that_come_back_stand_behind_all_others(fixture: impl Fixture) {
     let stores = holding(&fixture, &["bad1", "bad2", "bad3", "good1", "good2"]).await;
     for expected in [
@@ -23,12 +23,12 @@ pub async fn letters_that_come_back_stand_behind_all_others(fixture: impl Fixtur
         assert_eq!(ids(&leases), expected);
         give_back(&stores, &leases).await;
     }
-    // One that comes while others fail joins them at the end, and does not push in.
+    // A letter that is stored while others fail goes to the end of the queue.
     stores.dead_letters.push(letter("new")).await.unwrap();
     let all = take(&stores, 10).await;
     let expected = ["good2", "bad1", "bad2", "bad3", "good1", "new"];
     assert_eq!(ids(&all), expected);
-    // Nor does it help to be killed with a letter in hand.
+    // Leases that run out, as after a kill, leave the order unchanged.
     fixture.turn(SECOND);
     assert_eq!(ids(&take(&stores, 10).await), expected);
 }
@@ -41,7 +41,7 @@ pub async fn a_round_has_each_letter_once(fixture: impl Fixture) {
     loop {
         let taken = take_of(&stores, any_letter(), round, 2).await;
         give_back(&stores, &taken.leases).await;
-        // What is stored now belongs to the next round.
+        // A letter that is stored now belongs to the next round.
         let late = format!("late{}", seen.len());
         stores.dead_letters.push(letter(&late)).await.unwrap();
         assert_eq!(taken.more, seen.len() < 4, "after {seen:?}");
@@ -52,7 +52,7 @@ pub async fn a_round_has_each_letter_once(fixture: impl Fixture) {
         round = Some(taken.round);
     }
     assert_eq!(seen, ["a", "b", "c", "d", "e"]);
-    // Also one that another replay has had since.
+    // The rest of a round does not include letters that another replay has leased since.
     let begun = take_of(&stores, any_letter(), None, 1).await;
     give_back(&stores, &begun.leases).await;
     let other = take_of(&fixture.open().await, any_letter(), None, 1).await;
@@ -62,7 +62,7 @@ pub async fn a_round_has_each_letter_once(fixture: impl Fixture) {
     assert!(!all.contains(ids(&begun.leases)[0]) && !all.contains(ids(&other.leases)[0]));
     fixture.turn(SECOND);
 
-    // Also when the letters that were last in it are gone.
+    // This also holds if the last letters of the queue are gone.
     let stores = fixture.open_twin("factory-02").await;
     for letter_id in ["a", "b", "c"] {
         stores.dead_letters.push(letter(letter_id)).await.unwrap();
@@ -78,7 +78,7 @@ pub async fn a_round_has_each_letter_once(fixture: impl Fixture) {
     assert_eq!((ids(&rest.leases), rest.more), (vec![], false));
 }
 
-/// A letter that is released with its turn is back at its old place in the queue.
+/// A letter that is released with its turn is again at its old place in the queue.
 pub async fn a_letter_that_was_not_tried_has_its_turn_again(fixture: impl Fixture) {
     let stores = holding(&fixture, &["a", "b", "c"]).await;
     let taken = take_of(&stores, any_letter(), None, 2).await;
@@ -140,7 +140,7 @@ pub async fn letters_are_taken_by_peer_and_by_time(fixture: impl Fixture) {
     }
 }
 
-/// A preview lists the letters that would be leased, in that order, and leases none.
+/// A preview lists the letters that would be leased, in that order, and leases none of them.
 pub async fn a_preview_shows_what_would_be_taken_and_takes_nothing(fixture: impl Fixture) {
     let stores = holding(&fixture, &["c", "a", "b", "e", "d"]).await;
     let stored_at = fixture.now();
@@ -172,7 +172,7 @@ pub async fn a_preview_shows_what_would_be_taken_and_takes_nothing(fixture: impl
     assert_eq!(ids(&take(&stores, 10).await), names);
 }
 
-/// Round and turn numbers that the store never gave out, however large, do not corrupt the queue.
+/// Round and turn numbers that the store never assigned, however large, do not corrupt the queue.
 pub async fn a_number_that_the_store_never_gave_spoils_no_queue(fixture: impl Fixture) {
     const LARGEST: u64 = i64::MAX.unsigned_abs();
     for (twin, number) in [
@@ -194,7 +194,7 @@ pub async fn a_number_that_the_store_never_gave_spoils_no_queue(fixture: impl Fi
             Some(number),
         );
         assert_eq!(given.await, Ok(true));
-        // The rest of the round does not have it again.
+        // The rest of the round does not include it again.
         let rest = take_of(&stores, any_letter(), Some(taken.round), 9).await;
         assert_eq!(ids(&rest.leases), ["b"], "{number}");
         give_back(&stores, &rest.leases).await;
