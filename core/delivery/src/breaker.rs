@@ -8,8 +8,8 @@
 //!     └──────────────── probe succeeds ◄─────────────── HalfOpen ──┘
 //! ```
 //!
-//! The shared state lives in `circuits` and moves by compare-and-swap: this module says what to store, its caller stores
-//! it. Times in the state are by the store's clock, the only one that all instances have in common.
+//! The shared state is stored in `circuits` and changed by compare-and-swap. This module computes the next state, and its
+//! caller stores it. Times in the state are by the store's clock, the only one that all instances share.
 
 #[cfg(test)]
 mod tests;
@@ -20,11 +20,11 @@ use twin_contract::JsonObject;
 
 use crate::{Mono, StoreTime};
 
-/// How long an instance relies on what it last read.
+/// How long an instance relies on the state that it last read.
 const FRESH: Duration = Duration::from_secs(1);
 
 /// How far an instance's estimate of the store's clock may be off. A stored time that is further in the future than this
-/// shows that the clock has been set back since then.
+/// shows that the clock has been set back since.
 const RECKONING: Duration = Duration::from_secs(1);
 
 /// When to open, and for how long.
@@ -34,7 +34,7 @@ pub struct BreakerSettings {
     pub failing: Duration,
     /// How long the circuit stays open.
     pub open: Duration,
-    /// After this time a probe without a result counts as lost.
+    /// After this time, a probe without a result counts as lost.
     pub probe_lease: Duration,
 }
 
@@ -44,11 +44,11 @@ pub enum Circuit {
     /// Attempts succeed.
     #[default]
     Closed,
-    /// Attempts fail, but not yet for long enough.
+    /// Attempts fail, but not for long enough yet.
     Failing {
         /// The first failure of the run.
         since: StoreTime,
-        /// The last failure that was stored; a run continues as long as no gap is longer than the window.
+        /// The last failure that was stored. A run continues as long as no gap between failures is longer than the window.
         last: StoreTime,
     },
     /// No attempts.
@@ -56,7 +56,7 @@ pub enum Circuit {
         /// One probe is allowed from this time on.
         until: StoreTime,
     },
-    /// One instance probes.
+    /// One instance sends a probe.
     HalfOpen {
         /// The probe belongs to that instance until this time.
         until: StoreTime,
@@ -73,8 +73,8 @@ pub enum Admission {
     Refuse,
     /// The instance that stores this state first may send one attempt as a probe.
     Probe(Circuit),
-    /// Do not send it, and store this state: the stored one would last longer than it should, because the store's clock was
-    /// set back after it was written. Its time starts again now.
+    /// Do not send it, and store this state. The stored state would last too long, because the store's clock was set back
+    /// after it was written. Its duration starts again now.
     Renew(Circuit),
 }
 
@@ -93,14 +93,14 @@ pub struct Breaker {
     settings: BreakerSettings,
     circuit: Circuit,
     version: u64,
-    /// The last failure that this instance saw, usually newer than the stored one.
+    /// The last failure that this instance saw, usually later than the stored one.
     last_failure: StoreTime,
     /// When `circuit` was read.
     read: Option<(Mono, StoreTime)>,
 }
 
 impl Breaker {
-    /// A view that has not read the state yet.
+    /// Creates a view that has not read the state yet.
     pub const fn new(settings: BreakerSettings) -> Self {
         Self {
             settings,
@@ -111,24 +111,24 @@ impl Breaker {
         }
     }
 
-    /// Whether the shared state should be read again before it is relied on: at most once a second.
+    /// Whether the shared state must be read again before it is used: at most once a second.
     pub fn is_stale(&self, mono: Mono) -> bool {
         self.read.is_none_or(|(read, _)| mono.since(read) >= FRESH)
     }
 
-    /// Applies the store's state: after a load, a swap, or a swap that another instance won.
+    /// Takes over the store's state after a load, a swap, or a swap that another instance won.
     pub fn observe(&mut self, version: u64, state: &str, store_now: StoreTime, mono: Mono) {
         self.circuit = Circuit::from_json(state);
         self.version = version;
         self.read = Some((mono, store_now));
     }
 
-    /// Whether the shared state was ever read.
+    /// Whether the shared state has ever been read.
     pub const fn is_known(&self) -> bool {
         self.read.is_some()
     }
 
-    /// Relies on the known state for another second, because the store could not be read.
+    /// Uses the known state for another second, because the store could not be read.
     pub fn keep(&mut self, mono: Mono) {
         let now = self.now(mono);
         self.read = self.read.map(|_| (mono, now));
@@ -139,7 +139,7 @@ impl Breaker {
         self.version
     }
 
-    /// The state as last seen.
+    /// The state as last read.
     pub const fn circuit(&self) -> Circuit {
         self.circuit
     }
@@ -188,18 +188,18 @@ impl Breaker {
         (self.circuit != Circuit::Closed).then_some(Circuit::Closed)
     }
 
-    /// The state to store after an attempt failed; `None` if it changes nothing that others must know. `probing` says whether
+    /// The state to store after an attempt failed; `None` if nothing changes for other instances. `probing` says whether
     /// this attempt was the probe: an older attempt that fails during a probe proves nothing.
     #[must_use = "the state has to be stored"]
     pub fn on_failure(&mut self, mono: Mono, probing: bool) -> Option<Circuit> {
-        // Without the store's clock there is no time that others could use.
+        // Without the store's clock, the failure has no time that other instances can use.
         self.read?;
         let now = self.now(mono);
         let open = Circuit::Open {
             until: now.after(self.settings.open),
         };
         let seen = std::mem::replace(&mut self.last_failure, now);
-        // A time in the future is from before the clock was set back, and says nothing about the gap until now.
+        // A time in the future was stored before the clock was set back, and says nothing about the gap until now.
         let ahead = |time: StoreTime| time > now.after(RECKONING);
         let seen = if ahead(seen) {
             StoreTime::default()
@@ -214,7 +214,7 @@ impl Breaker {
             Circuit::Failing { since, last } => {
                 let gap = now.since(seen.max(last));
                 if gap > self.settings.failing || ahead(since) || ahead(last) {
-                    // The run was interrupted: a device that rarely sends must not open the circuit for all.
+                    // The run was interrupted: a device that rarely sends must not open the circuit for all devices.
                     Some(Circuit::Failing {
                         since: now,
                         last: now,
@@ -222,7 +222,7 @@ impl Breaker {
                 } else if now.since(since) >= self.settings.failing {
                     Some(open)
                 } else if now.since(last) >= self.settings.failing / 2 {
-                    // So that others see no gap where this instance saw failures. Stored at most twice per window.
+                    // Shows other instances that the failures continued without a gap. Stored at most twice per window.
                     Some(Circuit::Failing { since, last: now })
                 } else {
                     None
@@ -243,13 +243,13 @@ impl Circuit {
         format!("{PEER}{peer}")
     }
 
-    /// The peer whose circuit is stored under a name; `None` if the name is not that of a circuit.
+    /// The peer whose circuit is stored under a name; `None` if the name is not a circuit's.
     pub fn peer_of(name: &str) -> Option<&str> {
         name.strip_prefix(PEER)
     }
 
-    /// A stored state. One that cannot be parsed (for example, of a newer release) counts as closed: a broken breaker must
-    /// not stop the data.
+    /// Parses a stored state. One that cannot be parsed (for example, from a newer release) counts as closed: a broken
+    /// breaker must not stop the data.
     pub fn from_json(state: &str) -> Self {
         Self::read(state).unwrap_or_default()
     }
@@ -293,7 +293,7 @@ impl Circuit {
     /// The transition to report for a swap from `self` to `next`.
     pub const fn transition(self, next: Self) -> Option<Transition> {
         match (self, next) {
-            // Started again, because the clock was set back.
+            // The open period starts again, because the clock was set back.
             (Self::Open { .. }, Self::Open { .. }) => None,
             (_, Self::Open { .. }) => Some(Transition::Opened),
             (Self::Open { .. } | Self::HalfOpen { .. }, Self::Closed) => Some(Transition::Closed),

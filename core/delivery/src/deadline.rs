@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use crate::{Mono, millis};
 
-/// The most that a receiver subtracts from the time its sender waits, and that a connector reserves for storing a letter.
+/// The largest reserve: what a receiver subtracts from the time its sender waits, or what a connector reserves for storing
+/// a letter.
 const LONGEST_RESERVE: Duration = Duration::from_millis(500);
-/// No attempt is made with less time than this.
+/// The shortest time with which an attempt is made.
 pub(crate) const SHORTEST_ATTEMPT: Duration = Duration::from_millis(100);
 
-/// The reserve of a span: half a second, but at most a quarter. Several layers take theirs from the time of one sender, and
-/// a short time must not be all reserve. Whole milliseconds, so that the arithmetic in the report of a shortage adds up.
+/// The reserve of a span: half a second, but at most a quarter of the span. Several layers subtract their reserves from the
+/// time of one sender, so a short span must not be used up by them. Whole milliseconds, so the numbers in the report of a
+/// shortage add up.
 fn reserve(span: Duration) -> Duration {
     Duration::from_millis(millis(span) / 4).min(LONGEST_RESERVE)
 }
@@ -30,16 +32,16 @@ enum Limit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deadline {
     end: Mono,
-    /// From the arrival to the end.
+    /// From the arrival to the deadline.
     span: Duration,
-    /// Reserved for storing a letter: fixed once, so that it does not shrink as time passes.
+    /// Reserved for storing a letter. Computed once, so it does not shrink as time passes.
     reserve: Duration,
     limit: Limit,
 }
 
 impl Deadline {
-    /// The smallest of the function's own limit, what the host says is left, and what the sender will wait
-    /// (`x-twin-timeout-ms`) less a reserve for the way back: half a second, or a quarter if that is less. A header that is
+    /// The smallest of the function's own limit, the time that the host has left, and the time that the sender will wait
+    /// (`x-twin-timeout-ms`) minus a reserve for the reply: half a second, or a quarter if that is less. A header that is
     /// not a number is ignored.
     pub fn new(
         now: Mono,
@@ -71,12 +73,12 @@ impl Deadline {
         }
     }
 
-    /// The time for attempts and waits: what is left, minus the reserve for storing a letter.
+    /// The time for attempts and waits: the remaining time, minus the reserve for storing a letter.
     pub const fn time_left(self, now: Mono) -> Duration {
         self.end.since(now).saturating_sub(self.reserve)
     }
 
-    /// Whether there is time for an attempt. Without enough time, it would only look as if the peer were at fault.
+    /// Whether there is time for an attempt. An attempt with too little time would make the peer look faulty.
     pub fn allows_attempt(self, now: Mono) -> bool {
         self.time_left(now) >= SHORTEST_ATTEMPT
     }
@@ -86,7 +88,8 @@ impl Deadline {
         self.time_left(now).min(attempt_timeout)
     }
 
-    /// Why there was not even time for an immediate attempt, with the arithmetic and what to change; `None` if there was.
+    /// Why there was too little time even for an immediate attempt, with the calculation and what to change; `None` if
+    /// there was enough.
     pub fn shortage(self) -> Option<String> {
         let left = self.span.saturating_sub(self.reserve);
         if left >= SHORTEST_ATTEMPT {

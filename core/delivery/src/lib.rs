@@ -1,10 +1,10 @@
 //! Delivery policy, as plain logic: no I/O, no clock, no wasm.
 //!
-//! The meaning of a peer's answer ([`Verdict`]), when to try again ([`RetryPolicy`]), when not to try at all ([`Breaker`]) and
-//! how long it may all take ([`Deadline`]). The connector does what this crate decides; so does the reader, for a remote
-//! store. See spec §4.
+//! The meaning of a peer's reply ([`Verdict`]), when to try again ([`RetryPolicy`]), when not to try at all ([`Breaker`])
+//! and how much time everything may take ([`Deadline`]). The connector follows these decisions, and so does the reader for
+//! a remote store. See spec §4.
 //!
-//! What of this can be configured is in the table of settings ([`Setting`]), and nowhere else.
+//! Everything that can be configured is in the table of settings ([`Setting`]).
 //!
 //! # Example
 //!

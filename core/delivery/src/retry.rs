@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{deadline::SHORTEST_ATTEMPT, millis};
 
-/// A receiver that asks to wait longer than this gets the message by replay.
+/// If a receiver asks to wait longer than this, the message becomes a dead letter and is sent by replay.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(30);
 
 /// Exponential backoff.
@@ -12,11 +12,11 @@ const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(30);
 pub struct RetryPolicy {
     /// The first wait.
     pub initial: Duration,
-    /// The factor by which each wait is longer than the previous one; at least 1.
+    /// The factor between one wait and the next; at least 1.
     pub multiplier: f64,
     /// Retries after the first attempt.
     pub max_retries: u32,
-    /// Up to this much is added to a wait, so that senders do not retry in step. 0 disables it.
+    /// Up to this percentage is added to a wait, so senders do not retry in step. 0 disables it.
     pub jitter_percent: u32,
 }
 
@@ -37,15 +37,15 @@ pub enum GiveUp {
     RetriesExhausted,
     /// The peer asked to wait longer than 30 s.
     RetryAfterTooLong,
-    /// The deadline comes before the next attempt could end.
+    /// The deadline is before the end of the next attempt.
     NoTimeLeft,
 }
 
 impl RetryPolicy {
     /// Decides after a retryable failure, when `retries` retries have been made and `time_left` remains.
     ///
-    /// `retry_after` is what the peer asked for, `random` any number from which the jitter is drawn. Waits are whole
-    /// milliseconds.
+    /// `retry_after` is the time that the peer asked for; `random` is any number, from which the jitter is derived. Waits
+    /// are in whole milliseconds.
     pub fn next(
         &self,
         retries: u32,

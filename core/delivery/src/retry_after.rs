@@ -1,14 +1,14 @@
-//! When a peer wishes to be asked again, in the forms in which receivers and gateways really write it.
+//! The time that a peer asks a sender to wait, in the forms that receivers and gateways really use.
 //!
-//! RFC 9110 knows whole seconds and HTTP dates. Found in the field besides: decimals, units (`120s`, `2 min`), signs, quotes,
-//! lists, dates without a weekday or with an offset, RFC 3339, seconds since 1970, and milliseconds in headers of their own.
-//! A wish that can be read counts; of several the longest does.
+//! RFC 9110 defines whole seconds and HTTP dates. Other forms are also in use: decimals, units (`120s`, `2 min`), signs,
+//! quotes, lists, dates without a weekday or with an offset, RFC 3339, seconds since 1970, and milliseconds in separate
+//! headers. Every form that can be read counts; of several values, the longest wait is used.
 
 use std::time::Duration;
 
 use twin_contract::Timestamp;
 
-/// The headers that hold a wish, in lower case, with the milliseconds of a number without a unit. The two in milliseconds
+/// The headers with a wait, in lower case, and the number of milliseconds in their default unit. The two in milliseconds
 /// are Azure's.
 const HEADERS: [(&str, f64); 3] = [
     ("retry-after", 1_000.0),
@@ -16,15 +16,15 @@ const HEADERS: [(&str, f64); 3] = [
     ("x-ms-retry-after-ms", 1.0),
 ];
 
-/// From here on a number of seconds (32 years) is taken for a time: seconds since 1970.
+/// From this number of seconds (32 years) on, a number is a time: seconds since 1970.
 const FIRST_UNIX_SECONDS: f64 = 1e9;
-/// From here on it is milliseconds since 1970.
+/// From here on, it is milliseconds since 1970.
 const FIRST_UNIX_MS: f64 = 1e12;
-/// Beyond this a number is no time either, but a very long wait: the year 5138 in milliseconds.
+/// From here on, it is not a time but a very long wait: the limit is the year 5138 in milliseconds.
 const LAST_UNIX_MS: f64 = 1e14;
 
-/// The longest wait that any of a reply's headers (names in lower case) asks for; a time in the past is no wait. `None` if
-/// there is no wish, or none that can be read.
+/// The longest wait that any of a reply's headers (names in lower case) asks for; a time in the past gives no wait. `None`
+/// if no header asks for a wait, or none can be read.
 pub(crate) fn wish(headers: &[(String, String)], now: Timestamp) -> Option<Duration> {
     let unix_seconds = u64::try_from(now.as_micros() / 1_000_000).unwrap_or(0);
     let wishes = headers.iter().filter_map(|(name, value)| {
@@ -34,7 +34,8 @@ pub(crate) fn wish(headers: &[(String, String)], now: Timestamp) -> Option<Durat
     wishes.max().map(Duration::from_millis)
 }
 
-/// The milliseconds in one header's value: a date, or an amount, or a list of amounts (headers of one name that a gateway joined).
+/// The milliseconds in one header's value: a date, an amount, or a list of amounts (repeated headers that a gateway
+/// joined).
 fn read(value: &str, unit_ms: f64, unix_seconds: u64) -> Option<u64> {
     let value = trim(value);
     if let Some(date_seconds) = date(value) {
@@ -52,7 +53,7 @@ fn trim(text: &str) -> &str {
     text.trim_matches(|character: char| character.is_whitespace() || "\"'".contains(character))
 }
 
-/// Seconds since 1970, rounded up: the three forms of RFC 9110, else as e-mail writes dates, else RFC 3339.
+/// Seconds since 1970, rounded up: the three forms of RFC 9110, otherwise an e-mail date, otherwise RFC 3339.
 fn date(text: &str) -> Option<i64> {
     if let Ok(date) = httpdate::parse_http_date(text) {
         let since = date.duration_since(std::time::UNIX_EPOCH);
@@ -65,8 +66,8 @@ fn date(text: &str) -> Option<i64> {
     Some(micros.div_euclid(1_000_000) + i64::from(micros.rem_euclid(1_000_000) > 0))
 }
 
-/// A date as e-mail writes it (RFC 5322, 3.3): `[weekday,] day month year hh:mm[:ss] zone`. The weekday is not compared with the
-/// date. By hand, since jiff's parser brings all of its error messages into a component.
+/// An e-mail date (RFC 5322, 3.3): `[weekday,] day month year hh:mm[:ss] zone`. The weekday is not compared with the date.
+/// It is parsed by hand, because jiff's parser would add all of its error messages to a component.
 fn mail_date(text: &str) -> Option<Timestamp> {
     let text = text.split_once(',').map_or(text, |(_, date)| date);
     let mut words = text.split_ascii_whitespace();
@@ -103,7 +104,7 @@ const MONTHS: [&str; 12] = [
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
 ];
 
-/// The zones that have names in e-mail, and `UTC`, which does not but is written.
+/// The zones that have names in e-mail, and `UTC`, which is not defined there but is used.
 const ZONES: [(&str, &str); 12] = [
     ("GMT", "Z"),
     ("UTC", "Z"),
@@ -119,9 +120,9 @@ const ZONES: [(&str, &str); 12] = [
     ("PDT", "-07:00"),
 ];
 
-/// A number with or without a unit, in milliseconds: whole seconds, rounded up, unless it is given in milliseconds.
+/// A number with or without a unit, in milliseconds: rounded up to whole seconds, unless it is given in milliseconds.
 fn wait_ms(text: &str, unit_ms: f64, unix_seconds: u64) -> Option<u64> {
-    // What follows a semicolon would be a parameter.
+    // Anything after a semicolon would be a parameter.
     let text = text.split(';').next().unwrap_or(text).trim();
     let (number, unit) = amount(text)?;
     let unit_ms = match unit.to_ascii_lowercase().as_str() {
@@ -154,7 +155,7 @@ fn wait_ms(text: &str, unit_ms: f64, unix_seconds: u64) -> Option<u64> {
     Some(ms as u64)
 }
 
-/// A number that is not negative, and what stands behind it.
+/// A number that is not negative, and the text after it.
 fn amount(text: &str) -> Option<(f64, &str)> {
     let text = text.strip_prefix('+').unwrap_or(text);
     let parse = |number: &str| {
@@ -214,7 +215,7 @@ mod tests {
             ("5, 120", 120_000),
             ("soon, 120", 120_000),
             ("99999999999999999999999999", u64::MAX),
-            // A time in place of an amount: in 31 seconds.
+            // A time instead of an amount: in 31 seconds.
             ("1698400831", 31_000),
             ("1698400831.2", 32_000),
             ("1698400831000", 31_000),

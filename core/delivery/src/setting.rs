@@ -1,6 +1,6 @@
-//! The settings that a function reads through the interface `settings`: names, defaults, ranges, units and what each is
-//! for. The host checks its environment against this table, and `--help`, the documentation and the manifests for Spin
-//! are made from it.
+//! The settings that a function reads through the interface `settings`: name, default, range, unit and purpose of each. The
+//! host checks its environment against this table, and `--help`, the documentation and the manifests for Spin are generated
+//! from it.
 
 use std::{ops::RangeInclusive, time::Duration};
 
@@ -17,15 +17,15 @@ use crate::DeliverySettings;
 pub struct Setting {
     /// Its name.
     pub name: &'static str,
-    /// The value that holds where it is not set; `None` if it must be set.
+    /// The value that is used if it is not set; `None` if it must be set.
     pub default: Option<&'static str>,
-    /// Which values it takes. It completes "X must be …".
+    /// A description of the accepted values. It completes "X must be …".
     pub values: &'static str,
     /// The unit of its number; empty if it has no unit.
     pub unit: &'static str,
     /// What it is for, in one line.
     pub help: &'static str,
-    /// The functions that act by it.
+    /// The functions that use it.
     pub read_by: &'static [FunctionName],
     kind: Kind,
 }
@@ -40,7 +40,7 @@ enum Kind {
     Seconds(Number<f64, Duration>),
 }
 
-/// A number as it is written, and the field that holds it.
+/// A number in its written form, and the field that holds it.
 #[derive(Debug)]
 struct Number<Written, Held> {
     default: Written,
@@ -91,7 +91,7 @@ macro_rules! setting {
     };
 }
 
-/// The functions that send again what failed.
+/// The functions that retry.
 const RETRYING: &[FunctionName] = &[Connector, Reader];
 
 /// The settings of delivery (spec §4).
@@ -114,7 +114,7 @@ pub static DELIVERY: [Setting; 8] = [
         "how long one call of a function may take", &[Connector, Ingestion, Reader]),
 ];
 
-/// Whether a function may ask for this setting: it is in the table.
+/// Whether a function may read this setting: it is in the table.
 pub fn is_setting(name: &str) -> bool {
     [&TWIN_NAME, &TWIN_CLOUD]
         .into_iter()
@@ -123,8 +123,8 @@ pub fn is_setting(name: &str) -> bool {
 }
 
 impl Setting {
-    /// Puts a value into the field of this setting, if it has one of its own. False if the value is not one of
-    /// [`Self::values`]; the old one then stays.
+    /// Stores a value in the field of this setting, if it has a field. False if the value is not one of [`Self::values`];
+    /// the field then keeps its value.
     #[must_use]
     pub fn set(&self, settings: &mut DeliverySettings, text: &str) -> bool {
         let number = text.trim();
@@ -138,7 +138,7 @@ impl Setting {
         }
     }
 
-    /// Whether a function acts by it.
+    /// Whether a function uses it.
     pub fn is_read_by(&self, function: FunctionName) -> bool {
         self.read_by.contains(&function)
     }
@@ -148,9 +148,9 @@ impl Setting {
         self.set(&mut DeliverySettings::default(), text)
     }
 
-    /// Puts the default into the field of this setting, if it has one of its own.
+    /// Stores the default in the field of this setting, if it has a field.
     pub(crate) fn reset(&self, settings: &mut DeliverySettings) {
-        // The defaults are in their ranges: a test goes through the table.
+        // The defaults are within their ranges: a test checks the whole table.
         let _ = match &self.kind {
             Kind::Twin | Kind::Cloud => false,
             Kind::Count(number) => number.set(settings, Some(number.default), Some),
@@ -160,7 +160,7 @@ impl Setting {
         };
     }
 
-    /// The value as text; `None` if the setting has no field of its own.
+    /// The value as text; `None` if the setting has no field.
     pub(crate) fn text(&self, settings: &DeliverySettings) -> Option<String> {
         let mut settings = *settings;
         Some(match &self.kind {

@@ -7,7 +7,7 @@ use crate::{BreakerSettings, DELIVERY, RetryPolicy};
 /// How long a probe may be overdue before it counts as lost.
 const PROBE_MARGIN: Duration = Duration::from_secs(1);
 
-/// Everything that `RETRY_*`, `CIRCUIT_*` and the two time limits say; the defaults are the specification's.
+/// The settings `RETRY_*`, `CIRCUIT_*` and the two time limits; the defaults are the specification's.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct DeliverySettings {
     /// When to try again.
@@ -36,7 +36,7 @@ impl Default for DeliverySettings {
             attempt_timeout: Duration::ZERO,
             function_deadline: Duration::ZERO,
         };
-        // Each of these fields has a line in the table, and its default there.
+        // Each of these fields has a line with its default in the table.
         for setting in &DELIVERY {
             setting.reset(&mut settings);
         }
@@ -50,7 +50,7 @@ impl DeliverySettings {
         BreakerSettings {
             failing: self.circuit_failing,
             open: self.circuit_open,
-            // A probe without a result after its attempt must have ended was killed.
+            // A probe without a result after the time limit of its attempt was lost with its instance.
             probe_lease: self.attempt_timeout.saturating_add(PROBE_MARGIN),
         }
     }

@@ -1,5 +1,4 @@
-//! The two clocks of delivery, as types that cannot be confused, and spans of time as text and headers
-//! write them.
+//! The two clocks of delivery, as types that cannot be confused, and spans of time as they are written in text and headers.
 
 use std::time::Duration;
 
@@ -8,7 +7,7 @@ use std::time::Duration;
 pub struct Mono(Duration);
 
 impl Mono {
-    /// The instant at which the clock has run for `elapsed` since its beginning.
+    /// The instant at which the clock has run for `elapsed` since it started.
     pub const fn new(elapsed: Duration) -> Self {
         Self(elapsed)
     }
@@ -24,15 +23,15 @@ impl Mono {
         Self(self.0.saturating_add(span))
     }
 
-    /// The instant this much earlier, or the clock's beginning.
+    /// The instant this much earlier, or the start of the clock.
     #[must_use]
     pub const fn before(self, span: Duration) -> Self {
         Self(self.0.saturating_sub(span))
     }
 }
 
-/// An instant of the store's clock, the only one that all instances have in common: whole milliseconds since 1970, and
-/// stored as that number.
+/// An instant of the store's clock, the only one that all instances share: whole milliseconds since 1970, and stored as
+/// that number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct StoreTime(u64);
 

@@ -1,4 +1,4 @@
-//! The meaning of a peer's answer, or of its absence (spec §3, "Response Contract").
+//! The meaning of a peer's reply, or of a missing reply (spec §3, "Response Contract").
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ pub enum Signal {
     Success,
     /// 429, 5xx, unreachable or timed out.
     Failure,
-    /// Nothing: the fault is on this side.
+    /// Nothing: the fault is on the sender's side.
     Nothing,
 }
 
@@ -26,19 +26,20 @@ pub enum Signal {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Verdict {
-    /// The peer has it now.
+    /// The peer has taken over custody.
     Delivered {
-        /// Which custody it is in.
+        /// The form of custody.
         custody: Custody,
-        /// The id that the peer gave.
+        /// The id that the peer returned.
         id: String,
     },
     /// No such peer is bound: nothing was sent.
     Unbound,
-    /// 409 in the contract's words: its id belongs to another message. The sender must be told; a letter would always fail.
+    /// 409 in the form of the contract: its id belongs to another message. The sender must be told; a letter would always
+    /// fail.
     Conflict,
-    /// This side could not send, and the peer is not at fault. Retryable; a letter would not help, as long
-    /// as the caller can be told that the message is still its own.
+    /// This host could not send, and the peer is not at fault. Retryable; a letter is not needed, as long as the caller can
+    /// be told that it still has the message.
     Exhausted {
         /// Text for the log.
         cause: String,
@@ -62,7 +63,7 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// Judges an attempt. `now` is for a `Retry-After` that is a date.
+    /// Judges an attempt. `now` is needed for a `Retry-After` that is a date.
     pub fn of(attempt: &Result<Reply, SendFailure>, now: Timestamp) -> Self {
         match attempt {
             Ok(reply) => Self::of_reply(reply, now),
@@ -70,7 +71,7 @@ impl Verdict {
         }
     }
 
-    /// A reply that ends custody of a message counts in the contract's words only; anything else may come from a gateway.
+    /// A reply that ends custody of a message counts only in the form of the contract; any other may come from a gateway.
     fn of_reply(reply: &Reply, now: Timestamp) -> Self {
         let Reply {
             status,
@@ -121,7 +122,7 @@ impl Verdict {
 }
 
 impl Signal {
-    /// What an attempt says about the peer's health. A refusal is healthy: the peer answered.
+    /// What an attempt shows about the peer's health. A refusal counts as healthy, because the peer answered.
     pub const fn of(attempt: &Result<Reply, SendFailure>) -> Self {
         match attempt {
             Ok(Reply {

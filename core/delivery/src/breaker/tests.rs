@@ -1,4 +1,4 @@
-//! The circuit breaker compared with the rule.
+//! Compares the circuit breaker with the rule.
 
 use super::*;
 use proptest::prelude::*;
@@ -190,7 +190,7 @@ fn a_state_that_would_end_later_than_its_length_allows_begins_anew() {
 
     assert_eq!(admission(anew, 0), Admission::Refuse);
     assert!(matches!(admission(anew, 300_000), Admission::Probe(_)));
-    // Instances estimate the store's clock between two reads, and not to the millisecond.
+    // Instances estimate the store's clock between two reads, with an error of some milliseconds.
     assert_eq!(admission(open(301_000), 0), Admission::Refuse);
 }
 
@@ -205,7 +205,7 @@ fn a_run_of_failures_from_a_time_that_has_not_come_begins_anew() {
         let (since, last) = (2_000, 2_000);
         assert_eq!(next, Some(failing(since, last)));
     }
-    // The instance itself has seen failures while the clock was ahead.
+    // The instance itself saw failures while the clock was ahead.
     let mut breaker = Breaker::new(SPEC);
     breaker.observe(1, "", stored_at(DAY), at(0));
     let _ = breaker.on_failure(at(0), false);
