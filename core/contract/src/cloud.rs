@@ -1,4 +1,4 @@
-//! The three words of the envelope that name places and kinds (spec §3).
+//! The three kinds of names in an envelope (spec §3): cloud, layer and message type.
 
 use std::{fmt, str::FromStr};
 
@@ -56,7 +56,7 @@ word! {
 }
 
 word! {
-    /// The layer that an envelope is meant for.
+    /// The layer that receives an envelope.
     Layer, field "target_layer", expected "\"L2\" or \"L3\"",
     {
         /// Processing.

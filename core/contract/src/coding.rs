@@ -1,9 +1,9 @@
-//! What can surround the JSON document of a body: content codings, and a byte order mark.
+//! What a body can have around its JSON document: content codings, and a byte order mark.
 
 use crate::ContractError;
 
-/// The content codings of a message, in the order in which they were applied, in lower case; `identity` is left out. `values`
-/// are those of its headers `content-encoding` (RFC 9110, 8.4).
+/// The content codings of a message, in the order in which they were applied, in lower case, without `identity`. `values`
+/// are the values of its `content-encoding` headers (RFC 9110, 8.4).
 pub fn codings<'a>(values: impl Iterator<Item = &'a str>) -> impl Iterator<Item = String> {
     values
         .flat_map(|value| value.split(','))
@@ -11,7 +11,7 @@ pub fn codings<'a>(values: impl Iterator<Item = &'a str>) -> impl Iterator<Item 
         .filter(|coding| !coding.is_empty() && coding != "identity")
 }
 
-/// Refuses a body that is coded. `values` are those of its headers `content-encoding`.
+/// Refuses a body that is coded. `values` are the values of its `content-encoding` headers.
 ///
 /// # Errors
 /// [`ContractError::CodingUnsupported`], which names the codings.
@@ -28,11 +28,11 @@ pub fn refuse_codings<'a>(values: impl Iterator<Item = &'a str>) -> Result<(), C
     Err(ContractError::CodingUnsupported(named))
 }
 
-/// How much of the names of codings is repeated to their sender, in bytes.
+/// How much of the codings' names is repeated to the sender, in bytes.
 const MAX_NAMED: usize = 64;
 
-/// A body without the byte order mark that some clients prepend. Use this to pass a body on or to store it:
-/// after other bytes the mark would make the JSON invalid. Ids and digests are those of the bytes as received.
+/// A body without the byte order mark that some clients prepend. Use this to pass a body on or to store it: after other
+/// bytes, the mark would make the JSON invalid. Ids and digests are those of the bytes as received.
 pub fn without_bom(body: &[u8]) -> &[u8] {
     body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)
 }

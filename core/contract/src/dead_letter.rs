@@ -1,4 +1,4 @@
-//! Dead letters as they are shown by the connector's routes and by the command line.
+//! Dead letters as shown by the connector's routes and by the command line.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -9,8 +9,8 @@ use crate::{
     parameters::whole_number,
 };
 
-/// Derives a letter's id from its content: the same message for the same peer is one letter, however often it is stored;
-/// another message under the same id is another.
+/// Derives a letter's id from its content. The same message for the same peer is one letter, however often it is stored;
+/// another message with the same id is another letter.
 pub fn letter_id(peer: &str, id: &str, envelope: &[u8], sha256: Sha256Hex) -> String {
     let digest = digest_of_parts([peer.as_bytes(), id.as_bytes(), envelope], sha256);
     // 128 bits: as unlikely to collide as a UUID, and short enough to type.
@@ -57,7 +57,7 @@ pub struct DeadLetter {
 }
 
 /// A place in an order of letters: right after the letter with this number and id. As a cursor it is opaque to callers, and
-/// the same on every store.
+/// has the same form on every store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LetterPlace {
     /// The letter's number in the order.
@@ -80,7 +80,7 @@ impl LetterPlace {
             number: whole_number(number)?,
             letter_id: letter_id.as_str().to_owned(),
         };
-        // A number has one spelling: text that only resembles a cursor is rejected.
+        // A number has exactly one spelling, so text that only resembles a cursor is rejected.
         (place.to_cursor() == cursor).then_some(place)
     }
 }

@@ -1,4 +1,4 @@
-//! What devices send: one JSON object in one of several dialects, wrapped into an envelope without a digit changed.
+//! What devices send: one JSON object in one of several dialects, wrapped into an envelope without changing a digit.
 
 use std::borrow::Cow;
 
@@ -12,32 +12,32 @@ use crate::{
 const DEVICE_ID: [&str; 4] = ["device_id", "iotDeviceId", "deviceId", "IoTDeviceId"];
 const TIMESTAMP: [&str; 3] = ["timestamp", "time", "ts"];
 
-/// A device's message, understood.
+/// A parsed device message.
 #[derive(Clone, Debug)]
 pub struct DeviceMessage<'a> {
-    /// Under whichever of its names it came.
+    /// The device's id, from whichever of the field's names the message uses.
     pub device_id: Cow<'a, str>,
-    /// The device's own time; none if it gave none, and the time of arrival counts.
+    /// The device's own time; `None` if it gave none, and then the time of arrival is used.
     pub timestamp: Option<Time<'a>>,
-    /// The payload: `device_id` first, then everything else as it came.
+    /// The payload: `device_id` first, then all other fields as received.
     payload: String,
 }
 
-/// A device's time, and how to write it.
+/// A device's time, and its text for the envelope.
 #[derive(Clone, Debug)]
 pub struct Time<'a> {
-    /// In UTC, ending in `Z`: the device's own text where it was that already.
+    /// In UTC, ending in `Z`: the device's own text if it already has this form.
     text: Cow<'a, str>,
 }
 
-/// An envelope made of a device message, and the identity of both.
+/// An envelope made from a device message, and the message's identity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wrapped {
-    /// From now on the message's identity.
+    /// The message's identity from now on.
     pub id: MessageId,
     /// The trace that the envelope names.
     pub trace_id: String,
-    /// The envelope's bytes for every attempt.
+    /// The envelope's bytes, which every attempt sends.
     pub envelope: String,
 }
 
@@ -45,20 +45,21 @@ impl<'a> DeviceMessage<'a> {
     /// Parses a body.
     ///
     /// # Errors
-    /// If it is no JSON object, or has no valid device id, or a time that is none, or two of either.
+    /// If the body is not a JSON object, its device id or time is invalid, the device id is missing, or either is given
+    /// twice.
     pub fn parse(body: &'a [u8]) -> Result<Self, ContractError> {
         Self::from_object(&Object::from_body(body)?)
     }
 
     pub(crate) fn from_object(object: &Object<'a>) -> Result<Self, ContractError> {
-        // As a payload it will lie one level deeper, and must still be fit to pass.
+        // The payload will be one level deeper in the envelope, and must still be within the limit.
         if object.depth >= MAX_DEPTH {
             return Err(ContractError::BodyTooDeep);
         }
         let device_id = one_of(object, &DEVICE_ID, |_| true)?
             .ok_or(ContractError::FieldMissing("device_id"))
             .and_then(|value| device_id("device_id", value))?;
-        // A simulator sends `"time":""`: no time of its own.
+        // A simulator sends `"time":""`, which means that it has no time of its own.
         let given = |value: Value<'_>| !matches!(value.get(), "null" | "\"\"");
         let timestamp = one_of(object, &TIMESTAMP, given)?
             .map(Time::parse)
@@ -81,13 +82,14 @@ impl<'a> DeviceMessage<'a> {
         })
     }
 
-    /// Wraps the message into an envelope for L2. Without a time of its own it gets `now`.
+    /// Wraps the message into an envelope for L2. If the message has no time of its own, `now` is used.
     ///
-    /// `id` is the sender's `idempotency-key`; without it the identity is the digest of the reading if the device gave a
-    /// time, else a new UUID version 7 of `now` and `random`. Without a trace the envelope gets the identity's own.
+    /// `id` is the sender's `idempotency-key`. Without it, the identity is the digest of the reading if the device gave a
+    /// time, otherwise a new UUID version 7 from `now` and `random`. Without a trace, the envelope gets the identity's
+    /// trace id.
     ///
     /// # Errors
-    /// [`ContractError::BodyTooLarge`] if the envelope would be.
+    /// [`ContractError::BodyTooLarge`] if the envelope would be too large.
     pub fn wrap(
         &self,
         source_cloud: Cloud,
@@ -158,7 +160,7 @@ impl<'a> Time<'a> {
     }
 }
 
-/// The value of the one field that is there under any of its names.
+/// The value of the field that is present under one of its names.
 fn one_of<'a>(
     object: &Object<'a>,
     names: &[&'static str],
@@ -179,8 +181,8 @@ mod tests {
     use crate::{Envelope, digest};
     use proptest::prelude::*;
 
-    /// RFC 3339 as devices write it, and its instant by another library's reckoning; years at the ends of the range are
-    /// as likely as those between.
+    /// RFC 3339 as devices write it, and its instant as computed by another library. Years at the ends of the range are as
+    /// likely as those between.
     fn text_and_instant() -> impl Strategy<Value = (String, i128)> {
         let year = prop_oneof![Just(0_i16), Just(9999), 1_i16..9999];
         let date = (year, 1_i8..=12, 1_i8..=28);
@@ -205,7 +207,7 @@ mod tests {
         })
     }
 
-    /// What an envelope can name, in microseconds.
+    /// The range of an envelope's timestamp, in microseconds.
     const NAMEABLE: std::ops::Range<i128> = -62_167_219_200_000_000..253_402_300_800_000_000;
 
     proptest! {
@@ -235,7 +237,7 @@ mod tests {
             ],
             in_ms in any::<bool>(),
         ) {
-            // From 1e11 on a number means milliseconds.
+            // From 1e11 on, a number means milliseconds.
             let in_ms = seconds >= 100_000_000 && (in_ms || seconds >= 100_000_000_000);
             let number = if in_ms { seconds * 1000 } else { seconds };
             let body = format!(r#"{{"device_id":"d","ts":{number}}}"#);

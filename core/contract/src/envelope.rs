@@ -9,16 +9,16 @@ use crate::{
     scan::Value,
 };
 
-/// A message on its way between layers. Borrows from its bytes; unknown fields stay in them untouched.
+/// A message sent between layers. Borrows from its bytes; unknown fields stay unchanged in them.
 #[derive(Clone, Debug)]
 pub struct Envelope<'a> {
     /// The cloud that sent it.
     pub source_cloud: Cloud,
-    /// The layer that it is for.
+    /// The layer that receives it.
     pub target_layer: Layer,
     /// What kind of message it carries.
     pub message_type: MessageType,
-    /// When the message was made.
+    /// When the message was created.
     pub timestamp: Timestamp,
     /// `payload.device_id`: 1 to [`MAX_DEVICE_ID`] bytes.
     pub device_id: Cow<'a, str>,
@@ -28,21 +28,20 @@ pub struct Envelope<'a> {
     object: Object<'a>,
 }
 
-/// What a connector accepts: a device's message, or an envelope on its way to the next layer.
+/// What a connector accepts: a device's message, or an envelope for the next layer.
 #[derive(Clone, Debug)]
 pub enum Post<'a> {
-    /// Has at least two of the fields that make an envelope.
+    /// A body with at least two of the fields that make an envelope.
     Envelope(Envelope<'a>),
     /// Anything else.
     Device(DeviceMessage<'a>),
 }
 
 impl<'a> Post<'a> {
-    /// Parses a body as one of the two. A body with two of the envelope's own fields is an envelope, so that an envelope that
-    /// lacks a field gets a proper error, and a device may still use one of these names.
+    /// Parses a body. A body with two of the envelope's own fields is an envelope. This way an envelope that lacks a field
+    /// gets a suitable error, and a device may still use one of these names.
     ///
-    /// # Errors
-    /// If it is not a valid one of its kind.
+    /// # Errors If it is not valid.
     pub fn parse(body: &'a [u8]) -> Result<Self, ContractError> {
         let object = Object::from_body(body)?;
         let marks = ["source_cloud", "target_layer", "message_type", "payload"]
@@ -122,7 +121,7 @@ impl<'a> Envelope<'a> {
         self.payload.get()
     }
 
-    /// Hex SHA-256 of the payload's bytes: distinguishes a repetition from another message under the same id.
+    /// Hex SHA-256 of the payload's bytes, which distinguishes a repetition from another message with the same id.
     pub fn payload_digest(&self, sha256: Sha256Hex) -> String {
         sha256(self.payload().as_bytes())
     }
@@ -136,7 +135,7 @@ impl<'a> Envelope<'a> {
         source_cloud: Cloud,
         target_layer: Layer,
     ) -> Result<String, ContractError> {
-        // The name of another cloud and removed spaces change its length only slightly.
+        // Another cloud's name and removed spaces change the length only slightly.
         let mut out = String::with_capacity(self.payload.get().len() + 256);
         out.push('{');
         for (name, value) in &self.object.fields {

@@ -1,4 +1,4 @@
-//! What can be wrong with input: every variant is a 4xx that names the cause.
+//! Errors in input: every variant is a 4xx that names the cause.
 
 use crate::{ErrorCode, MAX_BODY, MAX_DEPTH};
 
@@ -71,7 +71,7 @@ pub enum ContractError {
 }
 
 impl ContractError {
-    /// The HTTP status: 413 for a body that is too large, 415 for an unsupported coding, else 400.
+    /// The HTTP status: 413 for a body that is too large, 415 for an unsupported coding, otherwise 400.
     pub const fn status(&self) -> u16 {
         self.code().status()
     }

@@ -18,7 +18,7 @@ pub enum FunctionName {
 }
 
 impl FunctionName {
-    /// All functions, in the order in which data passes them.
+    /// All functions, in the order in which data passes through them.
     pub const ALL: [Self; 5] = [
         Self::Connector,
         Self::Ingestion,

@@ -1,4 +1,4 @@
-//! The id of a message, the same from the first hop to the record, and the digests that ids are made of.
+//! The id of a message, the same from the first hop to the record, and the digests from which ids are derived.
 
 use std::fmt;
 
@@ -35,12 +35,12 @@ impl MessageId {
         }
     }
 
-    /// The id of an envelope that came without one: the digest of its bytes, so that its sender's retry is recognised.
+    /// The id of an envelope that came without one: the digest of its bytes, which makes a sender's retry recognisable.
     pub fn of_envelope(bytes: &[u8], sha256: Sha256Hex) -> Self {
         Self(sha256(bytes))
     }
 
-    /// The id of a device message with its own time: a retry of the device has the same id, another reading has another.
+    /// The id of a device message with its own time: a retry by the device has the same id, another reading has another.
     pub fn of_reading(device_id: &str, timestamp: &str, payload: &[u8], sha256: Sha256Hex) -> Self {
         let parts = [device_id.as_bytes(), timestamp.as_bytes(), payload];
         Self(digest_of_parts(parts, sha256))
@@ -52,7 +52,7 @@ impl MessageId {
         Self(uuid.to_string())
     }
 
-    /// The trace of a message that came without one. Its sender's retry gets the same, and so makes the same envelope.
+    /// The trace id of a message that came without one. A sender's retry gets the same trace id, and so the same envelope.
     pub fn trace_id(&self) -> String {
         let mut trace_id = digest(self.0.as_bytes());
         trace_id.truncate(32);
@@ -71,8 +71,8 @@ impl fmt::Display for MessageId {
     }
 }
 
-/// How the bytes of messages are hashed: [`digest`], or a faster function with the same result where the caller runs.
-/// A component asks its host, which can use the processor's instructions for it.
+/// A function that hashes the bytes of messages: [`digest`], or a faster one with the same result. A component uses its
+/// host's, which can use the processor's instructions for it.
 pub type Sha256Hex = fn(&[u8]) -> String;
 
 /// Lower-case hex SHA-256.
@@ -80,7 +80,8 @@ pub fn digest(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
-/// The digest of several parts in one buffer, each preceded by its length, so that different lists never give the same bytes.
+/// The digest of several parts in one buffer. Each part is preceded by its length, so different lists never give the same
+/// bytes.
 pub(crate) fn digest_of_parts(parts: [&[u8]; 3], sha256: Sha256Hex) -> String {
     let length = parts.iter().map(|part| size_of::<u64>() + part.len());
     let mut buffer = Vec::with_capacity(length.sum());
@@ -91,7 +92,7 @@ pub(crate) fn digest_of_parts(parts: [&[u8]; 3], sha256: Sha256Hex) -> String {
     sha256(&buffer)
 }
 
-/// The trace id inside a W3C `traceparent` header.
+/// The trace id in a W3C `traceparent` header.
 pub fn trace_id_from_traceparent(header: &str) -> Option<&str> {
     let mut parts = header.split('-');
     let (_version, trace_id) = (parts.next()?, parts.next()?);
@@ -148,7 +149,7 @@ mod tests {
         }
     }
 
-    /// Ids that were issued must not change, or a device's retry would be stored again.
+    /// Ids must not change between releases, or a device's retry would be stored again.
     #[test]
     fn the_id_of_a_reading_is_what_it_always_was() {
         let payload = br#"{"device_id":"sensor-001","temperature":25.40}"#;

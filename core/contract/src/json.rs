@@ -1,4 +1,4 @@
-//! JSON objects by field, with the values left as the bytes that arrived: a number is never reprinted.
+//! JSON objects by field. Values are kept as the bytes that arrived, so a number is never written differently.
 
 use std::borrow::Cow;
 
@@ -10,24 +10,23 @@ use crate::{
 
 pub(crate) use crate::text::push_text;
 
-/// The field whose own fields are found along with the object's: an envelope is looked into there, and nowhere else.
+/// The field whose own fields are also found, because only an envelope's payload is searched.
 const PAYLOAD: &str = "payload";
 
 /// The fields of one object, in order of appearance, each once.
 #[derive(Clone, Debug)]
 pub(crate) struct Object<'a> {
     pub(crate) fields: Vec<(Cow<'a, str>, Value<'a>)>,
-    /// The fields of its payload, if that is an object. Nobody checked yet that each is there once.
+    /// The fields of its payload, if that is an object. They are not yet checked for repetitions.
     pub(crate) payload: Option<Fields<'a>>,
     /// How deep the whole document nests, the object itself included.
     pub(crate) depth: usize,
 }
 
 impl<'a> Object<'a> {
-    /// Parses a whole body; a byte order mark in front of it is passed over.
+    /// Parses a whole body; a byte order mark in front of it is skipped.
     ///
-    /// # Errors
-    /// If the body is too large, no UTF-8, no JSON, nests too deep, is no object, or repeats a field.
+    /// # Errors If the body is too large, not UTF-8, not JSON, nests too deep, is not an object, or repeats a field.
     pub(crate) fn from_body(body: &'a [u8]) -> Result<Self, ContractError> {
         if body.len() > MAX_BODY {
             return Err(ContractError::BodyTooLarge);
@@ -35,10 +34,9 @@ impl<'a> Object<'a> {
         Self::from_document(without_bom(body))
     }
 
-    /// Parses a document of whatever size: one that was stored, and its fields are few.
+    /// Parses a document of any size, such as a stored one.
     ///
-    /// # Errors
-    /// As for [`Self::from_body`].
+    /// # Errors As for [`Self::from_body`], except for the size.
     pub(crate) fn from_document(bytes: &'a [u8]) -> Result<Self, ContractError> {
         let text = std::str::from_utf8(bytes).map_err(|_| ContractError::BodyNotUtf8)?;
         let Document {
@@ -72,24 +70,24 @@ impl<'a> Object<'a> {
     }
 }
 
-/// A document of the contract's own (a reply, a stored state) as its reader needs it: fields by name, and whatever else is in it
-/// is passed over. serde would do, but its parser makes the components larger.
+/// A document that this contract defines (a reply, a stored state). Fields are read by name, and other content is ignored.
+/// serde is not used, because its parser makes the components larger.
 #[derive(Clone, Debug)]
 pub struct JsonObject<'a>(Fields<'a>);
 
 impl<'a> JsonObject<'a> {
-    /// Parses a document; none if it is no JSON object.
+    /// Parses a document; `None` if it is not a JSON object.
     pub fn parse(bytes: &'a [u8]) -> Option<Self> {
         let text = std::str::from_utf8(bytes).ok()?;
         scan(text, "").ok()?.fields.map(Self)
     }
 
-    /// The string in a field that is there once.
+    /// The string in a field that occurs exactly once.
     pub fn text(&self, name: &str) -> Option<Cow<'a, str>> {
         self.0.once(name)?.as_text()
     }
 
-    /// The whole number in a field that is there once.
+    /// The whole number in a field that occurs exactly once.
     pub fn number(&self, name: &str) -> Option<u64> {
         self.0.once(name)?.get().parse().ok()
     }
@@ -102,7 +100,7 @@ pub(crate) fn find<'a>(fields: &[(Cow<'a, str>, Value<'a>)], name: &str) -> Opti
         .find_map(|(field, value)| (field == name).then_some(*value))
 }
 
-/// Appends `"name":` to an object under construction, with a comma where one is due.
+/// Appends `"name":` to an object under construction, preceded by a comma if needed.
 pub(crate) fn push_name(out: &mut String, name: &str) {
     if !out.ends_with('{') {
         out.push(',');

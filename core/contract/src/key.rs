@@ -8,14 +8,14 @@ use subtle::ConstantTimeEq;
 
 use crate::Cloud;
 
-/// The header that carries a key: the receiving cloud decides.
+/// The header that carries a key; it depends on the receiving cloud.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HeaderForm {
     /// `x-api-key: KEY`, AWS.
     ApiKey,
     /// `x-functions-key: KEY`, Azure.
     FunctionsKey,
-    /// `authorization: Bearer KEY`, GCP and receivers whose cloud is not known.
+    /// `authorization: Bearer KEY`, for GCP and for receivers whose cloud is not known.
     Bearer,
 }
 
@@ -66,7 +66,7 @@ impl HeaderForm {
     }
 }
 
-/// Whether a text can be a key: it must be valid in a header.
+/// Whether a text can be a key: it must be a valid header value.
 pub fn is_key(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
@@ -79,7 +79,7 @@ pub fn keys(list: &str) -> impl Iterator<Item = &str> {
 /// Why a caller was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyRefusal {
-    /// No credential was presented in the own cloud's form.
+    /// No credential was presented in this cloud's form.
     Missing,
     /// The credential is not valid, or two were presented.
     Wrong,
@@ -95,7 +95,7 @@ pub enum Access {
 }
 
 impl Access {
-    /// The message for a valid key that does not open such a route.
+    /// The message for a valid key that does not give access to such a route.
     pub const fn refusal(self) -> &'static str {
         match self {
             Self::Data => {
@@ -108,7 +108,7 @@ impl Access {
     }
 }
 
-/// What a caller's key is for.
+/// The permissions of a caller's key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// Everything: no operator keys are configured.
@@ -120,7 +120,7 @@ pub enum Role {
 }
 
 impl Role {
-    /// Whether a key of this role opens a route.
+    /// Whether a key of this role gives access to a route.
     pub const fn opens(self, access: Access) -> bool {
         matches!(
             (self, access),
@@ -132,18 +132,18 @@ impl Role {
 /// A caller that was recognised.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Known {
-    /// Its key's place in the list: `key-1`, `operator-1`, …
+    /// The position of its key in the list: `key-1`, `operator-1`, …
     pub name: String,
-    /// What its key is for.
+    /// The permissions of its key.
     pub role: Role,
 }
 
-/// The keys that are valid now, in the form of the own cloud. Only their digests are kept.
+/// The keys that are valid now, in this cloud's form. Only their digests are kept.
 #[derive(Clone)]
 pub struct KeyRing {
     form: HeaderForm,
     keys: Vec<Entry>,
-    /// Whether some of them are operators'.
+    /// Whether there are operator keys.
     apart: bool,
 }
 
@@ -176,7 +176,7 @@ impl Entry {
 }
 
 impl KeyRing {
-    /// Accepts these keys. Several can be valid, so that they can be rotated.
+    /// Accepts these keys. Several can be valid, which allows rotating them.
     pub fn new<K: AsRef<str>>(cloud: Cloud, keys: impl IntoIterator<Item = K>) -> Self {
         let keys = (1_u32..).zip(keys);
         Self {
@@ -188,7 +188,7 @@ impl KeyRing {
         }
     }
 
-    /// Also accepts these operators' keys. If there are any, the other keys open the data routes only.
+    /// Also accepts these operator keys. If there are any, the other keys open only the data routes.
     #[must_use]
     pub fn with_operators<K: AsRef<str>>(mut self, keys: impl IntoIterator<Item = K>) -> Self {
         for (place, key) in (1_u32..).zip(keys) {
@@ -199,9 +199,9 @@ impl KeyRing {
         self
     }
 
-    /// Verifies what a caller presents among its headers.
+    /// Verifies the credential among a caller's headers.
     ///
-    /// The comparison takes the same time for every key of any length: it compares digests, and all of them.
+    /// The comparison takes the same time for every key of any length: it compares digests, and always all of them.
     ///
     /// # Errors
     /// Why the caller is refused.

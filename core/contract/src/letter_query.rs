@@ -5,14 +5,14 @@ use crate::{ContractError, LetterPlace, Query, parameters::parameters, query::li
 /// The query string of `GET /dead-letters`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LetterQuery {
-    /// The end of the last page.
+    /// The end of the previous page.
     pub after: Option<LetterPlace>,
     /// 1 to 1000; 100 if absent.
     pub limit: u32,
 }
 
 impl LetterQuery {
-    /// Parses it.
+    /// Parses the query string.
     ///
     /// # Errors
     /// If a parameter has a wrong value, or is unknown, malformed or repeated.
@@ -46,7 +46,7 @@ impl DiscardReason {
     /// The longest reason, in characters.
     pub const MAX: usize = 500;
 
-    /// Parses it.
+    /// Parses the query string.
     ///
     /// # Errors
     /// If `reason` is missing, empty, too long or not one line, or if there is another parameter.

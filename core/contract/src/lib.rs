@@ -1,9 +1,8 @@
 //! The contract between the clouds, as plain data: no wasm, no I/O, no clock.
 //!
-//! Whatever crosses a cloud's border is parsed, checked and written here: the inter-cloud [`Envelope`], device messages,
-//! replies, system errors, dead letters and queries. The components and the host share this crate, so that they cannot
-//! disagree. Time, identity and randomness come in as arguments, and so does the
-//! way to hash a message ([`Sha256Hex`]).
+//! All data that crosses between clouds is parsed, checked and written here: the inter-cloud [`Envelope`], device messages,
+//! replies, system errors, dead letters and queries. The components and the host share this crate, so they cannot disagree.
+//! Time, identity, randomness and the function that hashes a message ([`Sha256Hex`]) are arguments.
 //!
 //! # Example
 //!
@@ -77,17 +76,18 @@ pub use request_id::{REQUEST_ID, is_request_id};
 pub use system_error::{Severity, SystemError};
 pub use timestamp::Timestamp;
 
-/// The largest body that a function takes, in bytes: 256 KiB.
+/// The largest body that a function accepts, in bytes: 256 KiB.
 pub const MAX_BODY: usize = 256 * 1024;
 /// The longest device id, in bytes.
 pub const MAX_DEVICE_ID: usize = 256;
-/// How deep objects and arrays may nest. Readers of JSON commonly stop at about 100; a stored message must fit them.
+/// How deep objects and arrays may nest. JSON parsers commonly stop at about 100 levels, and must be able to read a stored
+/// message.
 pub const MAX_DEPTH: usize = 64;
-/// Where a page of results ends, in bytes, unless its first item is larger: 1 MiB.
+/// The size at which a page of results ends, in bytes, unless its first item is larger: 1 MiB.
 pub const MAX_PAGE: usize = 1024 * 1024;
 
-/// The most bytes of a page as it is sent, if it has more than one item: what is added to each of at most 1000 items (its id and
-/// when it was stored) takes less than a quarter more.
+/// The largest page as it is sent, in bytes, if it has more than one item. The fields added to each of at most 1000 items
+/// (its id and when it was stored) take less than a quarter of the page.
 pub const MAX_PAGE_SENT: usize = MAX_PAGE + MAX_PAGE / 4;
-/// Where `raw_data` of a system error is cut, in bytes: 64 KiB.
+/// The size to which `raw_data` of a system error is truncated, in bytes: 64 KiB.
 pub const MAX_RAW_DATA: usize = 64 * 1024;

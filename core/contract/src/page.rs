@@ -20,12 +20,12 @@ pub struct Item<'a> {
     pub stored_at: Timestamp,
 }
 
-/// A page as its reader has it: every item as the bytes that were sent.
+/// A page as its reader parses it: every item as the bytes that were sent.
 #[derive(Debug, Deserialize)]
 pub struct Listing {
     /// The items, in order.
     pub items: Vec<Box<RawValue>>,
-    /// The cursor of the page behind this one; none on the last page.
+    /// The cursor of the next page; `None` on the last page.
     #[serde(default)]
     pub next: Option<String>,
 }
@@ -47,11 +47,10 @@ impl Default for Page {
 }
 
 impl Page {
-    /// Appends a document's own fields with `id` and `stored_at` behind them. Fields of these names in the document
-    /// itself are left out: an item has one identity.
+    /// Appends a document's own fields, followed by `id` and `stored_at`. Fields with these names in the document itself
+    /// are left out, because an item has one identity.
     ///
-    /// # Errors
-    /// If the document is no JSON object, which a writer never stores.
+    /// # Errors If the document is not a JSON object, which a writer never stores.
     pub fn push(&mut self, item: &Item<'_>) -> Result<(), ContractError> {
         let object = Object::from_document(item.document)?;
         self.begin_item();
@@ -71,7 +70,7 @@ impl Page {
         Ok(())
     }
 
-    /// Appends a JSON document as it is.
+    /// Appends a JSON document unchanged.
     pub fn push_raw(&mut self, json: &str) {
         self.begin_item();
         self.json.push_str(json);
@@ -98,8 +97,8 @@ impl Page {
     }
 }
 
-/// Whether a body is a page: `items`, `count` that says how many, and `next` or none. Anything else that is answered with a
-/// 200 was written by something else than a function of this contract.
+/// Whether a body is a page: `items`, `count` with their number, and optionally `next`. Any other body with status 200 was
+/// not written by a function of this contract.
 pub fn is_page(body: &[u8]) -> bool {
     let text = std::str::from_utf8(body).ok();
     let Some((fields, Some(items))) = text.and_then(|text| scan_list(text, "items")) else {

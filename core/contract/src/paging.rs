@@ -1,8 +1,8 @@
-//! Pages: which records a selection spans, and how many items fit on one page. The same for every store.
+//! Pages: the span of a selection, and the number of items that fit on a page. The same for every store.
 
 use crate::{MAX_PAGE, Order, Position};
 
-/// A record's place in its device's order: by time in microseconds, then by the bytes of its id.
+/// A record's place in the order of its device: by time in microseconds, then by the bytes of its id.
 pub type Place = (i64, String);
 
 /// The places that a selection covers: at or after `from`, before `to`.
@@ -10,19 +10,19 @@ pub type Place = (i64, String);
 pub struct Span {
     /// The first place that is included.
     pub from: Place,
-    /// The first place that is not included any more.
+    /// The first place after the span.
     pub to: Place,
 }
 
 impl Span {
-    /// What a selection spans: at or after `start`, before `end`, and following `after` in its order. `None` if it is empty.
+    /// The span of a selection: at or after `start`, before `end`, and after `after` in its order. `None` if it is empty.
     pub fn of(
         start: Option<i64>,
         end: Option<i64>,
         order: Order,
         after: Option<&Position>,
     ) -> Option<Self> {
-        // An empty id sorts before every id. Ids are ASCII, so the last character sorts after all of them.
+        // An empty id sorts before every other. Ids are ASCII, so the last character sorts after all of them.
         let mut from = (start.unwrap_or(i64::MIN), String::new());
         let mut to = match end {
             Some(end) => (end, String::new()),
@@ -31,7 +31,7 @@ impl Span {
         if let Some(after) = after {
             let time = after.time.as_micros();
             match order {
-                // No id sorts between an id and the same id followed by a zero byte.
+                // No id sorts between an id and the same id followed by a NUL.
                 Order::OldestFirst => from = from.max((time, format!("{}\0", after.id))),
                 Order::NewestFirst => to = to.min((time, after.id.clone())),
             }
@@ -45,7 +45,7 @@ impl Span {
     }
 }
 
-/// A page under construction: full with `limit` items or 1 MiB, but never without a first item.
+/// A page under construction. It is full with `limit` items or 1 MiB, but always accepts a first item.
 #[derive(Debug)]
 pub struct Fill<T> {
     items: Vec<T>,
@@ -65,7 +65,7 @@ impl<T> Fill<T> {
         }
     }
 
-    /// Whether the page already has `limit` items, so that the next one need not even be read.
+    /// Whether the page already has `limit` items; then the next item need not be read.
     pub fn is_full(&self) -> bool {
         self.items.len() >= self.limit
     }
@@ -98,7 +98,8 @@ impl<T> Fill<T> {
     }
 }
 
-/// Collects items until the page is full: `limit` of them or 1 MiB, but at least one of any size. Says whether more follow.
+/// Collects items until the page is full: `limit` items or 1 MiB, but at least one of any size. Also returns whether more
+/// follow.
 ///
 /// # Errors
 /// The first error among the items.

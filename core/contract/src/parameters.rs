@@ -10,7 +10,7 @@ use crate::ContractError;
 /// A name and its value, decoded.
 type Parameter<'a> = (Cow<'a, str>, Cow<'a, str>);
 
-/// The parameters in order, each name once. `+` stands for a space, as in that format.
+/// The parameters in order, each name once. `+` means a space, as in that format.
 ///
 /// # Errors
 /// If a name is repeated, a `%` is not followed by two hex digits, or the decoded bytes are not UTF-8.

@@ -1,5 +1,5 @@
-//! The names that a function can send to, the variables that say where each is, and what the sender's side of a runtime
-//! keeps to itself.
+//! The names that a function can send to, the variables that say where each is, and the headers that only the runtime sets
+//! or reads.
 
 use std::{fmt, str::FromStr};
 
@@ -14,11 +14,11 @@ pub enum Peer {
     Writer,
     /// Answers queries.
     Reader,
-    /// Sends envelopes on.
+    /// Forwards envelopes.
     Connector,
     /// Stores system errors.
     ErrorReporter,
-    /// The management application, told of system errors.
+    /// The management application, which is notified of system errors.
     Management,
 }
 
@@ -27,9 +27,9 @@ pub enum Peer {
 pub struct PeerVariables {
     /// Its URL, used verbatim.
     pub url: &'static str,
-    /// Its own key; without it `REMOTE_AUTH_TOKEN` counts, then the first of `INTER_CLOUD_TOKEN`.
+    /// Its own key; without it, `REMOTE_AUTH_TOKEN` is used, then the first key of `INTER_CLOUD_TOKEN`.
     pub token: &'static str,
-    /// Its cloud, where the URL's host does not tell.
+    /// Its cloud, if the URL's host does not show it.
     pub cloud: &'static str,
 }
 
@@ -44,7 +44,7 @@ impl Peer {
         Self::Management,
     ];
 
-    /// The name as it stands in WIT and in metrics.
+    /// The name used in WIT and in metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Ingestion => "ingestion",
@@ -56,8 +56,8 @@ impl Peer {
         }
     }
 
-    /// The function that stands in for a peer without a URL, where it runs in the same process. A reader asks no other
-    /// reader unless it is configured to, and the management application is not a function.
+    /// The function that is called for a peer without a URL, if it runs in the same process. A reader calls no other reader
+    /// unless it is configured to, and the management application is not a function.
     pub const fn function(self) -> Option<FunctionName> {
         match self {
             Self::Ingestion => Some(FunctionName::Ingestion),
@@ -68,7 +68,7 @@ impl Peer {
         }
     }
 
-    /// What its variables are called.
+    /// The names of its variables.
     pub const fn variables(self) -> PeerVariables {
         macro_rules! names {
             ($url:literal, $peer:literal) => {
@@ -96,7 +96,7 @@ impl fmt::Display for Peer {
     }
 }
 
-/// A name that is no peer's.
+/// A name that belongs to no peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no peer has this name")]
 pub struct UnknownPeer;
@@ -110,7 +110,7 @@ impl FromStr for Peer {
     }
 }
 
-/// The cloud that a host name (in lower case, without a port) gives away.
+/// The cloud that a host name (in lower case, without a port) belongs to.
 pub fn cloud_of_host(host: &str) -> Option<Cloud> {
     const DOMAINS: [(&str, Cloud); 5] = [
         (".amazonaws.com", Cloud::Aws),
@@ -126,7 +126,7 @@ pub fn cloud_of_host(host: &str) -> Option<Cloud> {
         .map(|(_, cloud)| cloud)
 }
 
-/// Whether a header concerns one connection and not the message (RFC 9110, 7.6.1). `name` in lower case.
+/// Whether a header concerns one connection and not the message (RFC 9110, 7.6.1). `name` is in lower case.
 pub fn is_hop_by_hop(name: &str) -> bool {
     matches!(
         name,
@@ -142,8 +142,8 @@ pub fn is_hop_by_hop(name: &str) -> bool {
     )
 }
 
-/// Whether a header of a request to a peer is the runtime's to set and no component's: it would name another receiver,
-/// another sender or another message. `name` in lower case.
+/// Whether only the runtime may set a header of a request to a peer, because it would name another receiver, another sender
+/// or another message. `name` is in lower case.
 pub fn is_the_runtimes(name: &str) -> bool {
     HeaderForm::is_credential(name)
         || is_hop_by_hop(name)
@@ -151,7 +151,7 @@ pub fn is_the_runtimes(name: &str) -> bool {
 }
 
 /// Whether a function reads a header of a peer's reply. A gateway may send a hundred others, which need not cross into the
-/// sandbox. `name` in lower case.
+/// sandbox. `name` is in lower case.
 pub fn is_read_in_replies(name: &str) -> bool {
     matches!(
         name,

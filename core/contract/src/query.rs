@@ -10,7 +10,7 @@ use crate::{
 /// By (time, id).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Order {
-    /// `order=desc`, or none given.
+    /// `order=desc`, or no `order`.
     #[default]
     NewestFirst,
     /// `order=asc`.
@@ -26,7 +26,7 @@ pub struct Position {
     pub id: String,
 }
 
-/// What a caller asks for.
+/// A parsed query.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Query {
     /// The device whose records are wanted, if the route has devices.
@@ -39,7 +39,7 @@ pub struct Query {
     pub order: Order,
     /// 1 to 1000; 100 if absent.
     pub limit: u32,
-    /// The end of the last page.
+    /// The end of the previous page.
     pub after: Option<Position>,
 }
 
@@ -101,7 +101,7 @@ impl Query {
                 _ => return Err(ContractError::ParameterUnknown(name.into_owned())),
             }
         }
-        // Only now is the order known that the cursor must belong to.
+        // A cursor belongs to an order, which is known only now.
         parsed.after = cursor
             .map(|cursor| Position::from_cursor(&cursor, parsed.order))
             .transpose()?;
@@ -123,7 +123,7 @@ impl Position {
                 id: MessageId::parse(id).ok()?.as_str().to_owned(),
             })
         };
-        // A number has one spelling: text that only resembles a cursor is rejected.
+        // A number has exactly one spelling, so text that only resembles a cursor is rejected.
         let position: Option<Self> = parse();
         let ours = position.filter(|position| position.to_cursor(order) == cursor);
         ours.ok_or(invalid(

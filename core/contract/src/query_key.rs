@@ -1,9 +1,10 @@
-//! A key in a query: on Azure, `?code=KEY` is an alternative to `x-functions-key: KEY`. The portal shows URLs of this form.
+//! A key in a query: on Azure, `?code=KEY` is an alternative to `x-functions-key: KEY`. Azure's portal shows URLs of this
+//! form.
 
 /// A query with a key, split into its parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueryKey {
-    /// The keys, decoded, each once. More than one is an error.
+    /// The keys, decoded, without duplicates. More than one is an error.
     pub keys: Vec<String>,
     /// The rest of the query, unchanged.
     pub rest: String,
@@ -18,11 +19,11 @@ impl QueryKey {
         let mut keys = Vec::new();
         let mut rest = Vec::new();
         for part in query.split('&') {
-            // No key contains a space, so a plus sign stands for itself.
+            // Keys do not contain spaces, so a plus sign is literal.
             let plain = part.replace('+', "%2B");
             match form_urlencoded::parse(plain.as_bytes()).next() {
                 Some((name, key)) if name == "code" => keys.push(key.into_owned()),
-                // Azure's portal may add the key's name beside the key.
+                // Azure's portal may add the key's name.
                 Some((name, _)) if name == "clientId" => {}
                 _ => rest.push(part),
             }
@@ -36,8 +37,8 @@ impl QueryKey {
         })
     }
 
-    /// The query without the values of its keys; `None` if it has none. The name `code` stays, so that on a cloud without
-    /// this form it is refused as the unknown parameter that it is there.
+    /// The query without the values of its keys; `None` if it has none. The name `code` stays, so that a cloud without this
+    /// form refuses it as an unknown parameter.
     pub fn conceal(query: &str) -> Option<String> {
         let is_key = |part: &str| {
             let mut parameters = form_urlencoded::parse(part.as_bytes());

@@ -22,7 +22,7 @@ pub struct ReplayCommand {
 /// Whether letters are sent, and where an earlier command stopped: the `next` of its report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReplayMode {
-    /// Send them. If a round is named, only those that are left of it.
+    /// Send them. If a round is given, only those that are left of it.
     Send {
         /// The round, in the store's numbers.
         round: Option<u64>,
@@ -35,7 +35,7 @@ pub enum ReplayMode {
 }
 
 impl ReplayCommand {
-    /// The most letters of one command, which is also the default.
+    /// The most letters in one command, and the default.
     pub const MAX_LIMIT: u32 = 1000;
 
     /// Parses a body: empty, or an object with `letter_id`, `peer`, `before`, `limit` (1 to 1000), `dry_run` and `cursor`,
@@ -93,7 +93,7 @@ impl ReplayCommand {
                 _ => return Err(ContractError::FieldUnknown(name.into_owned())),
             }
         }
-        // Only now is it known to which of the two a cursor must belong.
+        // A cursor belongs to one of the two modes, which is known only now.
         command.mode = mode(dry_run, cursor.as_deref()).ok_or_else(|| invalid("cursor", CURSOR))?;
         Ok(command)
     }

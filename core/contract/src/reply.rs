@@ -1,4 +1,4 @@
-//! The response contract (spec §3): what a receiver says, and what a sender reads from it.
+//! The response contract (spec §3): what a receiver writes, and what a sender reads from it.
 
 use crate::{
     ContractError,
@@ -8,8 +8,8 @@ use crate::{
 /// The content type of every body.
 pub const JSON: &str = "application/json";
 
-/// Headers of every reply. Without them a cache may store what a request with `x-api-key` is answered, and give it to others: it
-/// keeps its hands off `authorization` only.
+/// Headers of every reply. Without them, a cache may store the reply to a request with `x-api-key` and return it to other
+/// callers: by default, caches only avoid storing replies to requests with `authorization`.
 pub const EVERY_REPLY: [(&str, &str); 2] = [
     ("cache-control", "no-store"),
     ("x-content-type-options", "nosniff"),
@@ -18,10 +18,10 @@ pub const EVERY_REPLY: [(&str, &str); 2] = [
 /// The `error_code` of a 409: the id belongs to a message with another payload.
 pub const ID_REUSED: &str = "ID_REUSED";
 
-/// Who has a message that a peer answered for.
+/// The form of custody after a peer's reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Custody {
-    /// 200: it is durable where it was going.
+    /// 200: it is stored durably at its destination.
     Received,
     /// 202: the peer could not deliver it, but keeps it among its dead letters.
     DeadLettered,
@@ -48,8 +48,8 @@ impl Custody {
         object([("status", self.word()), ("id", id)])
     }
 
-    /// Reads a peer's reply: its custody and the id it gave. None if it is no success in the words of the contract. A
-    /// 200 of a login page is none: nobody has stored anything.
+    /// Reads a peer's reply: its custody and the id it returned. `None` if it is not a success in the form of the contract.
+    /// A 200 from a login page, for example, stores nothing.
     pub fn of_reply(status: u16, body: &[u8]) -> Option<(Self, String)> {
         let said = JsonObject::parse(body)?;
         let (word, id) = (said.text("status")?, said.text("id")?);
@@ -69,13 +69,13 @@ pub fn error_body(code: &str, message: &str) -> Vec<u8> {
     ])
 }
 
-/// The body of the reply to a discard: the letter is gone, and was reported.
+/// The body of the reply to a discard: the letter was removed, and reported.
 pub fn discarded_body(letter_id: &str) -> Vec<u8> {
     object([("status", "discarded"), ("letter_id", letter_id)])
 }
 
-/// The `error_code` of a peer's error reply. None if the body is no error in the words of the contract: something between
-/// the two, such as a gateway, wrote it, and it says nothing about the message.
+/// The `error_code` of a peer's error reply. `None` if the body is not an error in the form of the contract: something in
+/// between, such as a gateway, wrote it, and it says nothing about the message.
 pub fn error_code(body: &[u8]) -> Option<String> {
     let said = JsonObject::parse(body)?;
     let (status, code) = (said.text("status")?, said.text("error_code")?);
@@ -83,19 +83,19 @@ pub fn error_code(body: &[u8]) -> Option<String> {
 }
 
 /// Whether a reply is one that a function of this contract gives to a message: a success or an error in the contract's
-/// words.
+/// form.
 pub fn is_in_our_words(status: u16, body: &[u8]) -> bool {
     Custody::of_reply(status, body).is_some() || (status >= 400 && error_code(body).is_some())
 }
 
-/// Whether a reply says, in the contract's words, that the id belongs to a message with another payload.
+/// Whether a reply says, in the form of the contract, that the id belongs to a message with another payload.
 pub fn is_id_reused(status: u16, body: &[u8]) -> bool {
     status == 409 && error_code(body).is_some_and(|code| code == ID_REUSED)
 }
 
-/// Whether a receiver that answers so will never take this message, however often it is sent: its bytes or its id are
-/// wrong, and not the way to it, its load or the sender's credential. Only the receiver's own words count: the same
-/// status from a gateway says nothing about the message.
+/// Whether a receiver that gives this reply will never accept the message, however often it is sent: the cause is the
+/// message's bytes or id, and not the network, the load or the sender's credential. Only replies in the form of the
+/// contract count: the same status from a gateway says nothing about the message.
 pub fn is_refused_for_good(status: u16, body: &[u8]) -> bool {
     match status {
         400 | 413 => error_code(body).is_some(),
@@ -104,7 +104,7 @@ pub fn is_refused_for_good(status: u16, body: &[u8]) -> bool {
 }
 
 impl ContractError {
-    /// The body of the reply to input that does not keep the contract.
+    /// The body of the reply to input that violates the contract.
     pub fn body(&self) -> Vec<u8> {
         error_body(self.code().as_str(), &self.to_string())
     }

@@ -1,7 +1,8 @@
-//! The JSON scanner: one pass over a document that says whether it is JSON, how deep it nests, and where its fields lie.
+//! The JSON scanner: one pass over a document that finds out whether it is JSON, how deep it nests, and where its fields
+//! are.
 //!
-//! Nothing is turned into numbers, strings or trees: a value is the span of text that it is, so that it can be carried
-//! verbatim. Grammar: RFC 8259. Nesting is counted and not recursed into, so a hostile body costs no stack.
+//! Nothing is converted to numbers, strings or trees: a value is a span of the text, so it can be carried verbatim.
+//! Grammar: RFC 8259. Nesting is counted without recursion, so a malicious body cannot exhaust the stack.
 
 use std::{borrow::Cow, collections::HashSet, mem};
 
@@ -10,7 +11,7 @@ use crate::{
     text::{special, unescape},
 };
 
-/// A value as it stands in its document: valid JSON without spaces around it.
+/// A value as it is in its document: valid JSON without spaces around it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Value<'a>(&'a str);
 
@@ -18,21 +19,20 @@ pub(crate) struct Value<'a>(&'a str);
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Fields<'a>(Vec<(Cow<'a, str>, Value<'a>)>);
 
-/// What a document turned out to be.
+/// The result of scanning a document.
 #[derive(Clone, Debug)]
 pub(crate) struct Document<'a> {
-    /// The fields; none if it is something else than an object.
+    /// The fields; `None` if the document is not an object.
     pub(crate) fields: Option<Fields<'a>>,
-    /// The fields of the object in the field that was asked for.
+    /// The fields of the object in the requested field.
     pub(crate) inner: Option<Fields<'a>>,
     /// How deep objects and arrays nest, the outermost included.
     pub(crate) depth: usize,
 }
 
-/// Scans a document. Of the field `inner`, if it is an object, the fields are found in the same pass.
+/// Scans a document. If the field `inner` is an object, its fields are found in the same pass.
 ///
-/// # Errors
-/// If it is no JSON, with the place, or nests deeper than [`MAX_DEPTH`].
+/// # Errors If it is not JSON, with the position, or nests deeper than [`MAX_DEPTH`].
 pub(crate) fn scan<'a>(text: &'a str, inner: &str) -> Result<Document<'a>, ContractError> {
     let mut scanner = Scanner::new(text);
     scanner.document(inner).map_err(|flaw| match flaw {
@@ -41,8 +41,9 @@ pub(crate) fn scan<'a>(text: &'a str, inner: &str) -> Result<Document<'a>, Contr
     })
 }
 
-/// Scans an object that holds a list in one of its fields, and counts the elements. Each may nest as deep as a document. The
-/// count is none if there is no such field, or it is no array. None if it is no JSON object.
+/// Scans an object that has a list in one of its fields, and counts the elements. Each element may nest as deep as a
+/// document. The count is `None` if there is no such field or it is not an array. Returns `None` if the text is not a JSON
+/// object.
 pub(crate) fn scan_list<'a>(text: &'a str, list: &str) -> Option<(Fields<'a>, Option<usize>)> {
     let mut scanner = Scanner::new(text);
     let mut count = None;
@@ -66,7 +67,7 @@ impl<'a> Value<'a> {
         self.0
     }
 
-    /// The string that it is, borrowed where it holds no escapes; none if it is something else, or holds half a surrogate
+    /// The value as a string, borrowed if it has no escapes; `None` if it is not a string, or contains half a surrogate
     /// pair.
     pub(crate) fn as_text(self) -> Option<Cow<'a, str>> {
         let plain = self.0.strip_prefix('"')?.strip_suffix('"')?;
@@ -79,13 +80,13 @@ impl<'a> Value<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// Up to so many, comparing each name with all before it is the fastest way to find one that is repeated.
+    /// Up to this number of names, comparing each with all earlier ones is the fastest way to find a repeated one.
     const FEW: usize = 32;
 
     /// The fields, in order of appearance.
     ///
     /// # Errors
-    /// [`ContractError::FieldRepeated`] if one is there twice.
+    /// [`ContractError::FieldRepeated`] if a field occurs twice.
     pub(crate) fn each_once(self) -> Result<Vec<(Cow<'a, str>, Value<'a>)>, ContractError> {
         let repeated = if self.0.len() <= Self::FEW {
             self.repeated_of_few()
@@ -98,14 +99,14 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The value of a field that is there once.
+    /// The value of a field that occurs exactly once.
     pub(crate) fn once(&self, name: &str) -> Option<Value<'a>> {
         let mut named = self.0.iter().filter(|(field, _)| field == name);
         let (_, value) = named.next()?;
         named.next().is_none().then_some(*value)
     }
 
-    /// The first name that was there before.
+    /// The first name that occurred before.
     fn repeated_of_few(&self) -> Option<&str> {
         let mut names = self.0.iter().map(|(name, _)| name.as_ref()).enumerate();
         names.find_map(|(at, name)| {
@@ -114,8 +115,8 @@ impl<'a> Fields<'a> {
         })
     }
 
-    /// The same for a body of 256 KiB, which has room for tens of thousands of names. They come from outside, so the hash
-    /// must be one that nobody can aim at: std's, with its random keys.
+    /// The same for many names: a body of 256 KiB can have tens of thousands. They come from outside, so the hash must not
+    /// be predictable: std's has random keys.
     fn repeated_of_many(&self) -> Option<&str> {
         let mut names = self.0.iter().map(|(name, _)| name.as_ref());
         let mut known = HashSet::with_capacity(self.0.len());
@@ -123,7 +124,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Why a scan ended early. The place is the scanner's.
+/// Why a scan ended early. The scanner has the position.
 #[derive(Clone, Copy, Debug)]
 enum Flaw {
     NotJson,
@@ -132,9 +133,9 @@ enum Flaw {
 
 struct Scanner<'a> {
     text: &'a str,
-    /// What is not scanned yet.
+    /// The text that is not scanned yet.
     rest: &'a [u8],
-    /// Brackets open around `rest`.
+    /// The number of brackets that are open at `rest`.
     depth: usize,
     deepest: usize,
 }
@@ -177,7 +178,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// An object, field by field: `value` scans the value of each.
+    /// Scans an object, field by field: `value` scans the value of each.
     fn object(
         &mut self,
         mut value: impl FnMut(&mut Self, &str) -> Result<(), Flaw>,
@@ -205,7 +206,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// An array, element by element: each a document of its own as far as nesting goes.
+    /// Scans an array, element by element. For nesting, each element counts as a document of its own.
     fn elements(&mut self) -> Result<usize, Flaw> {
         let outside = mem::take(&mut self.depth);
         let count = self.counted();
@@ -232,7 +233,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// The name of a field, up to the first byte of its value.
+    /// Scans the name of a field, up to the first byte of its value.
     fn name(&mut self) -> Result<Cow<'a, str>, Flaw> {
         let before = self.rest;
         let start = self.at();
@@ -260,10 +261,10 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    /// One value of any kind.
+    /// Scans one value of any kind.
     fn value(&mut self) -> Result<(), Flaw> {
         const { assert!(MAX_DEPTH <= 64) };
-        // The brackets that are open within this value, the innermost lowest: a one is an object.
+        // The brackets that are open within this value, the innermost in the lowest bit; 1 means an object.
         let mut objects: u64 = 0;
         let outside = self.depth;
         loop {
@@ -331,18 +332,18 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// A name that nobody asks for, up to the first byte of its value.
+    /// Scans a name without returning it, up to the first byte of its value.
     fn member(&mut self) -> Result<(), Flaw> {
         self.expect(b'"')?;
         self.string()?;
         self.colon()
     }
 
-    /// The rest of a string, behind its first quote. Returns whether it holds escapes.
+    /// Scans the rest of a string, after its first quote. Returns whether it has escapes.
     fn string(&mut self) -> Result<bool, Flaw> {
         let mut escapes = false;
         loop {
-            // Eight bytes at once, as long as none of them ends the string or is special in it.
+            // Reads eight bytes at a time, as long as none of them is special in a string.
             while let Some((eight, rest)) = self.rest.split_first_chunk::<8>() {
                 let special = special(u64::from_le_bytes(*eight));
                 if special == 0 {
@@ -369,7 +370,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// The rest of an escape, behind its backslash.
+    /// Scans the rest of an escape, after its backslash.
     fn escape(&mut self) -> Result<(), Flaw> {
         let before = self.rest;
         match self.next()? {
@@ -387,7 +388,7 @@ impl<'a> Scanner<'a> {
         Err(Flaw::NotJson)
     }
 
-    /// What may follow the whole part of a number.
+    /// Scans what may follow the integer part of a number.
     fn fraction(&mut self) -> Result<(), Flaw> {
         if self.take(b'.') {
             self.digits()?;
@@ -401,7 +402,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    /// One digit or more.
+    /// Scans one or more digits.
     fn digits(&mut self) -> Result<(), Flaw> {
         let before = self.rest.len();
         self.any_digits();
@@ -434,7 +435,7 @@ impl<'a> Scanner<'a> {
         Ok(*byte)
     }
 
-    /// Takes the byte if it is next.
+    /// Skips the byte if it is next.
     fn take(&mut self, byte: u8) -> bool {
         match self.rest {
             [next, rest @ ..] if *next == byte => {
@@ -470,7 +471,7 @@ impl<'a> Scanner<'a> {
         self.text.get(start..self.at()).unwrap_or_default()
     }
 
-    /// Where the scan ended: the first byte that cannot be there, or the end.
+    /// The position where the scan ended: the first byte that is not allowed, or the end.
     #[cold]
     fn not_json(&self) -> ContractError {
         let before = self.text.as_bytes().get(..self.at()).unwrap_or_default();

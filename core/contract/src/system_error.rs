@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use crate::{Cloud, ContractError, MAX_RAW_DATA, Timestamp, json::Object};
 
-/// How bad it is.
+/// The severity of a system error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Severity {
@@ -40,7 +40,7 @@ pub struct SystemError {
     pub twin_id: String,
     /// `aws`, `azure` or `gcp`.
     pub cloud_provider: String,
-    /// How bad it is.
+    /// The severity.
     pub severity: Severity,
     /// `L1-Connector`, `L3-Writer`, …
     pub component: String,
@@ -67,10 +67,9 @@ const FIELDS: [&str; 8] = [
 ];
 
 impl SystemError {
-    /// Parses and validates what the error topic delivers.
+    /// Parses and validates an event from the error topic.
     ///
-    /// # Errors
-    /// The first error, naming the field; a field that the specification does not have is an error, too.
+    /// # Errors The first error, naming the field. A field that the specification does not have is also an error.
     pub fn parse(body: &[u8]) -> Result<Self, ContractError> {
         let object = Object::from_body(body)?;
         if let Some((name, _)) = object
@@ -124,7 +123,7 @@ impl SystemError {
         Timestamp::parse_utc(&self.timestamp).unwrap_or(Timestamp::from_micros(0))
     }
 
-    /// A payload for `raw_data`: as text, truncated to [`MAX_RAW_DATA`] at the end of a character.
+    /// A payload as `raw_data`: as text, truncated to at most [`MAX_RAW_DATA`] without splitting a character.
     pub fn raw_data(payload: &[u8]) -> Option<String> {
         Some(cut(String::from_utf8_lossy(payload).into_owned()))
     }

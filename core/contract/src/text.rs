@@ -1,6 +1,7 @@
-//! JSON strings, in and out.
+//! Reading and writing JSON strings.
 
-/// The string between two quotes that a scan has passed, its escapes resolved; none if it holds half a surrogate pair.
+/// The string between two quotes that a scan has accepted, with its escapes resolved; `None` if it has half a surrogate
+/// pair.
 pub(crate) fn unescape(quoted: &str) -> Option<String> {
     let mut out = String::with_capacity(quoted.len());
     let mut rest = quoted;
@@ -26,7 +27,7 @@ pub(crate) fn unescape(quoted: &str) -> Option<String> {
     Some(out)
 }
 
-/// The character whose UTF-16 stands in hex, and what is behind it: the four digits of `\u`, or two of them for a pair.
+/// The character with this UTF-16 in hex, and the text after it: the four digits of `\u`, or two such groups for a pair.
 fn unicode(text: &str) -> Option<(char, &str)> {
     let (unit, rest) = code_unit(text)?;
     if let Some(character) = char::from_u32(unit) {
@@ -75,7 +76,7 @@ fn push_escaped(out: &mut String, text: &str) {
     }
 }
 
-/// Whether a text can stand between quotes as it is.
+/// Whether a text can be written between quotes unchanged.
 pub(crate) fn is_plain(text: &str) -> bool {
     let (eights, rest) = text.as_bytes().as_chunks::<8>();
     eights
@@ -86,12 +87,12 @@ pub(crate) fn is_plain(text: &str) -> bool {
             .any(|byte| matches!(byte, 0..b' ' | b'"' | b'\\'))
 }
 
-/// Marks the first of eight bytes, the lowest counted first, that is a quote, a backslash or a control character, by its
-/// highest bit; marks above it mean nothing. Zero if there is none.
+/// Marks, by its highest bit, the first of eight bytes (lowest first) that is a quote, a backslash or a control character.
+/// Marks above it have no meaning. Zero if there is no such byte.
 pub(crate) const fn special(eight: u64) -> u64 {
     const ONES: u64 = u64::MAX / 255;
     const HIGHS: u64 = ONES << 7;
-    // Subtracting borrows from the next byte only where this one is marked.
+    // The subtraction borrows from the next byte only if this byte is marked.
     let below_space = eight.wrapping_sub(ONES * b' ' as u64) & !eight;
     let quote = eight ^ (ONES * b'"' as u64);
     let quote = quote.wrapping_sub(ONES) & !quote;

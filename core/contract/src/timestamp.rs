@@ -1,11 +1,11 @@
-//! Instants: RFC 3339 in and out, microseconds inside.
+//! Instants: read and written as RFC 3339, stored as microseconds.
 
 use std::{fmt, ops::Range};
 
-// jiff's calendar without jiff, whose error messages would make up much of a component.
+// jiff's calendar without the rest of jiff, whose error messages would be a large part of a component.
 use jiff_core::civil::{Date, UnixEpochDay};
 
-/// A point in time: microseconds since 1970-01-01T00:00:00Z. Finer digits of a text are cut off.
+/// A point in time: microseconds since 1970-01-01T00:00:00Z. Further digits of a text are cut off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Timestamp(i64);
 
@@ -14,7 +14,7 @@ const SECONDS_PER_DAY: i64 = 86_400;
 const MICROS_PER_DAY: i64 = SECONDS_PER_DAY * MICROS_PER_SECOND;
 /// Years 0000 to 9999 in UTC, the range of RFC 3339, in microseconds since the epoch.
 const RANGE: Range<i64> = -62_167_219_200_000_000..253_402_300_800_000_000;
-/// From here on a device's number is taken for milliseconds: as seconds it would be the year 5138.
+/// From this value on, a device's number is in milliseconds: as seconds it would be the year 5138.
 const FIRST_MILLISECONDS: f64 = 1e11;
 
 impl Timestamp {
@@ -34,8 +34,8 @@ impl Timestamp {
         (rest == "Z").then_some(instant)
     }
 
-    /// Parses RFC 3339 with `Z` or a numeric offset, `T` and `Z` in either case, as devices write it. The instant is one
-    /// that an envelope can name: years 0000 to 9999 in UTC.
+    /// Parses RFC 3339 with `Z` or a numeric offset, with `T` and `Z` in either case, as devices write it. The instant must
+    /// be within the range of an envelope: years 0000 to 9999 in UTC.
     pub fn parse_with_offset(text: &str) -> Option<Self> {
         let (local, rest) = parse_local(text, b"Tt")?;
         let offset_seconds = match rest.as_bytes() {
@@ -51,7 +51,7 @@ impl Timestamp {
         local.shift(-offset_seconds)
     }
 
-    /// From a device's number: milliseconds if it is at least 1e11, else seconds; fractions count.
+    /// From a device's number: milliseconds if it is at least 1e11, otherwise seconds; fractions are kept.
     pub fn from_number(number: f64) -> Option<Self> {
         let seconds = if number >= FIRST_MILLISECONDS {
             number / 1e3
@@ -74,8 +74,8 @@ impl Timestamp {
 }
 
 impl fmt::Display for Timestamp {
-    /// RFC 3339 in UTC with six digits of fraction: all texts are of one length and sort by time. An instant that RFC 3339
-    /// cannot express is written as the nearest that it can.
+    /// RFC 3339 in UTC with six digits of fraction: all texts have the same length and sort by time. An instant outside the
+    /// range of RFC 3339 is written as the nearest one within.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let micros = self.0.clamp(RANGE.start, RANGE.end - 1);
         let date = i32::try_from(micros.div_euclid(MICROS_PER_DAY))
@@ -101,7 +101,7 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// Fills a place with the last digits of a number that is not negative.
+/// Fills `place` with the last digits of a number that is not negative.
 fn write_digits(place: &mut [u8], mut number: i64) {
     for digit in place.iter_mut().rev() {
         // The remainder is 0 to 9.
@@ -110,8 +110,8 @@ fn write_digits(place: &mut [u8], mut number: i64) {
     }
 }
 
-/// Parses `YYYY-MM-DDThh:mm:ss[.fraction]` as if it were UTC, with any of `separators` in the place of the `T`, and returns
-/// what follows it.
+/// Parses `YYYY-MM-DDThh:mm:ss[.fraction]` as if it were UTC, with any of `separators` instead of the `T`, and returns the
+/// text after it.
 fn parse_local<'a>(text: &'a str, separators: &[u8]) -> Option<(Timestamp, &'a str)> {
     let (head, rest) = text.split_at_checked(19)?;
     let [date @ .., separator, h1, h2, b':', mi1, mi2, b':', s1, s2] = head.as_bytes() else {
@@ -131,7 +131,7 @@ fn parse_local<'a>(text: &'a str, separators: &[u8]) -> Option<(Timestamp, &'a s
     .ok()?;
     let hours = digits(&[*h1, *h2], 2).filter(|hours| *hours < 24)?;
     let minutes = digits(&[*mi1, *mi2], 2).filter(|minutes| *minutes < 60)?;
-    // A leap second is the last instant of its minute: POSIX time has no place for it.
+    // A leap second becomes the last instant of its minute, because POSIX time does not have it.
     let seconds = digits(&[*s1, *s2], 2).filter(|seconds| *seconds <= 60)?;
     let of_day = hours * 3600 + minutes * 60 + seconds.min(59);
     let since_epoch = i64::from(date.to_unix_epoch_day().day()) * SECONDS_PER_DAY + of_day;
@@ -140,7 +140,7 @@ fn parse_local<'a>(text: &'a str, separators: &[u8]) -> Option<(Timestamp, &'a s
     Some((Timestamp(micros), rest))
 }
 
-/// Parses `.digits` to microseconds; no fraction is zero, a dot without digits is an error.
+/// Parses `.digits` to microseconds. No fraction is zero; a dot without digits is an error.
 fn parse_fraction(text: &str) -> Option<(i64, &str)> {
     let Some(text) = text.strip_prefix('.') else {
         return Some((0, text));

@@ -1,4 +1,4 @@
-//! The sets of records by name. Each has one function that writes it and one that reads it.
+//! The names of the collections. Each collection has one function that writes it and one that reads it.
 
 /// Envelopes, as the writer stored them.
 pub const MESSAGES: &str = "messages";

@@ -2,14 +2,14 @@
 
 use crate::{Layer, Peer};
 
-/// The receiver of L2.
+/// The function that receives envelopes for L2.
 pub const INGESTION: &str = "L2-Ingestion";
-/// The receiver of L3.
+/// The function that receives envelopes for L3.
 pub const WRITER: &str = "L3-Writer";
-/// Who answers queries.
+/// The function that answers queries.
 pub const READER: &str = "L3-Reader";
 
-/// The connector that sends to a layer: it is in the layer before it.
+/// The connector that sends to a layer. It belongs to the layer before it.
 #[must_use]
 pub const fn connector_before(layer: Layer) -> &'static str {
     match layer {
@@ -18,7 +18,7 @@ pub const fn connector_before(layer: Layer) -> &'static str {
     }
 }
 
-/// The connector that sent to a peer, by the name that a dead letter has of it.
+/// The connector that sent to a peer, by the peer's name in a dead letter.
 #[must_use]
 pub fn connector_of(peer: &str) -> &'static str {
     connector_before(if peer == Peer::Ingestion.as_str() {

@@ -1,5 +1,5 @@
-//! The registry: every name that more than one place must know, once. Functions with their routes, peers and collections;
-//! the codes of error replies and of system errors.
+//! The registry: every name that is needed in more than one place, defined once. Functions with their routes, peers and
+//! collections; the codes of error replies and of system errors.
 
 pub mod collection;
 pub mod component;

@@ -1,13 +1,13 @@
-//! What each function answers, whom it sends to, and what it stores.
+//! The operations, the peers and the collections of each function.
 
 use super::collection;
 use crate::{Access, FunctionName, Peer};
 
-/// Where a host says that its process runs.
+/// The path at which a host says that its process runs.
 pub const HEALTH: &str = "/healthz";
-/// Where a host says whether it can do its work.
+/// The path at which a host says whether it can do its work.
 pub const READINESS: &str = "/readyz";
-/// Where a host shows its metrics.
+/// The path of a host's metrics.
 pub const METRICS: &str = "/metrics";
 
 /// A route of a function with one of its methods.
@@ -15,9 +15,9 @@ pub const METRICS: &str = "/metrics";
 pub struct Operation {
     /// `GET`, `POST` or `DELETE`.
     pub method: &'static str,
-    /// The path, a variable segment in braces: `/dead-letters/{letter_id}`.
+    /// The path, with a variable segment in braces: `/dead-letters/{letter_id}`.
     pub path: &'static str,
-    /// What it gives access to, which decides whose keys open it.
+    /// The access that it gives, which determines whose keys open it.
     pub access: Access,
 }
 
@@ -30,7 +30,7 @@ const fn operation(method: &'static str, path: &'static str, access: Access) -> 
 }
 
 impl FunctionName {
-    /// What it answers.
+    /// The function's operations.
     pub const fn operations(self) -> &'static [Operation] {
         use Access::{Data, Operation as Operator};
         match self {
@@ -59,7 +59,7 @@ impl FunctionName {
         }
     }
 
-    /// Whom it sends to, in the order in which it prefers them.
+    /// The peers that it sends to, in order of preference.
     pub const fn peers(self) -> &'static [Peer] {
         match self {
             Self::Connector => &[Peer::Ingestion, Peer::Writer, Peer::ErrorReporter],

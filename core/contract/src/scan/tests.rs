@@ -1,4 +1,4 @@
-//! The scanner beside serde, on JSON and on what is nearly JSON.
+//! The scanner compared with serde, on JSON and on text that is nearly JSON.
 
 use proptest::prelude::*;
 use serde::de::IgnoredAny;
@@ -10,7 +10,7 @@ fn json(text: &str) -> bool {
     serde_json::from_str::<IgnoredAny>(text).is_ok()
 }
 
-/// What serde makes of the fields of an object.
+/// The fields of an object, as parsed by serde.
 fn by_serde(text: &str) -> Option<Vec<(String, String)>> {
     struct Visitor;
     impl<'de> serde::de::Visitor<'de> for Visitor {
@@ -54,7 +54,7 @@ fn agrees(text: &str) {
             });
             assert_eq!(document.inner.map(found), inner, "{text}");
         }
-        // The limit is ours, and so is what a name must be.
+        // This limit, and the rule for names, are not serde's.
         Err(ContractError::BodyTooDeep) => {}
         Err(error) => assert!(
             !json(text) || text.contains("\\u"),
