@@ -1,4 +1,4 @@
-//! Disables door 2: the components import the types of `wasi:http` for other runtimes, but this host never calls that door.
+//! Disables door 2. The components import the types of `wasi:http` for other runtimes, but this host never calls that door.
 
 use wasmtime::{
     Engine,
@@ -6,8 +6,7 @@ use wasmtime::{
 };
 
 /// Links the types of door 2 to traps.
-///
-/// Done by hand, because the linker's own function for this treats every import as unknown whose version is not exactly the
+/// Done by hand, because the linker's own function for this treats an import as unknown if its version is not exactly the
 /// host's.
 pub(super) fn wall_up<T: 'static>(
     linker: &mut Linker<T>,

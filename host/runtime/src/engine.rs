@@ -11,10 +11,10 @@ use twin_tasks::enduring;
 /// How often a component that is computing is interrupted and checked.
 pub(super) const TICK: Duration = Duration::from_millis(10);
 
-/// Instances for each lane: five functions on each of three clouds in one process, and more for those that are replaced
-/// while they still answer calls.
+/// Instances for each lane: enough for five functions on each of three clouds in one process, and for instances that are
+/// replaced while they still answer calls.
 const INSTANCES_EACH: u32 = 25;
-/// The least number of instances in a process, so that many can be replaced at once even with few lanes.
+/// The minimum number of instances in a process, so that many can be replaced at once even with few lanes.
 const LEAST_INSTANCES: u32 = 100;
 /// A component that uses std consists of four core modules: the program, and those that adapt it to the component model.
 const CORE_INSTANCES_EACH: u32 = 8;
@@ -42,8 +42,8 @@ impl Sandbox {
         Self::for_lanes(default_lanes())
     }
 
-    /// Sets up an engine with room for the instances of runtimes with this many lanes each, and starts the thread that
-    /// advances its epochs for as long as it exists.
+    /// Creates an engine with room for the instances of runtimes with this many lanes each, and starts the thread that
+    /// advances its epochs. The thread runs as long as the engine exists.
     ///
     /// # Errors
     /// If the machine lacks what an engine needs: address space, or a thread.

@@ -1,8 +1,8 @@
 //! Lanes: each is one task of the async runtime that runs an instance of every function.
 //!
-//! A call from one function to another in the same process stays in its lane, and needs neither another thread nor a turn of
-//! the scheduler: a message from task to task may wake up a thread, which takes longer than the call itself. As many lanes
-//! as cores can keep all cores busy.
+//! A call from one function to another in the same process stays in its lane, and needs neither another thread nor another
+//! pass of the scheduler: a message from task to task may wake up a thread, which takes longer than the call itself. One
+//! lane per core is enough to keep all cores busy.
 //!
 //! A panic ends only the task that panicked; the lane and its other tasks continue.
 
@@ -27,14 +27,14 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    /// Opens a lane. It ends when it has no tasks any more and all handles are dropped.
+    /// Opens a lane. It ends when it has no tasks left and all handles are dropped.
     pub(super) fn open(number: usize) -> Self {
         let (tasks, added) = mpsc::unbounded_channel();
         tokio::spawn(CURRENT.scope(number, run(added)));
         Self { tasks }
     }
 
-    /// The number of the lane from which this is called; `None` outside of a lane.
+    /// The number of the lane from which this is called; `None` outside a lane.
     pub(super) fn current() -> Option<usize> {
         CURRENT.try_with(|number| *number).ok()
     }

@@ -1,8 +1,7 @@
 //! The runtime: runs the function components as long-lived instances, many calls at once in each.
 //!
-//! A [`Runtime`] has as many lanes as cores unless it is told otherwise, and in each lane a worker of each mounted function:
-//! a store with one instance in it, which takes calls from a queue of its own. What a component imports is answered by
-//! [`crate::imports`].
+//! A [`Runtime`] has one lane per core by default, and in each lane a worker of each mounted function: a store with one
+//! instance, which takes calls from its own queue. The imports of a component are answered by [`crate::imports`].
 //!
 //! # Example
 //!
@@ -60,14 +59,14 @@ pub struct RuntimeSettings {
     pub components: PathBuf,
     /// The folder for precompiled code; with `None`, components are compiled at every start.
     pub cache: Option<PathBuf>,
-    /// Lanes, and so instances of each function: as many calls can compute at once. A lane is a task, so the async runtime
-    /// needs as many worker threads.
+    /// Lanes, and so instances of each function and calls that can compute at the same time. A lane is a task, so the async
+    /// runtime needs as many worker threads.
     pub lanes: usize,
-    /// Calls of one function at once, all instances together; further ones are refused as retryable.
+    /// Calls of one function at once, over all instances; further calls are refused as retryable.
     pub concurrent_calls: usize,
-    /// After this many calls an instance is replaced, which frees whatever it may have leaked.
+    /// After this many calls an instance is replaced, which frees memory that it may have leaked.
     pub calls_per_instance: u64,
-    /// How long a call may take by the wall clock. The component is given less time and answers within it; this limit is for
+    /// How long a call may take by the wall clock. The component gets less time and answers within it; this limit is for
     /// one that does not.
     pub deadline: Duration,
     /// How long a component may compute without calling the host before it counts as stuck.
@@ -89,11 +88,11 @@ impl RuntimeSettings {
     }
 }
 
-/// The most lanes that a runtime may have. The engine reserves address space for the memories of all their instances, and
-/// this many take a fifth of what a process on a 64-bit machine has.
+/// The maximum number of lanes. The engine reserves address space for the memories of all their instances. For this many
+/// lanes it is a fifth of what a process on a 64-bit machine has.
 pub const MOST_LANES: usize = 256;
 
-/// As many lanes as this process can use cores, of those that the machine and the control group allow.
+/// One lane per core that this process can use, according to the machine and the control group.
 pub fn default_lanes() -> usize {
     thread::available_parallelism().map_or(1, |cores| cores.get().min(MOST_LANES))
 }

@@ -38,7 +38,7 @@ const PROBE_PATH: &str = "/healthz";
 /// The pause between two attempts to create an instance.
 const INSTANCE_PAUSE: Duration = Duration::from_secs(1);
 
-/// A call on its way to an instance.
+/// A call to be passed to an instance.
 pub(super) struct Job {
     pub(super) request: Request,
     pub(super) answer: oneshot::Sender<Response>,
@@ -80,7 +80,7 @@ pub(super) struct Pool {
     deadline: Duration,
     /// One for each lane, in their order.
     places: Vec<Arc<Place>>,
-    /// Advances with each call, so that lanes with equally long queues take turns.
+    /// Advances with each call, so that calls alternate between lanes with equally long queues.
     turn: AtomicUsize,
     permits: Arc<Semaphore>,
     shared: Arc<Shared>,
@@ -175,8 +175,8 @@ impl Pool {
         }
     }
 
-    /// The place for a call: in the lane that it comes from, or else the one with the shortest queue. `None` if no lane has
-    /// an instance.
+    /// The place for a call: in the lane that it comes from, otherwise the one with the shortest queue. `None` if no lane
+    /// has an instance.
     fn place(&self) -> Option<&Place> {
         let here = Lane::current().and_then(|number| self.places.get(number));
         let here = here.filter(|place| place.is_up()).map(Arc::as_ref);
@@ -293,7 +293,7 @@ impl Keeper {
             let (retire, retired) = oneshot::channel();
             let (end, ended) = oneshot::channel();
             self.run(worker, retire, end);
-            // An instance that retires still answers its calls; its successor starts now.
+            // An instance that retires still answers its calls, but its successor starts now.
             if retired.await.is_err() && matches!(ended.await, Ok(Ended::QueueClosed)) {
                 return;
             }
@@ -337,14 +337,14 @@ impl Keeper {
         });
     }
 
-    /// From now on calls go to other places; those that are waiting here are answered at once.
+    /// From now on calls go to other places. Calls that wait here are answered at once.
     fn no_instance(&self) {
         self.place.up.store(false, Ordering::Relaxed);
         while self.queue.try_recv().is_ok() {}
     }
 }
 
-/// However the task of a keeper ends, no call may stay in its queue.
+/// No call may stay in the queue, whichever way the task of a keeper ends.
 impl Drop for Keeper {
     fn drop(&mut self) {
         self.queue.close();

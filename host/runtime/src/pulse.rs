@@ -10,9 +10,9 @@ use std::{
 
 use tokio::time::Instant;
 
-/// The number of instances lost without an answer in between from which on the function counts as broken.
+/// The function counts as broken from this number of instances lost without an answer in between.
 const TOO_MANY: u32 = 3;
-/// How long it counts as broken without a further loss. After that, only new calls can show whether it still is.
+/// How long it counts as broken without a further loss. After that, only new calls can show whether it still is broken.
 const HOLDS: Duration = Duration::from_secs(10);
 /// How long an answer counts as proof that the function answers.
 const FRESH: Duration = Duration::from_secs(1);
@@ -20,7 +20,7 @@ const FRESH: Duration = Duration::from_secs(1);
 /// The outcome of a function's recent calls.
 pub(super) struct Pulse {
     start: Instant,
-    /// When a call was last answered, in milliseconds after `start`; 0 if none was.
+    /// When a call was last answered, in milliseconds since `start`; 0 if none was.
     answered_ms: AtomicU64,
     /// Instances lost since then.
     lost: AtomicU32,
@@ -28,7 +28,7 @@ pub(super) struct Pulse {
 }
 
 impl Pulse {
-    /// For a function that starts now.
+    /// The state of a function that starts now.
     pub(super) fn new(now: Instant) -> Self {
         Self {
             start: now,
@@ -41,7 +41,7 @@ impl Pulse {
     /// Records that a call was answered.
     pub(super) fn answered(&self, now: Instant) {
         self.answered_ms.store(self.millis(now), Ordering::Relaxed);
-        // Usually there is nothing to write; without the write, the cores do not compete for the cache line.
+        // Usually there is nothing to write. Without the write, the cores do not compete for the cache line.
         if self.lost.load(Ordering::Relaxed) > 0 {
             self.lost.store(0, Ordering::Relaxed);
         }

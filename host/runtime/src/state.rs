@@ -54,7 +54,7 @@ impl State {
         }
     }
 
-    /// The component's capabilities. Asking for them shows that the component is alive.
+    /// The component's capabilities. Reading them also records that the component called the host.
     pub(crate) fn capabilities(&mut self) -> Arc<Capabilities> {
         self.ticks = 0;
         Arc::clone(&self.capabilities)
@@ -65,8 +65,8 @@ impl State {
         self.ticks = 0;
     }
 
-    /// What happens to a component that is still computing when the epoch ticks: it yields to others, and is stopped if it
-    /// counts as stuck.
+    /// Called at each epoch tick for a component that is still computing. The component yields to others, and is stopped if
+    /// it counts as stuck.
     pub(super) const fn tick(&mut self) -> UpdateDeadline {
         self.ticks += 1;
         if self.ticks > self.stuck {

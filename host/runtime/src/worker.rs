@@ -44,8 +44,8 @@ impl Worker {
         })
     }
 
-    /// Accepts and answers calls until the queue is closed, or until the instance has had as many as it may; `retire` then
-    /// announces that.
+    /// Accepts and answers calls until the queue is closed, or until the instance has had its maximum number of calls;
+    /// `retire` then announces that.
     pub(super) async fn run(
         mut self,
         queue: async_channel::Receiver<Job>,

@@ -1,4 +1,4 @@
-//! Which function may import what, read from the WIT itself, so that `wit/worlds.wit` is not only documentation.
+//! The imports that each function may have, read from the WIT itself, so that `wit/worlds.wit` is enforced.
 
 use std::fmt;
 
@@ -31,8 +31,8 @@ const PACKAGE: [(&str, &str); 14] = wit![
     "lifecycle.wit",
 ];
 
-/// Imports of std and of door 2, which components have whether or not they use them. The host answers them with nothing: no
-/// folders, environment, arguments or network. The types of door 2 trap.
+/// Imports of std and of door 2, which components have whether or not they use them. The host gives them access to nothing:
+/// no folders, environment, arguments or network. The types of door 2 trap.
 const LINKED_TO_NOTHING: [&str; 6] = [
     "wasi:cli/",
     "wasi:clocks/",
@@ -59,7 +59,7 @@ impl fmt::Debug for Worlds {
 pub struct Imports {
     /// Interfaces that its world grants, each with the first sentence of its documentation in the WIT.
     pub capabilities: Vec<(String, String)>,
-    /// Interfaces that the host answers with nothing.
+    /// Interfaces that give access to nothing.
     pub linked_to_nothing: Vec<String>,
     /// Interfaces that the component must not import.
     pub refused: Vec<String>,
@@ -69,7 +69,7 @@ impl Worlds {
     /// Parses the WIT that this binary was built with.
     ///
     /// # Errors
-    /// If it cannot be parsed, which the build of the bindings would have noticed.
+    /// If it cannot be parsed, which should have failed the build of the bindings.
     pub fn parse() -> Result<Self, RuntimeError> {
         let mut resolve = Resolve::default();
         for (file, text) in DEPENDENCIES {

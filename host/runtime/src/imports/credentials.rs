@@ -1,4 +1,4 @@
-//! The interface `credentials`, answered by the verifier. A component asks only about a request whose verdict is
+//! The interface `credentials`, answered by the verifier. A component uses it only for a request whose verdict is
 //! `unchecked`, and this host sends no such request.
 
 use wasmtime::component::Accessor;

@@ -1,4 +1,4 @@
-//! The interface `log`: writes to the host's log, with the component's fields beside the host's.
+//! The interface `log`: writes to the host's log, with the component's fields in addition to the host's.
 
 use crate::{
     State,
@@ -9,7 +9,7 @@ impl Host for State {
     fn emit(&mut self, level: Level, message: String, fields: Vec<(String, String)>) {
         let capabilities = self.capabilities();
         let function = capabilities.function.as_str();
-        // One JSON object, because the component chooses the names. `telemetry::line` takes it apart again.
+        // One JSON object, because the component chooses the names. `telemetry::line` parses it.
         let fields: serde_json::Map<_, _> = fields
             .into_iter()
             .map(|(name, value)| (name, value.into()))

@@ -23,7 +23,7 @@ use twin_capabilities::function::FunctionName;
 
 use crate::{State, bindings};
 
-/// Everything that a function can be given. Its world decides which of it the component can reach.
+/// Everything that a function can use. Its world decides which of it the component can reach.
 #[derive(Clone)]
 pub struct Capabilities {
     /// The function, on which its peers and log lines depend.
