@@ -85,7 +85,7 @@ fn swap(
             SWAP,
             named_params! { ":twin": twin, ":name": name, ":state": state, ":expected": expected },
         )?,
-        // A version that no value ever had.
+        // No stored value has such a version.
         Err(_) => 0,
     };
     Ok(swapped > 0)

@@ -1,4 +1,4 @@
-//! Values for which SQLite has no type, in a form that a person can read in a database shell.
+//! Values for which SQLite has no type, in a form that is readable in a database shell.
 
 use rusqlite::{
     ToSql,
@@ -51,7 +51,7 @@ impl FromSql for Attempts {
     }
 }
 
-/// A severity in the spelling of the specification.
+/// A severity as in the specification.
 pub(super) struct SpelledSeverity(pub(super) Severity);
 
 impl ToSql for SpelledSeverity {

@@ -11,7 +11,7 @@ use super::{
     Store, dead_letters, error_topic, records, seal::Checked, session::Session, writer::Need,
 };
 
-/// What is damaged.
+/// The kind of damaged row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Record,
@@ -38,12 +38,12 @@ const RECORD_ROW: &str = "SELECT rowid, * FROM records WHERE rowid = :item";
 
 const LETTER_ROW: &str = "SELECT * FROM dead_letters WHERE seq = :item";
 
-/// Some of the letters that were found damaged. It does not matter which, as long as they are not always the same.
+/// Some of the letters that were found damaged, selected at random.
 const NOTED_LETTERS: &str = "
     SELECT dead_letters.* FROM damage JOIN dead_letters ON seq = item
     WHERE damage.twin = :twin AND kind = 'letter' ORDER BY random() LIMIT 100";
 
-/// All columns are read as bytes, since a damaged row may contain anything.
+/// All columns are read as bytes, because a damaged row may contain anything.
 const RECORD: &str = "
     SELECT CAST(id AS BLOB), CAST(device_id AS BLOB), CAST(body AS BLOB), X''
     FROM records WHERE rowid = :item";
@@ -73,7 +73,7 @@ impl Store {
     }
 }
 
-/// Checks letters again that were found damaged: a row that could not be read correctly then may be intact.
+/// Checks the letters that were found damaged again: the read may have been wrong.
 pub(super) fn check_letters_again(session: &Session<'_>) -> rusqlite::Result<()> {
     let checked: Vec<Option<i64>> = {
         let mut noted = session.connection.prepare_cached(NOTED_LETTERS)?;
@@ -90,7 +90,7 @@ pub(super) fn check_letters_again(session: &Session<'_>) -> rusqlite::Result<()>
     Ok(())
 }
 
-/// Whether a row exists and is damaged, as read by the connection that writes.
+/// Whether a row exists and is damaged, according to the connection that writes.
 fn is_damaged(session: &Session<'_>, kind: Kind, item: i64) -> rusqlite::Result<bool> {
     let item = named_params! { ":item": item };
     let damaged = match kind {
@@ -104,7 +104,7 @@ fn is_damaged(session: &Session<'_>, kind: Kind, item: i64) -> rusqlite::Result<
     Ok(damaged?.unwrap_or(false))
 }
 
-/// What is left of a damaged row. In texts, a replacement character stands for bytes that are not UTF-8.
+/// The readable content of a damaged row. Bytes that are not UTF-8 become replacement characters.
 struct Remains {
     /// A record's id, or a letter's.
     name: String,
@@ -134,7 +134,7 @@ fn remains(session: &Session<'_>, kind: Kind, item: i64) -> rusqlite::Result<Opt
     })
 }
 
-/// What is left of a damaged letter, without its history.
+/// The readable content of a damaged letter, without its history.
 pub(super) fn remains_of_letter(
     session: &Session<'_>,
     seq: i64,

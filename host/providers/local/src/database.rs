@@ -1,4 +1,4 @@
-//! The location of the database, and opening connections to it.
+//! The location of the database, and how connections to it are opened.
 
 use std::{
     fs::{DirBuilder, File, TryLockError},
@@ -27,7 +27,7 @@ use super::{
 };
 
 /// How long to wait for another process that is writing, and how often to check whether it has finished. SQLite's own wait
-/// checks less and less often, and can fail to get its turn for seconds beside a process that writes without a pause.
+/// checks less and less often, and can wait for seconds while another process writes without a pause.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const BUSY_PAUSE: Duration = Duration::from_millis(1);
 
@@ -80,7 +80,7 @@ pub(super) struct Database {
 #[cfg(test)]
 pub(super) type Accident = fn(&Path);
 
-/// What a connection is opened for.
+/// The purpose of a connection.
 #[derive(Clone, Copy)]
 pub(super) enum Access {
     Read,
@@ -91,7 +91,7 @@ pub(super) enum Access {
 pub(super) struct Connected {
     pub(super) connection: Connection,
     pub(super) files: Files,
-    /// Whether the connection gives up at once instead of waiting for others.
+    /// Whether the connection fails at once instead of waiting for others.
     pub(super) hasty: Arc<AtomicBool>,
 }
 
@@ -186,9 +186,9 @@ impl Database {
 
     /// Closes all connections of this process whose files are no longer at the database's path.
     ///
-    /// A new connection must not be opened beside them: they share what SQLite keeps in memory, and a log that was removed
-    /// would be taken for the new one. The connection that writes is closed last and checkpoints its log into the database,
-    /// so that nothing is lost if only the log was removed.
+    /// A new connection must not be opened while they are open: SQLite would share its state in memory between them, and
+    /// take a log that was removed for the new one. The connection that writes is closed last and checkpoints its log into
+    /// the database, so nothing is lost if only the log was removed.
     pub(super) fn close_stale(&self) -> Result<(), LocalError> {
         let slots: Vec<_> = {
             let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
@@ -224,7 +224,7 @@ impl Database {
             .map_err(|source| self.unusable(source))
     }
 
-    /// Fails if another database is beside the log of the one that was open.
+    /// Fails if the log of the database that was open is beside another database.
     fn must_not_mix(&self) -> Result<(), LocalError> {
         let now = self.files()?;
         let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
@@ -303,8 +303,8 @@ impl Database {
         Ok((connection, before))
     }
 
-    /// Creates the file of a new database, and removes what a killed restore left behind. The caller holds the turn, so no
-    /// restore is in progress.
+    /// Creates the file of a new database, and removes what a killed restore left behind. The caller holds the lock for
+    /// preparing the database, so no restore is in progress.
     fn make_file(&self) -> Result<(), LocalError> {
         let path = self.path();
         let made = remove_unfinished(&path).and_then(|()| match make(&path, 0o644) {
@@ -314,7 +314,7 @@ impl Database {
         made.map_err(|source| self.folder_unusable(source))
     }
 
-    /// Fixes the id of the first database that is opened for writing, and fails for any other from then on.
+    /// Records the id of the first database that is opened for writing, and fails for any other from then on.
     fn must_be_the_same(&self, found: Option<&str>) -> Result<&str, LocalError> {
         let ours = self.id.get_or_init(|| found.unwrap_or_default().to_owned());
         if found == Some(ours) {
@@ -324,7 +324,7 @@ impl Database {
         }
     }
 
-    /// Waits until no other process is preparing this database. The turn ends when the file is dropped.
+    /// Waits until no other process is preparing this database. The lock is released when the file is dropped.
     ///
     /// SQLite itself does not wait when it switches a new database to its write-ahead log.
     pub(super) fn turn(&self) -> Result<File, LocalError> {
@@ -338,7 +338,7 @@ impl Database {
         self.lock(file, File::try_lock_shared)
     }
 
-    /// Keeps other processes from using the folder, until the file is dropped; `None` if another process is using it.
+    /// Prevents other processes from using the folder until the file is dropped; `None` if another process is using it.
     pub(super) fn keep_alone(&self) -> Result<Option<File>, LocalError> {
         let unusable = |source| self.folder_unusable(source);
         let file = lock_file(&self.folder).map_err(unusable)?;
@@ -389,7 +389,7 @@ impl Database {
     }
 }
 
-/// Waits for another process; false if it has waited often enough.
+/// Waits for another process; false if it has already waited often enough.
 fn wait(times: i32) -> bool {
     thread::sleep(BUSY_PAUSE);
     times.unsigned_abs() * BUSY_PAUSE < BUSY_TIMEOUT

@@ -213,7 +213,8 @@ fn push(session: &Session<'_>, letter: &Letter) -> rusqlite::Result<()> {
     if insert(session, letter)? {
         return Ok(());
     }
-    // An existing letter stays unchanged, unless it is damaged: then it could not be sent, but these bytes can.
+    // An existing letter stays unchanged. If it is damaged it is replaced, because it could not be sent, but the new bytes
+    // can.
     if let Some(Checked::Damaged(seq)) = find(session, &letter.letter_id)? {
         tracing::info!(seq, "a damaged letter was repaired");
         remove(session, REMOVE_LETTER, Kind::Letter, seq)?;
@@ -319,7 +320,7 @@ fn take(
         damage::check_letters_again(session)?;
     }
     let last = session.row(LAST_TURN, named_params! { ":twin": twin }, |row| row.get(0))?;
-    // A number from a caller counts only up to the last one that was issued.
+    // A caller's number is limited to the last one that was issued.
     let round = round.map_or(last, |round| signed(round).min(last));
     let mut turn = last;
     let free = match selection.letter_id {
@@ -394,14 +395,14 @@ fn take_damaged(
         return Ok(None);
     };
     Ok(Some(Lease {
-        // Its place in the queue does not matter.
+        // A damaged letter's turn does not matter.
         receipt: lease(session, seq, turn, now, duration)?,
         letter,
         turn: turn.unsigned_abs(),
     }))
 }
 
-/// A number as SQLite stores it. Larger ones become the largest, which is beyond all that are issued.
+/// A number as SQLite stores it. A larger number becomes the maximum, which is beyond all that are issued.
 fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
@@ -424,7 +425,7 @@ impl Session<'_> {
     }
 }
 
-/// Reads a row as a letter, if it is intact.
+/// Reads a row as a letter, if it is undamaged.
 pub(super) fn check_row(row: &Row<'_>) -> rusqlite::Result<Checked<Kept>> {
     check(row.get("seq")?, || {
         let kept = Kept::read(row)?;

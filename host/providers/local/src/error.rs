@@ -1,4 +1,4 @@
-//! The errors of a data folder, and the failure that each is for a function.
+//! The errors of a data folder, and how they map to failures for a function.
 
 use std::{error::Error, io, path::PathBuf, time::Duration};
 
@@ -14,7 +14,7 @@ pub enum LocalError {
     FolderUnusable {
         /// The folder as it was given.
         folder: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
     /// Another process holds the lock for preparing the database and does not release it.
@@ -33,7 +33,7 @@ pub enum LocalError {
     DatabaseUnusable {
         /// The database file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: rusqlite::Error,
     },
     /// There was a database, but it is missing or empty.
@@ -80,7 +80,7 @@ pub enum LocalError {
 }
 
 impl LocalError {
-    /// Whether the disk had no room.
+    /// Whether the cause is a full disk.
     pub(super) fn is_full(&self) -> bool {
         match self {
             Self::DatabaseUnusable { source, .. } => is_full(source),
@@ -92,12 +92,12 @@ impl LocalError {
         }
     }
 
-    /// Whether what is in the database's files cannot be right.
+    /// Whether the content of the database's files is invalid.
     pub(super) fn is_damage(&self) -> bool {
         matches!(self, Self::DatabaseUnusable { source, .. } if is_damage(source))
     }
 
-    /// Whether the operating system failed to read the database's files, or to do with them what SQLite needs.
+    /// Whether the operating system failed to read the database's files, or to perform another operation that SQLite needs.
     pub(super) fn is_io(&self) -> bool {
         matches!(
             self,
@@ -106,7 +106,8 @@ impl LocalError {
         ) && !self.is_full()
     }
 
-    /// The retryable failure for a function, with its cause. It may be sent to other clouds, so it does not name the folder.
+    /// The retryable failure for a function, with its cause. It may be sent to other clouds, so it does not name the
+    /// folder.
     pub(super) fn unavailable(&self) -> Failure {
         if self.is_full() {
             return Failure::Full;
@@ -126,7 +127,7 @@ impl LocalError {
     }
 }
 
-/// Whether the disk had no room. The index of the log says so with a code of its own.
+/// Whether the cause is a full disk. The log's index has its own code for this.
 pub(super) fn is_full(error: &rusqlite::Error) -> bool {
     error.sqlite_error().is_some_and(|error| {
         error.code == ErrorCode::DiskFull
@@ -134,7 +135,7 @@ pub(super) fn is_full(error: &rusqlite::Error) -> bool {
     })
 }
 
-/// Whether what is in the database's files cannot be right.
+/// Whether the content of the database's files is invalid.
 fn is_damage(error: &rusqlite::Error) -> bool {
     matches!(
         error.sqlite_error_code(),
@@ -153,7 +154,7 @@ fn advice(error: &rusqlite::Error) -> &'static str {
     }
 }
 
-/// The failure that an error of the database is for a function.
+/// The failure for a function, from an error of the database.
 pub(super) fn failure(error: rusqlite::Error) -> Failure {
     if is_full(&error) {
         return Failure::Full;

@@ -40,8 +40,8 @@ const RELEASE: &str = "
 #[async_trait]
 impl ErrorTopic for Store {
     async fn publish(&self, error: SystemError) -> Result<(), Failure> {
-        // Without a payload it is small, and a letter may have to be reported before it can be removed: this works on a full
-        // disk, too.
+        // Without a payload it is small. A letter may have to be reported before it can be removed, so this also works on a
+        // full disk.
         let small = error.raw_data.is_none();
         let publish = move |session: &Session<'_>| publish(session, &error);
         let published = async {

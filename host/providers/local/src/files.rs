@@ -48,8 +48,8 @@ impl Files {
         now.is_some() && now == then
     }
 
-    /// Whether another database is in the place of the one that was opened, beside what is left of that one. SQLite would
-    /// then take the old log for the new database's.
+    /// Whether another database has replaced the one that was opened, beside that one's log. SQLite would then take the old
+    /// log for the new database's.
     pub(super) fn mix_with(&self, opened: &Self) -> bool {
         let [database, beside @ ..] = &self.0;
         let [_, opened_beside @ ..] = &opened.0;
@@ -133,8 +133,8 @@ pub(super) fn lock_file(folder: &Path) -> io::Result<File> {
     }
 }
 
-/// An empty file that is to replace `target` when it is complete. Its name is always the same, so that processes that were
-/// killed leave at most one behind, and the next process removes it.
+/// An empty file that will replace `target` when it is complete. Its name is always the same, so processes that were killed
+/// leave at most one behind, and the next process removes it.
 ///
 /// # Errors
 /// If it cannot be created, or another process is writing it.
@@ -144,7 +144,7 @@ pub(super) fn unfinished(target: &Path) -> io::Result<NamedTempFile> {
         match make(&path, 0o600) {
             Ok(file) => {
                 file.try_lock()?;
-                // Before it was locked, another process may have removed it as one that was left behind.
+                // Before this process locked it, another one may have removed it as left behind.
                 if identity(&path)? == Some(numbers(&file.metadata()?)) {
                     return Ok(NamedTempFile::from_parts(
                         file,
@@ -181,7 +181,7 @@ pub(super) fn remove_unfinished(target: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// The file that remains when a database is removed or truncated. Without it, a twin that lost everything would look like a
+/// A file that stays when a database is removed or truncated. Without it, a twin that has lost everything would look like a
 /// new one.
 pub(super) struct Marker<'a> {
     folder: &'a Path,

@@ -1,4 +1,4 @@
-//! Tests: which files a connection has open, and what a reader remembers about a disk that fails.
+//! Tests: which files a connection has open, and what a reader remembers about a failing disk.
 
 use std::{
     fs,
@@ -21,7 +21,7 @@ fn database(folder: &Path) -> Database {
     Database::new(folder, "twin", LocalSettings::default(), system_clock()).unwrap()
 }
 
-/// Replaces the database by a copy: the same content in another file.
+/// Replaces the database with a copy: the same content in another file.
 fn replace(folder: &Path) {
     let (file, copy) = (folder.join("twin.db"), folder.join("copy"));
     fs::copy(&file, &copy).unwrap();

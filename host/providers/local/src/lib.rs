@@ -1,8 +1,8 @@
 //! The provider `local`: a twin's data in an SQLite database in a folder on a local disk.
 //!
-//! One thread writes (`writer`) and two read (`readers`), so that no database call ever runs on the async runtime. The
-//! writer commits many jobs at once, with one fsync for all of them, and replies only after that. Several processes can have
-//! the folder open, for example a command beside a host.
+//! One thread writes (`writer`) and two read (`readers`), so no database call ever runs on the async runtime. The writer
+//! commits many jobs at once, with one fsync for all of them, and replies only after that. Several processes can have the
+//! folder open, for example a host and a command.
 //!
 //! # Example
 //!
@@ -67,10 +67,10 @@ use {
 pub use error::LocalError;
 pub use retention::Expired;
 
-/// How a data folder is used.
+/// The settings of a data folder.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LocalSettings {
-    /// The cloud that the system errors about damaged data name. If it is not set, damage is logged but not reported.
+    /// The cloud that is named in system errors about damaged data. If it is not set, damage is logged but not reported.
     pub cloud: Option<Cloud>,
     /// The most bytes that data and write-ahead log may use; `None` means no limit.
     pub max_bytes: Option<u64>,
@@ -127,11 +127,11 @@ impl Local {
     ) -> Result<Self, LocalError> {
         let database = Database::new(folder, twin, settings, clock.clone())?;
         let in_use = match database.share() {
-            // A full disk must not keep a host from starting.
+            // A full disk must not prevent a host from starting.
             Err(error) if error.is_full() => None,
             shared => Some(shared?),
         };
-        // The writer first: it creates the database if necessary.
+        // The writer is first, because it creates the database if necessary.
         let writer = Writer::start(&database)?;
         let readers = Readers::start(&database)?;
         Ok(Self(Arc::new(Store {

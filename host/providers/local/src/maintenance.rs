@@ -64,7 +64,7 @@ pub enum MaintenanceError {
     File {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
     /// The database does not exist.
@@ -75,7 +75,7 @@ pub enum MaintenanceError {
     Database {
         /// The database file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: rusqlite::Error,
     },
     /// The database to be restored or copied is damaged.
@@ -98,7 +98,7 @@ pub enum MaintenanceError {
     Interrupted {
         /// The folder with the files that were moved away.
         aside: PathBuf,
-        /// Why.
+        /// The cause.
         source: Box<MaintenanceError>,
     },
 }
@@ -140,7 +140,7 @@ pub fn check(database: &Path) -> Outcome<CheckReport> {
     let mut report = CheckReport {
         structure: match structure(&connection) {
             Ok(lines) => lines,
-            // The damage may be such that the check itself fails.
+            // Damage can make the check itself fail.
             Err(error) => vec![error.to_string()],
         },
         ..CheckReport::default()
@@ -208,8 +208,8 @@ fn rows<T>(
     Ok(report)
 }
 
-/// Copies the database of a data folder into a new file; a host may be using it. Everything that was acknowledged before the
-/// call is in the copy. Damaged rows are copied as they are and listed in the report that this returns.
+/// Copies the database of a data folder into a new file; a host may be using it. Everything that was acknowledged before
+/// the call is in the copy. Damaged rows are copied unchanged and listed in the returned report.
 ///
 /// # Errors
 /// If the file exists or cannot be written, or the structure of the database is damaged.
@@ -225,8 +225,8 @@ pub fn backup(folder: &Path, to: &Path) -> Outcome<CheckReport> {
     Ok(report)
 }
 
-/// Rewrites the database of a data folder without its free pages; from then on it can give pages back to the disk by itself.
-/// No host may be using it. Returns the size of the database in bytes before and after.
+/// Rewrites the database of a data folder without its free pages. From then on, the database can give pages back to the
+/// disk. No host may be using it. Returns the size of the database in bytes before and after.
 ///
 /// # Errors
 /// If a host is using it, or there is no room for a second copy.
@@ -276,7 +276,7 @@ pub(super) fn sync(new: &NamedTempFile) -> Outcome<()> {
     synced.map_err(file_error(new.path()))
 }
 
-/// Gives a file that is complete and durable its name, unless a file of that name exists.
+/// Renames a complete and durable file to its final name, unless a file with that name exists.
 pub(super) fn put(new: NamedTempFile, to: &Path) -> Outcome<()> {
     new.persist_noclobber(to)
         .map_err(|error| file_error(to)(error.error))?;

@@ -14,19 +14,19 @@ use twin_tasks::enduring;
 
 use super::LocalError;
 
-/// The most jobs that wait. Further jobs are refused at once instead of waiting in vain.
+/// The most jobs that wait. Further jobs are refused at once, because they would wait too long.
 const WAITING: usize = 4096;
 
 /// The receiving end of the queue, shared by the threads of a crew.
 pub(super) struct Queue<J>(Mutex<Receiver<J>>);
 
 impl<J> Queue<J> {
-    /// Waits for a job; `None` when there will be no more.
+    /// Waits for a job; `None` when no more can come.
     pub(super) fn next(&self) -> Option<J> {
         self.jobs(|jobs| jobs.recv().ok())
     }
 
-    /// Waits for a job for some time. `Err` when there will be no more, `Ok(None)` if there was none in time.
+    /// Waits for a job, for a limited time. `Err` when no more can come, `Ok(None)` if none came in time.
     pub(super) fn next_within(&self, patience: Duration) -> Result<Option<J>, RecvTimeoutError> {
         let jobs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match jobs.recv_timeout(patience) {
@@ -53,8 +53,8 @@ pub(super) struct Crew<J> {
 }
 
 impl<J: Send + 'static> Crew<J> {
-    /// Starts one thread for each tool, which takes jobs from the queue until there will be no more. A job that panics is
-    /// lost, but no other job is; its tool must be in a consistent state afterwards.
+    /// Starts one thread for each tool, which takes jobs from the queue until no more can come. A job that panics is lost,
+    /// but no other job is; its tool must be in a consistent state afterwards.
     pub(super) fn start<T: Send + 'static>(
         name: &str,
         tools: impl IntoIterator<Item = T>,

@@ -1,4 +1,4 @@
-//! The threads that read, beside the one that writes. Each query sees everything that was acknowledged before it.
+//! The threads that read. Each query sees everything that was acknowledged before it.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -18,8 +18,8 @@ use super::{
 
 const READERS: usize = 2;
 
-/// How long reading counts as broken after the disk failed to answer a query. A query of other pages says nothing about
-/// those that cannot be read.
+/// How long reading counts as broken after the disk failed to answer a query. A successful query of other pages does not
+/// show that these pages can be read again.
 const UNREADABLE: Duration = Duration::from_secs(60);
 
 type Job = Box<dyn FnOnce(&Link) + Send>;

@@ -49,7 +49,7 @@ const NEWEST_FIRST: &str = "
 impl Records for Store {
     async fn put(&self, collection: String, entries: Vec<Entry>) -> Vec<Result<Outcome, Failure>> {
         let count = entries.len();
-        // Computed here and not in the thread that writes, of which there is only one.
+        // Computed here and not in the thread that writes, because there is only one.
         let seal = |entry: &Entry| seal(parts(&entry.time.to_le_bytes(), &entry.id, &entry.body));
         let seals: Vec<_> = entries.iter().map(seal).collect();
         let stored: Result<Vec<_>, _> = self
@@ -136,7 +136,7 @@ fn put(
     Ok(Outcome::Duplicate(stored_at))
 }
 
-/// Replaces a damaged record by the same message: what is acknowledged must be stored.
+/// Replaces a damaged record with the same message: what was acknowledged must be stored.
 fn repair(session: &Session<'_>, item: i64, entry: &Entry, seal: &[u8]) -> rusqlite::Result<()> {
     session.execute(
         REPAIR,
@@ -181,7 +181,7 @@ fn query(
     Ok((Page { entries, more }, damaged))
 }
 
-/// Reads a row as a record, if it is intact.
+/// Reads a row as a record, if it is undamaged.
 pub(super) fn check_row(row: &Row<'_>) -> rusqlite::Result<Checked<StoredEntry>> {
     check(row.get("rowid")?, || read(row))
 }

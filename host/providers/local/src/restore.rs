@@ -1,4 +1,4 @@
-//! Replacing the database of a data folder by a copy.
+//! Replaces the database of a data folder with a copy.
 
 use std::{
     fs::{self, DirBuilder, File},
@@ -21,7 +21,7 @@ use super::{
     schema,
 };
 
-/// What [`restore`] may do that it does not do by default.
+/// Options of [`restore`], all off by default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RestoreOptions {
     /// Replace the data in the folder, which is then kept in a separate folder.
@@ -30,9 +30,9 @@ pub struct RestoreOptions {
     pub accept_damaged: bool,
 }
 
-/// Replaces the database of a data folder by a copy, which is checked first. A folder with data is refused, unless it may be
-/// overwritten: the data is then kept in a separate folder, whose path this returns. Nothing is moved before the copy is
-/// complete in the folder, and at no time does the folder look like that of a new twin.
+/// Replaces the database of a data folder with a copy, which is checked first. A folder with data is refused, unless it may
+/// be overwritten: then the data is kept in a separate folder, whose path is returned. Nothing is moved before the copy is
+/// complete in the folder, and the folder never looks like that of a new twin.
 ///
 /// # Errors
 /// If the copy is damaged, the folder is not empty, or a host is using it.
@@ -113,7 +113,7 @@ fn make_aside(folder: &Path) -> Outcome<PathBuf> {
     Ok(aside)
 }
 
-/// Moves the database's files from a data folder into another. The marker also stays: until it is replaced, it keeps a host
+/// Moves the database's files from a data folder into another. The marker stays: until it is replaced, it prevents a host
 /// from starting as an empty twin.
 fn set_aside(present: &[String], folder: &Path, aside: &Path) -> Outcome<()> {
     for name in present {

@@ -25,7 +25,7 @@ const PAUSE: Duration = Duration::from_secs(600);
 /// The time between two batches, so that others can write.
 const BREATH: Duration = Duration::from_millis(20);
 
-/// The rows that are examined in one batch. For letters, it is also the number that one system error can name.
+/// The rows that are examined in one batch. For letters, as many as one system error can name.
 const RECORDS: u32 = 500;
 const LETTERS: u32 = 100;
 
@@ -42,7 +42,7 @@ const OLDEST_RECORDS: &str = "
 
 const REMOVE_RECORD: &str = "DELETE FROM records WHERE rowid = :item";
 
-/// Damaged letters, too: their values are read as bytes, since they may contain anything.
+/// Includes damaged letters. Values are read as bytes, because they may contain anything.
 const OLDEST_LETTERS: &str = "
     SELECT seq,
         stored_at_us < :cutoff
@@ -53,7 +53,7 @@ const OLDEST_LETTERS: &str = "
 
 pub(super) const REMOVE_LETTER: &str = "DELETE FROM dead_letters WHERE seq = :item";
 
-/// How many were removed.
+/// The number of removed rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Expired {
     /// Records.
@@ -62,10 +62,11 @@ pub struct Expired {
     pub letters: u64,
 }
 
-/// A row that was examined. It may be neither old nor young: another twin's, leased, or stored at a time in the future.
+/// A row that was examined. It may be neither old nor young, because it is another twin's, leased, or stored at a time in
+/// the future.
 struct Looked {
     item: i64,
-    /// It is to be removed.
+    /// It must be removed.
     old: bool,
     /// It is kept only because of its age: those stored after it are younger.
     young: bool,
@@ -230,7 +231,7 @@ fn letters(session: &Session<'_>, after: i64, age: Duration) -> rusqlite::Result
     for row in rows.iter().filter(|row| row.old) {
         remove(session, REMOVE_LETTER, Kind::Letter, row.item)?;
     }
-    // In the same transaction, so that no letter is removed without a report.
+    // In the same transaction, so no letter is removed without a report.
     for (peer, letters) in named {
         error_topic::publish(session, &expired(session, &peer, &letters, age))?;
     }
@@ -282,8 +283,8 @@ impl Looked {
 }
 
 impl Batch {
-    /// The result for rows that were examined, oldest first. After one that is young there are only younger ones; one that
-    /// is neither old nor young says nothing about those after it.
+    /// The result for rows that were examined, oldest first. All rows after a young one are also young; one that is neither
+    /// old nor young says nothing about the rows after it.
     fn of(rows: &[Looked], limit: u32) -> Self {
         let more = rows.len() == limit as usize;
         let last = rows.last().filter(|last| more && !last.young);

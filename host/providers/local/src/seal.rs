@@ -1,4 +1,4 @@
-//! Seals, which show whether a row is intact. SQLite checks the structure of its pages, but not their content.
+//! Seals: digests that show whether a row is undamaged. SQLite checks the structure of its pages, but not their content.
 
 use rusqlite::Row;
 use twin_capabilities::provider::seal;
@@ -12,7 +12,7 @@ pub(super) fn holds<'a>(
     Ok(stored.is_none_or(|stored| stored == seal(parts)))
 }
 
-/// An intact row, or the number of a damaged one.
+/// An undamaged row, or the number of a damaged one.
 pub(super) enum Checked<T> {
     Whole(T),
     Damaged(i64),
@@ -28,8 +28,8 @@ impl<T> Checked<T> {
     }
 }
 
-/// Reads a row that is either intact or damaged: `read` returns `None` if its seal does not match. A value of an impossible
-/// type or range is damage, too.
+/// Reads a row that may be damaged: `read` returns `None` if its seal does not match. A value of an impossible type or
+/// range is also damage.
 pub(super) fn check<T>(
     number: i64,
     read: impl FnOnce() -> rusqlite::Result<Option<T>>,

@@ -13,7 +13,7 @@ use super::{
     database::{Access, Connected, Database},
 };
 
-/// A connection that is opened again after a failure, whose cause may have passed by then.
+/// A connection that is opened again after a failure, because the cause may be gone by then.
 pub(super) struct Link {
     database: Database,
     access: Access,
@@ -47,8 +47,8 @@ impl Link {
 
     /// Runs a piece of work. If it fails, the next one gets a new connection.
     ///
-    /// A success refers to the files at the database's path, for reading and for writing: this fails if they were removed or
-    /// replaced during the work.
+    /// A success refers to the files at the database's path, for reading and for writing: if they were removed or replaced
+    /// during the work, this fails.
     pub(super) fn run<T>(
         &self,
         work: impl FnOnce(&Session<'_>) -> rusqlite::Result<T>,
@@ -57,7 +57,7 @@ impl Link {
         let is_current = |connected: &Connected| self.database.still_has(&connected.files).is_ok();
         if !slot.as_ref().is_some_and(is_current) {
             drop(slot);
-            // Before a new connection is opened; `close_stale` explains why.
+            // Must be done before a new connection is opened: see `close_stale`.
             self.database.close_stale()?;
             slot = lock(&self.slot);
         }
@@ -78,7 +78,7 @@ impl Link {
     }
 }
 
-/// What a piece of work has access to: the database, the twin and the time.
+/// The context of a piece of work: the database, the twin and the time.
 pub(super) struct Session<'link> {
     pub(super) connection: &'link Connection,
     pub(super) database: &'link Database,
@@ -91,12 +91,12 @@ impl Session<'_> {
         &self.database.twin
     }
 
-    /// The time shown by the store's clock.
+    /// The time by the store's clock.
     pub(super) fn now(&self) -> Instant {
         (self.database.clock)()
     }
 
-    /// Does something without waiting for other processes.
+    /// Runs work without waiting for other processes.
     pub(super) fn without_waiting<T>(
         &self,
         work: impl FnOnce() -> rusqlite::Result<T>,
@@ -124,7 +124,7 @@ impl Session<'_> {
             .query_row(parameters, read)
     }
 
-    /// Reads the row that a query finds, if it finds one.
+    /// Reads the row that a query finds, if any.
     pub(super) fn find<T>(
         &self,
         sql: &str,

@@ -1,4 +1,4 @@
-//! Room on the disk: the reserve that makes it possible to free room, and the limit on the size of the data.
+//! Room on the disk: the reserve that is used to free room when the disk is full, and the limit on the size of the data.
 
 use std::{
     cell::Cell,
@@ -32,8 +32,8 @@ const NEARLY_FULL: u64 = 160 * 1024 * 1024;
 pub(super) const SMALL_BATCH: usize = 16;
 pub(super) const SHORT_LOG: u64 = 3 * 1024 * 1024;
 
-/// A file of zeros that is removed when the disk is full, so that letters can still be leased, settled and discarded. That
-/// frees room, but has to be written first.
+/// A file of zeros that is removed when the disk is full, so that letters can still be leased, settled and discarded. These
+/// operations free room, but must write first.
 pub(super) struct Reserve {
     folder: PathBuf,
     /// Whether this process creates the reserve. If not, it only removes it.
@@ -55,7 +55,7 @@ impl Reserve {
         self.folder.join(FILE_NAME)
     }
 
-    /// Whether the reserve exists, or need not.
+    /// Whether the reserve exists, or is not needed.
     pub(super) fn is_there(&self) -> bool {
         !self.made || size(&self.path()).is_ok_and(|size| size >= SIZE as u64)
     }
@@ -70,7 +70,7 @@ impl Reserve {
         if self.is_there() {
             return Ok(());
         }
-        // Written and not only allocated, because some file systems promise room that they do not have.
+        // Written and not only allocated, because some file systems report room that they do not have.
         let mut file = unfinished(&self.path())?;
         file.write_all(&vec![0; SIZE])?;
         file.as_file().sync_all()?;

@@ -85,7 +85,7 @@ impl Bench {
         names.await.unwrap()
     }
 
-    /// Keeps the writer from its next batch until something is sent or the sender is dropped.
+    /// Prevents the writer from starting its next batch until something is sent or the sender is dropped.
     fn occupy(&self) -> Sender<()> {
         let (release, released) = channel();
         let (begin, begun) = channel();
@@ -194,7 +194,7 @@ async fn a_lost_batch_acknowledges_nothing_and_the_next_is_stored() {
 async fn set_full(bench: &Bench, full: bool) {
     let limit = i64::from(full);
     bench.database.page_limit.store(limit, Ordering::SeqCst);
-    // A failure leads to a new connection.
+    // A failure makes the writer open a new connection.
     let broken = bench
         .writer
         .mark(|session| session.execute("ROLLBACK", []))

@@ -1,10 +1,10 @@
 //! The thread that writes: many jobs, one commit, and no reply before the commit is on the disk.
 //!
 //! While one batch is being written, the next one gathers in the queue. Waiting for more jobs would be measurably slower:
-//! with a wait of 0.3 ms, 1,700 instead of 5,400 puts/s for one producer, and 24,000 instead of 27,000 for 64.
+//! with a wait of 0.3 ms, 1,700 instead of 5,400 puts/s for one producer, and 24,000 instead of 27,000 for 64 producers.
 //!
-//! On a full disk, jobs that need room are refused, and jobs that free room (leasing and settling a letter) continue, by
-//! using the reserve.
+//! On a full disk, jobs that need room are refused. Jobs that free room (leasing and settling a letter) continue with the
+//! reserve.
 
 use std::{
     io, iter,
@@ -69,7 +69,7 @@ impl Writer {
         Ok(Self { crew, short })
     }
 
-    /// Does a piece of work once, as a whole or not at all. If this returns its result, it is durable.
+    /// Does a piece of work once, completely or not at all. If this returns its result, the work is durable.
     pub(super) async fn run<T, W>(&self, need: Need, work: W) -> Result<T, Failure>
     where
         T: Send + 'static,
@@ -84,7 +84,7 @@ impl Writer {
         self.hand(need, once).await
     }
 
-    /// Does a piece of work that needs no room: on a full disk it is tried again, using the reserve.
+    /// Does a piece of work that needs no room. On a full disk it is tried again, using the reserve.
     pub(super) async fn mark<T, W>(&self, work: W) -> Result<T, Failure>
     where
         T: Send + 'static,
@@ -93,7 +93,7 @@ impl Writer {
         self.hand(Need::Nothing, work).await
     }
 
-    /// Whether the last work that needed room failed, as far as is known for lack of room.
+    /// Whether the last work that needed room failed, probably for lack of room.
     pub(super) fn is_short_of_room(&self) -> bool {
         self.short.load(Ordering::SeqCst)
     }
@@ -160,7 +160,7 @@ impl Desk {
     fn open(database: &Database, short: &Arc<AtomicBool>) -> Result<Self, LocalError> {
         let reserve = Reserve::of(database);
         let link = match Link::open(database, Access::Write) {
-            // A full disk must not keep the host from starting; this is one purpose of the reserve.
+            // A full disk must not prevent the host from starting; this is one purpose of the reserve.
             Err(error) if error.is_full() && reserve.release() => {
                 Link::open(database, Access::Write)?
             }
@@ -201,7 +201,7 @@ impl Desk {
         if !error.is_full() {
             // The failure is logged by the caller, who handles it.
             reply(batch, Some(&error.unavailable()));
-            // The cause may be that the log cannot grow.
+            // The cause may be that there is no room for the log to grow.
             return self.cut_log();
         }
         let (refused, marks) = partition(batch);

@@ -42,7 +42,7 @@ struct Held {
 }
 
 impl Letters {
-    /// How many there are, and when the oldest was stored.
+    /// The number of letters, and when the oldest was stored.
     pub(super) fn count(&self) -> (usize, Option<Instant>) {
         let oldest = self.kept.values().next();
         (self.kept.len(), oldest.map(|kept| kept.stored_at))
@@ -124,7 +124,7 @@ impl DeadLetters for Store {
     ) -> Result<Taken, Failure> {
         let mut letters = self.dead_letters.open()?;
         let now = (self.clock)();
-        // A number from a caller counts only up to the last one that was issued.
+        // A caller's number is limited to the last one that was issued.
         let mut last_turn = letters.last_turn;
         let round = round.map_or(last_turn, |round| round.min(last_turn));
         let free = letters.free(&selection, now).into_iter();

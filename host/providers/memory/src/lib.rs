@@ -1,6 +1,6 @@
 //! The provider `memory`: a twin's stores within the process, for tests, benchmarks and embedding.
 //!
-//! It has no threads and no timers, and nothing in it waits. So a test can run it in virtual time, and can make it fail.
+//! It has no threads and no timers, and its calls never wait, so a test can run it in virtual time and make it fail.
 //!
 //! ```
 //! use twin_capabilities::{provider::system_clock, records::{Entry, Outcome}};
@@ -24,9 +24,9 @@
 //! # }
 //! ```
 //!
-//! # Held to the behaviour suite
+//! # Tested with the behaviour suite
 //!
-//! This is all it takes to hold this provider to the suite in `twin_capabilities::testing`, and a template for others:
+//! The following tests this provider with the suite in `twin_capabilities::testing`, and is a template for others:
 //!
 //! ```
 //! use std::{collections::HashMap, sync::Mutex};
@@ -142,8 +142,8 @@ impl Memory {
         Stores::of(&self.0)
     }
 
-    /// With `fails`, every call of a capability fails as unavailable from now on and changes nothing; without, it works
-    /// again.
+    /// If `fails` is true, every call of a capability fails as unavailable from now on and changes nothing; otherwise it
+    /// works again.
     pub fn fail(&self, capability: Capability, fails: bool) {
         let switch = match capability {
             Capability::Records => &self.0.records.fails,
