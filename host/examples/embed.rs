@@ -1,7 +1,7 @@
-//! Two functions of a twin inside a program of your own: one request goes in, and its reply is printed.
+//! Two functions of a twin inside your own program: one request goes in, and its reply is printed.
 //!
-//! The functions run as native code over stores in memory, so there is nothing to build first. docs/embedding.md explains each
-//! part, and how to use components, other stores and HTTP instead.
+//! The functions run as native code over stores in memory, so nothing needs to be built first. docs/embedding.md explains
+//! each part, and how to use components, other stores and HTTP instead.
 
 use std::{error::Error, sync::Arc};
 
@@ -47,7 +47,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         headers: Vec::new(),
         body: envelope.into(),
         time_left_ms: None,
-        // The function is told who is calling, and gets no key.
+        // The function gets the verdict on the caller, and no key.
         verdict: credentials.judge(&presented),
     };
     let reply = functions.call(FunctionName::Ingestion, request).await?;

@@ -34,7 +34,7 @@ pub struct LogSettings {
     pub debug: bool,
     /// `LOG_FORMAT`.
     pub format: LogFormat,
-    /// `RUST_LOG`; takes precedence over `debug`.
+    /// `RUST_LOG`, which takes precedence over `debug`.
     pub filter: Option<String>,
 }
 
@@ -50,7 +50,7 @@ pub enum LogFormat {
 /// The metrics at `/metrics`.
 #[async_trait]
 pub trait Exposition: Send + Sync + 'static {
-    /// All of them in Prometheus' text format, after a bounded time: a store that does not answer must not hide the rest.
+    /// All metrics in Prometheus' text format, after a bounded time: a store that does not answer must not hide the others.
     async fn render(&self) -> String;
 }
 
@@ -89,7 +89,8 @@ pub fn finish() {
     logger::flush(LAST_LINES);
 }
 
-/// `RUST_LOG` if it is set; otherwise our own lines from `debug` or `info` up, and those of libraries from `info` up.
+/// `RUST_LOG` if it is set; otherwise this project's lines from `debug` or `info` up, and those of libraries from `info`
+/// up.
 fn filter(settings: &LogSettings) -> EnvFilter {
     match (&settings.filter, settings.debug) {
         (Some(filter), _) => EnvFilter::new(filter),

@@ -1,4 +1,4 @@
-//! At most one line of a kind in ten seconds: a repeated fault must neither fill the disk nor hide all other lines.
+//! Writes at most one line of a kind in ten seconds: a repeated fault must neither fill the disk nor hide all other lines.
 
 use std::{
     collections::HashMap,
@@ -12,8 +12,8 @@ use super::line::Line;
 
 /// The least time between two lines of one kind.
 pub(super) const WINDOW: Duration = Duration::from_secs(10);
-/// The most kinds that are distinguished at once. Beyond them each message is one kind, up to as many again. This bounds the
-/// memory.
+/// The most kinds that are distinguished at once. Beyond them, each message is one kind, up to as many again. This bounds
+/// the memory.
 const MAX_KINDS: usize = 512;
 /// The fields that define a kind, besides level and message: where, and why. Ids, traces and request ids never do.
 const SUBJECT_AND_CAUSE: [&str; 13] = [
@@ -48,7 +48,7 @@ struct Window {
 }
 
 impl Limiter {
-    /// The line, if it is to be written now, with the number of lines of its kind that were left out before it. Otherwise it
+    /// The line, if it must be written now, with the number of lines of its kind that were left out before it. Otherwise it
     /// is counted, and kept as the last of its kind.
     pub(super) fn admit(&mut self, mut line: Line, now: Instant) -> Option<Line> {
         if line.level > Level::WARN {
@@ -76,7 +76,7 @@ impl Limiter {
         Some(line)
     }
 
-    /// For each kind whose ten seconds are over, the last of the lines that were left out: it stands for all of them.
+    /// For each kind whose ten seconds are over, the last of the lines that were left out. It represents all of them.
     pub(super) fn due(&mut self, now: Instant) -> Vec<Line> {
         let mut lines = Vec::new();
         self.kinds.retain(|_, window| {
@@ -114,7 +114,7 @@ impl Limiter {
         if self.kinds.len() < MAX_KINDS {
             return kind;
         }
-        // A message with ever new causes must not hide other messages: beyond the limit each message is one kind.
+        // A message with always new causes must not hide other messages: beyond the limit, each message is one kind.
         let message = self.hasher.hash_one((line.level.as_str(), line.text()));
         if self.kinds.contains_key(&message) || self.kinds.len() < 2 * MAX_KINDS {
             message
@@ -125,7 +125,7 @@ impl Limiter {
 }
 
 impl Window {
-    /// The last line that was left out, for all of them.
+    /// The last line that was left out, with the count of all of them.
     fn close(&mut self) -> Option<Line> {
         let mut line = self.last.take()?;
         line.repeated = std::mem::take(&mut self.left_out).saturating_sub(1);
@@ -210,7 +210,7 @@ mod tests {
                 .is_empty()
         );
         let due = limiter.due(start + WINDOW);
-        // The third line, which stands for the second as well.
+        // The third line, which also represents the second.
         assert_eq!(due.len(), 1);
         assert_eq!(due[0].get("id"), Some(&"3".into()));
         assert_eq!(due[0].repeated, 1);

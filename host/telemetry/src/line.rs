@@ -36,7 +36,7 @@ pub(crate) struct Line {
 }
 
 impl Line {
-    /// A line without message and fields, with the present time.
+    /// A line without message and fields, with the current time.
     pub(super) fn new(level: Level, target: &'static str) -> Self {
         Self {
             at: Timestamp::now(),
@@ -80,7 +80,7 @@ impl Line {
         &self.message
     }
 
-    /// The fields so far; those of a span are for the lines within it.
+    /// The fields so far, for example those of a span for the lines within it.
     pub(super) fn into_fields(self) -> Vec<(Cow<'static, str>, Value)> {
         self.fields
     }
@@ -119,7 +119,7 @@ impl fmt::Display for Line {
         let Self { at, level, .. } = self;
         let message = self.message.replace('\n', "\\n");
         write!(formatter, "{at:.6} {level:>5} {}: {message}", self.target)?;
-        // Strings are quoted and escaped as in JSON, so that a line stays one line.
+        // Strings are quoted and escaped as in JSON, so each line stays one line.
         for (name, value) in &self.fields {
             write!(formatter, " {}={value}", name.escape_debug())?;
         }

@@ -34,7 +34,7 @@ static PANICS: AtomicU64 = AtomicU64::new(0);
 /// The process's logger, once logging has started.
 static LOGGER: OnceLock<Logger> = OnceLock::new();
 
-/// What every line passes through.
+/// The state that all lines share.
 struct Logger {
     format: LogFormat,
     limiter: Mutex<Limiter>,

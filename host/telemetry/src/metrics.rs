@@ -201,12 +201,12 @@ pub const METRICS: &[Metric] = &[
     ),
 ];
 
-/// In seconds: from a call in the same process to one that uses up its deadline.
+/// In seconds: from the duration of a call in the same process to that of one that uses up its deadline.
 const BUCKETS: [f64; 14] = [
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 25.0,
 ];
 
-/// How often recorded durations are sorted into buckets; until then each takes eight bytes.
+/// How often recorded durations are sorted into buckets; until then, each takes eight bytes.
 const UPKEEP: Duration = Duration::from_secs(5);
 
 /// The process's recorder. It is installed by the first call; what was measured before that is lost.
@@ -258,7 +258,7 @@ impl Exposition for Process {
     }
 }
 
-/// Everything that was measured so far, in Prometheus' text format.
+/// Everything that has been measured so far, in Prometheus' text format.
 pub fn render() -> String {
     let recorder = recorder();
     counter!(LOG_LINES_DROPPED).absolute(sink::lost());
@@ -345,7 +345,7 @@ pub fn queue_depth(cloud: Cloud, function: FunctionName, calls: usize) {
     gauge!(QUEUE_DEPTH, "cloud" => cloud.as_str(), "function" => function.as_str()).set(calls);
 }
 
-/// Sets the store's numbers; `None` sets NaN, since an old number may be wrong.
+/// Sets the store's numbers; `None` sets NaN, because an old number may be wrong.
 pub fn store(cloud: Cloud, numbers: Option<&Numbers>) {
     let up = f64::from(u8::from(numbers.is_some()));
     gauge!(STORE_UP, "cloud" => cloud.as_str()).set(up);

@@ -1,7 +1,7 @@
 //! Writes lines to stdout or stderr: a bounded queue, and one thread that writes.
 //!
 //! If the other end (a pipe, a terminal, a disk) is closed, full, slow or gone, only that thread is affected. A line that
-//! does not fit into the queue or cannot be written is lost and counted; nothing else happens.
+//! does not fit into the queue or cannot be written is lost and counted; there are no other effects.
 
 use std::{
     io::Write,
@@ -59,7 +59,7 @@ impl Sink {
         Self { items, waiting }
     }
 
-    /// Queues a line that ends with a newline. Never blocks and never panics.
+    /// Queues a line, which must end with a newline. Never blocks and never panics.
     pub(super) fn push(&self, line: Vec<u8>) {
         let length = line.len();
         let before = self.waiting.fetch_add(length, Ordering::Relaxed);
