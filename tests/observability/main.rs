@@ -31,7 +31,7 @@ fn series() -> BTreeSet<String> {
     all.collect()
 }
 
-/// Every word that looks like one of our metrics.
+/// Every word that looks like one of this project's metrics.
 fn named(text: &str) -> BTreeSet<String> {
     text.split(|character: char| !character.is_ascii_alphanumeric() && character != '_')
         .filter(|word| word.starts_with("twin_"))
@@ -39,7 +39,7 @@ fn named(text: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// What follows `key` on each line that has it.
+/// The text after `key` on each line that contains it.
 fn values<'a>(text: &'a str, key: &str) -> BTreeSet<&'a str> {
     text.lines()
         .filter_map(|line| line.split_once(key))
@@ -47,7 +47,7 @@ fn values<'a>(text: &'a str, key: &str) -> BTreeSet<&'a str> {
         .collect()
 }
 
-/// The cells of a row of a table without its code marks.
+/// The cells of a table row, without code marks.
 fn cells(row: &str) -> Vec<String> {
     let cells = row.trim_matches('|').split('|');
     cells.map(|cell| cell.trim().replace('`', "")).collect()

@@ -1,4 +1,4 @@
-//! Keys over the wire: which are accepted, which are sent, and that no key is ever written down.
+//! Keys over the network: which are accepted, which are sent, and that no key is ever written to a log or a disk.
 
 use reqwest::Method;
 use twin_contract::Cloud::{self, Aws, Azure, Gcp};
@@ -90,7 +90,7 @@ async fn operators_have_a_key_of_their_own_where_one_is_set() {
                 assert!(reply.field("message").contains(wanted), "{reply:?}");
             }
         }
-        // Messages are still accepted, in this process and from outside.
+        // Messages are still accepted, from this process and from outside.
         host.post("/telemetry", &reading(0))
             .await
             .assert_status(200);
@@ -176,7 +176,7 @@ async fn no_key_is_ever_written_down() {
                 "MANAGEMENT_URL",
                 &format!("{}?code=s3cret-query", peer.url()),
             )
-            // With all log lines of the libraries, too.
+            // Including all log lines of the libraries.
             .set("RUST_LOG", "trace")
             .start()
             .await;

@@ -1,4 +1,4 @@
-//! Bad HTTP over the wire. Malformed heads are refused before a request exists: 400 or 431 without a body.
+//! Bad HTTP over the network. Malformed heads are refused before a request is formed: 400 or 431 without a body.
 
 use std::{
     io::{Read, Write},

@@ -1,4 +1,4 @@
-//! Bad input over the wire: each gets its documented answer, and the host continues to answer.
+//! Bad input over the network: each gets its documented answer, and the host continues to answer.
 
 use twin_contract::Cloud::Aws;
 
@@ -9,7 +9,7 @@ use crate::{
 
 const LARGE: usize = 300 * 1024;
 
-/// A host with every route.
+/// A host with all routes.
 pub(crate) async fn host() -> Host {
     let host = Host::of(Aws, "connector,ingestion,writer,reader");
     host.start().await
@@ -219,7 +219,7 @@ async fn a_body_that_never_ends_is_waited_for_only_so_long() {
     }
 }
 
-/// A good request goes well.
+/// Checks that a valid request succeeds.
 #[track_caller]
 pub(crate) fn still_answers(host: &Host) {
     let good = exchange(host.port, &request("GET /read?device_id=d", KEY, ""));

@@ -25,7 +25,7 @@ async fn send_until(host: &Host, sent: &mut usize, mut seen: impl AsyncFnMut(u16
     .await;
 }
 
-/// Whether a host's error reporter has stored such an error.
+/// Whether a host's error reporter has stored an error with this code.
 async fn reported(host: &Host, code: &str) -> bool {
     let codes = host.texts("/errors", "error_code").await;
     codes.iter().any(|reported| reported == code)
@@ -125,6 +125,6 @@ async fn an_open_circuit_outlives_a_kill_and_sends_nothing() {
         report["replayed"], sent,
         "a command does not ask the circuit"
     );
-    // … but closes it: the other instances see this within a second.
+    // … but closes it. The other instances see this within a second.
     send_until(&host, &mut sent, async |status| status == 200).await;
 }

@@ -1,4 +1,4 @@
-//! `twin inspect` and `twin demo`, as they are run by hand.
+//! `twin inspect` and `twin demo`, run as a person would.
 
 use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
 
@@ -72,7 +72,7 @@ fn a_variable_that_is_no_utf_8_is_named_and_not_taken_for_one_that_is_not_set() 
             assert!(told.stderr.contains("UTF-8"), "{told:?}");
         }
     }
-    // The key for messages is not sent instead of the operators' key. Nothing listens at this address.
+    // The key for messages is not used if the operator key is missing. Nothing listens at this address.
     let url = ["--url", "http://127.0.0.1:9", "--cloud", "aws"];
     let mut command = twin(["dead-letters", "list"].into_iter().chain(url));
     let told = run(command
@@ -107,7 +107,7 @@ fn inspect_fails_for_a_component_that_exceeds_its_world() {
 fn the_demo_ends_with_equal_counts() {
     let told = run(&mut twin(["demo"]));
     assert_eq!(told.code, Some(0), "{told:?}");
-    // The numbers behind some words, on whichever line they stand.
+    // The number after these words, on whichever line they are.
     let number = |words: &str| -> u64 {
         let after = told
             .stdout

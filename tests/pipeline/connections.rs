@@ -36,7 +36,7 @@ async fn no_letters(host: &Host) {
     assert!(letters.is_empty(), "{letters:?}");
 }
 
-/// A connection that is reset when it is used again, if it is older than now.
+/// A connection that is reset when it is used again after `now` has advanced.
 struct Fickle {
     stream: TcpStream,
     since: usize,
@@ -175,7 +175,7 @@ fn post_on(stream: &mut TcpStream, body: &str) -> (u16, String) {
 #[tokio::test]
 async fn without_a_descriptor_nothing_is_lost_and_the_peer_is_not_blamed() {
     for name in ["127.0.0.1", "localhost"] {
-        // It keeps no connection that could be used again.
+        // It closes every connection, so none can be used again.
         let peer = FakePeer::start(|arrival: &Arrival| {
             (arrival.received()).replacen("\r\n", "\r\nconnection: close\r\n", 1)
         });
@@ -207,7 +207,7 @@ async fn without_a_descriptor_nothing_is_lost_and_the_peer_is_not_blamed() {
     }
 }
 
-/// The body as it was before it was compressed, if it was.
+/// The uncompressed body, and whether it was compressed.
 fn unpacked(arrival: &Arrival) -> (bool, String) {
     match arrival.header("content-encoding") {
         None => (false, arrival.body.clone()),
@@ -233,7 +233,7 @@ async fn a_peer_that_announces_gzip_is_sent_it_as_long_as_it_does() {
     let peer = FakePeer::start(|arrival| {
         let (coded, text) = unpacked(arrival);
         let announcing = |answer: String| answer.replacen("\r\n", &format!("\r\n{ANNOUNCED}"), 1);
-        // It accepts gzip except for reading 3, stops announcing it at 5, and a gateway in front of it fails at 7.
+        // It accepts gzip except for reading 3, stops announcing it at 5, and a gateway in front of it fails at 8.
         match (coded, text) {
             (true, text) if text.contains(r#""n":3"#) => error(415),
             (_, text) if text.contains(r#""n":5"#) => arrival.received(),
@@ -267,7 +267,7 @@ async fn a_peer_that_announces_gzip_is_sent_it_as_long_as_it_does() {
             (5, true),
             (6, false), // no longer announced with 5
             (7, true),
-            (8, true), // something in between took the header off
+            (8, true), // a gateway in between removed the header
             (8, false),
             (9, true),
         ]
@@ -279,7 +279,7 @@ async fn a_peer_that_announces_gzip_is_sent_it_as_long_as_it_does() {
     no_letters(&host).await;
 }
 
-/// Passes connections on to a port, and keeps what goes there.
+/// Forwards connections to a port, and records the bytes that are sent to it.
 async fn relay(to: u16, sent: Arc<Mutex<Vec<u8>>>) -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -326,7 +326,7 @@ async fn between_two_hosts_long_messages_travel_in_gzip_and_arrive_as_they_were(
     }
     let sent = sent.lock().unwrap().clone();
     let sent = String::from_utf8_lossy(&sent).to_ascii_lowercase();
-    // At the first message nothing is known about the receiver yet.
+    // At the first message, nothing is known about the receiver yet.
     assert_eq!(sent.matches("content-encoding: gzip").count(), 3);
     let items = there.items("/read?device_id=d").await;
     assert_eq!(items.len(), 4);

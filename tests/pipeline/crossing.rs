@@ -1,4 +1,4 @@
-//! The path of a message: through three clouds in three processes, or through one process.
+//! The path of a message through three clouds in three processes, and through one process.
 
 use reqwest::Method;
 use serde_json::json;
@@ -6,7 +6,7 @@ use twin_contract::Cloud::{Aws, Azure, Gcp};
 
 use crate::{house::Host, process::eventually};
 
-/// The three clouds of the picture in the README: L1 on AWS, L2 on Azure, L3 on GCP.
+/// The three clouds of the diagram in the README: L1 on AWS, L2 on Azure, L3 on GCP.
 pub(crate) struct Clouds {
     pub(crate) aws: Host,
     pub(crate) azure: Host,
@@ -44,7 +44,7 @@ pub(crate) fn reading(n: usize) -> String {
 #[tokio::test]
 async fn a_reading_crosses_three_clouds_and_is_read_as_it_was_sent() {
     let clouds = Clouds::start(&[]).await;
-    // Digits and names that a parser on the way would change.
+    // Digits and names that a parser would change.
     let reading = r#"{"iotDeviceId":"sensor-001","ts":1767225600,"t":25.40,"big":12345678901234567890.10,"x":"\u00e4"}"#;
     let (name, key) = clouds.aws.credential();
     let trace = "0af7651916cd43dd8448eb211c80319c";
@@ -151,7 +151,7 @@ async fn a_short_time_is_enough_for_three_clouds() {
         .next("INGESTION", &l2, "/ingest")
         .start()
         .await;
-    // However slow this machine is, one of many arrives at once. Without time for an attempt none ever would.
+    // However slow this machine is, one of many messages arrives at once. Without time for an attempt, none would.
     let mut n = 0;
     eventually("a message arrives at once", async || {
         n += 1;

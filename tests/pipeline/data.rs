@@ -63,10 +63,10 @@ async fn what_goes_into_files_that_are_gone_is_not_acknowledged() {
 #[tokio::test]
 async fn a_limit_on_the_size_of_files_is_a_failed_write() {
     let mut host = Host::of(Gcp, "writer,reader").set("RUST_LOG", "error");
-    // In units of 512 bytes: room for the reserve, and less than the log may need.
+    // In units of 512 bytes: enough for the reserve, but less than the log may need.
     host.start_under("ulimit -f 20000").await;
     let (mut tried, mut stored, mut refused) = (0, Vec::new(), 0);
-    // The log and then the database reach the limit; a batch that fails on the way may give the log its room back.
+    // The log and then the database reach the limit; a batch that fails may free some of the log's room.
     while refused < 5 {
         let reply = host
             .post("/write", &envelope(&format!("d{tried}"), 200_000))
@@ -85,7 +85,7 @@ async fn a_limit_on_the_size_of_files_is_a_failed_write() {
     assert_eq!(ready(&host).await, 503);
     host.get("/read?device_id=d0").await.assert_status(200);
     host.kill();
-    // Everything that was acknowledged is there.
+    // Everything that was acknowledged is stored.
     host.restart().await;
     for number in stored {
         let found = host.items(&format!("/read?device_id=d{number}")).await;
@@ -119,7 +119,7 @@ async fn at_its_limit_a_host_stores_no_more_and_says_so() {
     );
 }
 
-/// Starts a host that must not start, and returns what it says.
+/// Starts a host that must not start, and returns its message.
 #[track_caller]
 fn refusal(host: &Host) -> String {
     let told = run(&mut host.command(["serve"]));
@@ -321,7 +321,7 @@ async fn an_old_file_shrinks_when_it_is_rewritten() {
     assert_eq!(told.code, Some(2), "a host runs: {told:?}");
     host.kill();
     let database = Connection::open(host.data().join("twin.db")).unwrap();
-    // As an older version creates it, and with most of its records removed.
+    // A database as an older version creates it, with most of its records removed.
     database
         .execute_batch("DELETE FROM records WHERE rowid > 1; PRAGMA auto_vacuum = NONE; VACUUM; PRAGMA auto_vacuum")
         .unwrap();

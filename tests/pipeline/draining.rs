@@ -109,7 +109,7 @@ async fn attempts_under_way_become_letters_before_the_host_ends() {
         .await;
     let readings: Vec<_> = (0..SENDERS).map(reading).collect();
     let envelope = r#"{"source_cloud":"gcp","target_layer":"L2","message_type":"event","timestamp":"2026-01-01T00:00:00Z","payload":{"device_id":"d"}}"#;
-    // One of them by way of another function of the same host.
+    // One of them through another function of the same host.
     let senders = readings
         .iter()
         .map(|body| host.post("/telemetry", body))
@@ -133,7 +133,7 @@ async fn attempts_under_way_become_letters_before_the_host_ends() {
 async fn a_terminal_that_goes_away_takes_no_host_along() {
     let mut host = Host::of(Aws, "writer,reader").start().await;
     host.hang_up();
-    // A signal that kills the host would have done so before the next one arrives.
+    // A signal that kills the host would have done so before this request is answered.
     assert!(host.items("/read?device_id=d").await.is_empty());
     host.terminate();
     assert_eq!(host.exit().code(), Some(0));

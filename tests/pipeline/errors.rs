@@ -1,4 +1,4 @@
-//! System errors on their way: to the reporter here, to the one elsewhere, to the management application, or waiting.
+//! Where system errors go: to the local reporter, to a remote one, to the management application, or to the outbox.
 
 use twin_contract::Cloud::{Aws, Gcp};
 

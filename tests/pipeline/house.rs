@@ -1,4 +1,4 @@
-//! A host in a process of its own: `twin serve` with its environment, data folder, port and logs.
+//! A host in its own process: `twin serve` with its environment, data folder, port and logs.
 
 use std::{
     collections::BTreeMap,
@@ -32,7 +32,7 @@ pub(crate) struct Host {
     data: Arc<TempDir>,
     child: Option<Child>,
     logs: Arc<Mutex<String>>,
-    /// Where it logs to instead of `logs`.
+    /// The pipe that it logs to instead of `logs`.
     log: Option<PipeWriter>,
 }
 
@@ -150,29 +150,29 @@ impl Host {
         command
     }
 
-    /// kill -9.
+    /// Kills it with SIGKILL.
     pub(crate) fn kill(&mut self) {
         let mut child = self.child.take().unwrap();
         child.kill().unwrap();
         child.wait().unwrap();
     }
 
-    /// SIGTERM.
+    /// Sends it SIGTERM.
     pub(crate) fn terminate(&self) {
         ask_to_stop(self.child.as_ref().unwrap(), "TERM");
     }
 
-    /// SIGHUP.
+    /// Sends it SIGHUP.
     pub(crate) fn hang_up(&self) {
         ask_to_stop(self.child.as_ref().unwrap(), "HUP");
     }
 
-    /// How it ended without being stopped.
+    /// The exit status of a host that ended by itself.
     pub(crate) fn exit(&mut self) -> ExitStatus {
         exit_of(&mut self.child.take().unwrap())
     }
 
-    /// The id of the process that runs.
+    /// The id of the running process.
     pub(crate) fn pid(&self) -> u32 {
         self.child.as_ref().unwrap().id()
     }
@@ -181,8 +181,8 @@ impl Host {
         self.data.path()
     }
 
-    /// Removes the data of a host that runs. SQLite may create a file of its own while the folder is being emptied; it is
-    /// then emptied again.
+    /// Removes the data of a running host. If SQLite creates a file while the folder is being removed, the removal is
+    /// repeated.
     pub(crate) fn remove_data(&self) {
         while let Err(error) = fs::remove_dir_all(self.data()) {
             assert_eq!(error.kind(), ErrorKind::DirectoryNotEmpty, "{error}");
@@ -219,7 +219,7 @@ fn base(port: u16) -> String {
     format!("http://127.0.0.1:{port}")
 }
 
-/// A port that a host finds free when it comes back: it is outside the range from which the system assigns ports.
+/// A port that is still free when the host is started again: it is outside the range from which the system assigns ports.
 pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let first = u16::try_from(process::id() % 1200).unwrap() * 16;

@@ -17,12 +17,12 @@ use crate::{
     process::{built, eventually},
 };
 
-/// What each text that is searched for begins with.
+/// The beginning of each text that is searched for.
 const NEEDLE: &[u8] = b"needle-";
-/// As the kernel maps memory.
+/// The size of a memory page.
 const PAGE: usize = 4096;
 
-/// A text that is found even in memory that was freed, whose first bytes an allocator overwrites.
+/// A text that is found even in freed memory, whose first bytes an allocator overwrites.
 fn needle(name: &str) -> String {
     format!("needle-{name}.").repeat(4)
 }
@@ -93,8 +93,8 @@ impl Searched {
         found
     }
 
-    /// Presents a key to a function in the form of each cloud, once and twice, in all of them at once, and in the query; searches
-    /// after each request. Returns the statuses.
+    /// Presents a key to a function in the form of each cloud, once, twice, in all forms at once, and in the query.
+    /// Searches the memory after each request. Returns the statuses.
     async fn present(&self, request: &Sent, key: &str) -> BTreeSet<u16> {
         let forms = [Aws, Azure, Gcp].map(|cloud| {
             let form = HeaderForm::of(Some(cloud));
@@ -118,7 +118,8 @@ impl Searched {
                 .send(request.method.clone(), target, &headers, &request.body);
             let status = sent.await.unwrap().status;
             let found = self.needles_in(request.function);
-            // What is not found in a function that read the request would not be found if it were a key, either.
+            // If the function has read the request, the needle in it must be found; otherwise the search would not find a
+            // key, either.
             let read = status == request.status;
             assert!(
                 !read || found.contains("sent"),
@@ -131,7 +132,7 @@ impl Searched {
     }
 }
 
-/// A request with a needle in it that is no key, and the status if the key is right.
+/// A request with a needle that is not a key, and the status that it gets with the right key.
 struct Sent {
     function: FunctionName,
     method: Method,
@@ -190,7 +191,7 @@ async fn no_key_is_in_the_memory_of_any_instance_however_it_was_presented() {
                 request.function
             );
         }
-        // From one function to the next in the process: connector, ingestion, connector, writer.
+        // From one function to the next in this process: connector, ingestion, connector, writer.
         let hop = format!(r#"{{"device_id":"{}"}}"#, needle("on-the-way"));
         let sent = searched.host.post("/telemetry", &hop).await;
         sent.assert_status(200);

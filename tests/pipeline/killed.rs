@@ -1,4 +1,4 @@
-//! kill -9 while readings are being delivered: what was acknowledged is kept, and nothing else is acknowledged.
+//! Kills a host while readings are being delivered: what was acknowledged is kept, and nothing else is acknowledged.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -7,10 +7,10 @@ use twin_tests::bodies::ENVELOPE_L3;
 
 use crate::house::Host;
 
-/// More than most machines have cores.
+/// More lanes than most machines have cores.
 const LANES: usize = 96;
 
-/// The threads of a process on which tasks run.
+/// The number of threads of a process that run tasks.
 fn threads(pid: u32) -> usize {
     let tasks = Path::new("/proc").join(pid.to_string()).join("task");
     let name =

@@ -1,4 +1,4 @@
-//! `twin dead-letters` as it is used by hand: in pipes, with many letters, and by operators.
+//! `twin dead-letters` as a person uses it: in pipes, with many letters, and by operators.
 
 use std::{
     fs::File,
@@ -201,7 +201,7 @@ async fn the_key_goes_to_the_host_alone_and_in_its_clouds_header() {
         assert_eq!(told.code, Some(0), "{told:?}");
         assert_eq!(keys(&proxy), expected, "{name}");
     }
-    // Where the cloud is unknown, nothing is sent.
+    // If the cloud is unknown, nothing is sent.
     let host = nothing();
     let told = run(&mut list(&host.url()));
     assert_eq!(
@@ -226,7 +226,7 @@ async fn the_key_goes_to_the_host_alone_and_in_its_clouds_header() {
     );
     assert!(told.stderr.contains("TWIN_OPERATOR_TOKEN"), "{told:?}");
     assert!(host.arrivals().is_empty());
-    // The environment contains keys as for a host, an operator's first.
+    // The environment contains keys as for a host, the operator keys first.
     let told = run(command
         .env("INTER_CLOUD_TOKEN", "hop-1,hop-2")
         .env("TWIN_OPERATOR_TOKEN", "op-1,op-2"));

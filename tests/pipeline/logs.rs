@@ -28,7 +28,7 @@ fn error(nth: usize) -> String {
     )
 }
 
-/// The lines that the host reports as lost.
+/// The number of lines that the host reports as lost.
 async fn dropped(host: &Host) -> u64 {
     let metrics = host.get("/metrics").await;
     metrics.assert_status(200);
@@ -38,7 +38,7 @@ async fn dropped(host: &Host) -> u64 {
     value.expect("the counter is there").parse().unwrap()
 }
 
-/// The host works normally for a while.
+/// Checks that the host works normally for a while.
 async fn serves(host: &Host, from: usize) {
     for nth in from..from + 50 {
         host.post("/errors", &error(nth)).await.assert_status(200);
@@ -71,7 +71,7 @@ async fn a_log_that_is_not_read_loses_lines_and_nothing_else() {
         .logging_to(writer)
         .start()
         .await;
-    // The pipe is full first, then the queue.
+    // First the pipe fills up, then the queue.
     let mut posted = 0;
     eventually("lines are dropped", async || {
         serves(&host, posted).await;
@@ -97,7 +97,7 @@ async fn lines_of(host: &Host, message: &str) -> Vec<Value> {
         .collect()
 }
 
-/// How many events the lines stand for.
+/// The number of events that the lines represent.
 fn events_of(lines: &[Value]) -> u64 {
     let repeated = lines.iter().map(|line| line["repeated"].as_u64());
     repeated.map(|repeated| 1 + repeated.unwrap_or(0)).sum()
@@ -108,7 +108,7 @@ async fn a_refused_write_is_one_line_a_cause() {
     const REFUSED: usize = 60;
     const SIZE: usize = 200_000;
     let mut host = Host::of(Aws, "writer")
-        // The smallest possible pipe.
+        // The smallest limit that can be set.
         .set("TWIN_DATA_MAX_BYTES", "33554432")
         .start()
         .await;
@@ -155,7 +155,7 @@ async fn a_fault_that_repeats_is_one_line_that_counts() {
     assert_eq!(host.exit().code(), Some(0));
     let lines = lines_of(&host, "management not notified").await;
     assert_eq!(events_of(&lines), ERRORS as u64, "{lines:?}");
-    // Ten seconds apart, but for the last.
+    // Ten seconds apart, except for the last.
     assert!(lines.len() < ERRORS / 2, "{lines:?}");
     assert!(
         lines

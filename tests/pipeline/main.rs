@@ -1,4 +1,4 @@
-//! The real binary: real processes, real sockets, real kills. `tests/README.md` lists what each test shows.
+//! Tests of the real binary, with real processes, sockets and kills. `tests/README.md` lists what each test shows.
 
 #![cfg(test)]
 

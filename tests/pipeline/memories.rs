@@ -1,8 +1,8 @@
 //! The linear memories of a running host's instances, as the kernel shows them to the host's parent.
 //!
-//! Wasmtime maps the initial content of a memory from the file with the component's machine code, copy on write. Stack and heap lie
-//! before and after it without a gap, and between two memories nothing can be read. So a memory is one run of writable mappings
-//! with such a file in it, whose name begins with the component's digest.
+//! Wasmtime maps the initial content of a memory from the file with the component's machine code, copy on write. Stack and
+//! heap are directly before and after it, and nothing between two memories can be read. So a memory is a run of writable
+//! mappings that includes such a file, whose name begins with the component's digest.
 
 use std::{
     fs::{self, File},
@@ -11,7 +11,7 @@ use std::{
     path::Path,
 };
 
-/// How the names of files with machine code end.
+/// The suffix of files with machine code.
 const CODE: &str = ".cwasm";
 
 /// The memory of each instance of a component, from its first byte to its last. `component` is its SHA-256 in lower-case hex.
@@ -28,7 +28,7 @@ pub(crate) fn of(pid: u32, component: &str) -> Vec<Vec<u8>> {
     runs.filter(|(_, of)| of == component).map(read).collect()
 }
 
-/// The runs of writable mappings with machine code's file in them, and the digest in its name.
+/// The runs of writable mappings that include a file with machine code, and the digest in the file's name.
 fn runs(maps: &str) -> Vec<(Range<u64>, String)> {
     let mut runs: Vec<(Range<u64>, Option<String>)> = Vec::new();
     for line in maps.lines() {

@@ -1,4 +1,4 @@
-//! Sending to a peer: the URL verbatim, no redirects, and the effect of each answer.
+//! Sending to a peer: the URL verbatim, no redirects, and the effect of each reply.
 
 use twin_contract::{
     Cloud::{Aws, Azure},

@@ -1,4 +1,4 @@
-//! A fake peer: it answers what the test says, and records what it was sent.
+//! A fake peer, which replies as the test says, and records the requests that it receives.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -26,7 +26,7 @@ impl Arrival {
         headers.find_map(|(header, value)| (header == name).then_some(value.as_str()))
     }
 
-    /// 200 in the contract's words.
+    /// A 200 in the form of the contract.
     pub(crate) fn received(&self) -> String {
         let id = self.header("idempotency-key").unwrap();
         answer(200, "", &Custody::Received.body(id))
@@ -39,7 +39,7 @@ pub(crate) fn answer(status: u16, headers: &str, body: &[u8]) -> String {
     format!("HTTP/1.1 {status} So\r\ncontent-length: {length}\r\n{headers}\r\n{body}")
 }
 
-/// An error in the contract's words.
+/// An error in the form of the contract.
 pub(crate) fn error(status: u16) -> String {
     answer(status, "", &error_body("SOME_CODE", "some message"))
 }
@@ -58,7 +58,7 @@ impl FakePeer {
         Self::behind(Some, script)
     }
 
-    /// A peer behind TLS, for instance; `wrap` returns `None` for a connection that cannot be used.
+    /// A peer behind another protocol, such as TLS; `wrap` returns `None` for a connection that cannot be used.
     pub(crate) fn behind<S: Read + Write>(
         wrap: impl Fn(TcpStream) -> Option<S> + Send + Sync + 'static,
         script: impl Fn(&Arrival) -> String + Send + Sync + 'static,

@@ -1,4 +1,4 @@
-//! Hosts over one PostgreSQL database: they share what they store, and any of them, the server or the primary may be killed.
+//! Hosts on one PostgreSQL database: they share its data, and any host, the server or the primary may be killed.
 
 use std::{
     collections::BTreeSet,
@@ -22,7 +22,7 @@ use crate::{
     site::Site,
 };
 
-/// A server that others may use, too; `None`, and a line that says so, where PostgreSQL is not installed.
+/// A server that other tests may also use; `None`, with a message, if PostgreSQL is not installed.
 fn server() -> Option<Arc<Server>> {
     there(shared())
 }
@@ -45,7 +45,7 @@ fn host(url: &str) -> Host {
         .set("TWIN_POSTGRES_URL", url)
 }
 
-/// A site of the same address, for sending while the host is killed and restarted.
+/// A site with the same address, for sending while the host is killed and restarted.
 fn site(host: &Host) -> Site {
     Site::of(host.cloud, host.base.clone(), host.key.clone())
 }
@@ -78,7 +78,7 @@ async fn what_one_host_stores_another_serves_and_replays() {
     })
     .await;
 
-    // The peer is there at last.
+    // The peer is available at last.
     peer.restart().await;
     let replayed = other.post("/dead-letters/replay", "").await;
     assert_eq!(replayed.json()["replayed"], 1, "{}", replayed.text);
@@ -194,7 +194,7 @@ async fn send_all(sites: &[Site], acknowledged: &AtomicUsize) -> usize {
             let body = reading(n);
             let reply = site.send(Method::POST, "/telemetry", &headers, &body);
             let stored = match reply.await {
-                // Taken into custody by a host whose database was away for a moment.
+                // A host took custody while its database was unavailable.
                 Some(reply) if matches!(reply.status, 200 | 202) => true,
                 Some(reply) => {
                     assert_eq!(reply.status, 503, "{}", reply.text);
@@ -219,7 +219,7 @@ async fn until(acknowledged: &AtomicUsize, share: usize) {
     .await;
 }
 
-/// Waits until a host has noticed that its database is away.
+/// Waits until a host has noticed that its database is unavailable.
 async fn not_ready(site: &Site) {
     eventually("a host says that it is not ready", async || {
         let reply = site.send(Method::GET, "/readyz", &[], "").await;
@@ -228,7 +228,7 @@ async fn not_ready(site: &Site) {
     .await;
 }
 
-/// Every reading is there, and each of them once, when what was kept as a letter is replayed.
+/// Checks that every reading is stored exactly once, after replaying the dead letters.
 async fn books_are_right(host: &Host) {
     eventually("letters are replayed", async || {
         host.post("/dead-letters/replay", "").await;
@@ -259,7 +259,7 @@ async fn killed_hosts_and_a_killed_server_lose_nothing_and_double_nothing() {
             until(&acknowledged, share + 1).await;
             hosts[victim].restart().await;
         }
-        // The server, twice; the hosts find it again by themselves.
+        // Kills the server twice; the hosts reconnect by themselves.
         for share in [6, 8] {
             until(&acknowledged, share).await;
             server.end(Signal::KILL);
@@ -279,7 +279,7 @@ async fn a_killed_primary_whose_standby_is_promoted_loses_nothing() {
     let Some(primary) = own_server() else { return };
     let database = primary.new_store().await;
     let standby = primary.synchronous_standby().await;
-    // The standby first: a host uses the one that can write.
+    // The standby is first in the URL, but a host uses the server that can write.
     let url = format!(
         "postgres://twin@{},{}/{database}?target_session_attrs=read-write",
         standby.address(),
@@ -291,7 +291,7 @@ async fn a_killed_primary_whose_standby_is_promoted_loses_nothing() {
     let killing = async {
         until(&acknowledged, 4).await;
         primary.end(Signal::KILL);
-        // Promoted at once, the standby is found before any request fails.
+        // If the standby is promoted at once, it is found before any request fails.
         not_ready(&sites[0]).await;
         standby.promote().await;
     };

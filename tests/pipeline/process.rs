@@ -1,4 +1,4 @@
-//! The binary: where it is, running it, and waiting for what it will do.
+//! The binary: finding it, running it, and waiting for conditions.
 
 use std::{
     env,
@@ -17,7 +17,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// The time between two checks of an expected condition.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// The binary: `TWIN_BINARY`, or `twin` where cargo puts it beside the folder of the tests.
+/// The binary: `TWIN_BINARY`, or the `twin` that cargo builds beside the folder of the tests.
 fn binary() -> PathBuf {
     let beside = || {
         let test = env::current_exe().unwrap();
@@ -54,7 +54,7 @@ pub(crate) struct Running(pub(crate) Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // An error says that it has ended.
+        // An error means that it has already ended.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }

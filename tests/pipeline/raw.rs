@@ -7,7 +7,7 @@ use std::{
 
 use crate::{process::PATIENCE, replies::Reply};
 
-/// The key of a host that stands for AWS, as a header.
+/// The key of a host that represents AWS, as a header.
 pub(crate) const KEY: &str = "x-api-key: key-of-aws\r\n";
 
 /// A request on a connection of its own; `headers` are lines with their ends.

@@ -12,7 +12,7 @@ async fn a_requests_id_is_in_the_reply_and_in_every_log_line_and_goes_on_to_peer
     let peer = FakePeer::start(|arrival| arrival.received());
     let host = Host::of(Aws, "connector,ingestion,error-reporter")
         .set("REMOTE_WRITER_URL", &peer.url())
-        // The peer does not exist, so a component writes a log line.
+        // The peer does not exist, which makes a component write a log line.
         .set("MANAGEMENT_URL", "http://127.0.0.1:1/")
         .start()
         .await;

@@ -17,7 +17,7 @@ pub(crate) struct Site {
 
 impl Site {
     pub(crate) fn of(cloud: Cloud, base: String, key: String) -> Self {
-        // A second installation fails because there is one already.
+        // An error means that a provider is already installed.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder().no_proxy().tls_certs_only([]);
         Self {

@@ -163,7 +163,7 @@ fn help_lists_every_variable_with_its_words() {
     }
 }
 
-/// The same words, wherever lines were broken.
+/// The text with line breaks replaced by spaces.
 fn one_spaced(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

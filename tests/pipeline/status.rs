@@ -82,7 +82,7 @@ async fn a_host_whose_function_cannot_answer_is_not_ready_and_names_it() {
     assert!(lost.is_some_and(|line| !line.ends_with(" 0")), "{metrics}");
 }
 
-/// The names of a series' labels, except for those that every Prometheus histogram has.
+/// The names of a series' labels, except those that every Prometheus histogram has.
 fn labels(series: &str) -> Vec<&str> {
     let labels = series.split_once('{').map_or("", |(_, labels)| labels);
     let pairs = labels.split(',').filter_map(|pair| pair.split_once('='));

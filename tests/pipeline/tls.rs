@@ -1,4 +1,4 @@
-//! TLS to a peer: only a peer that the host has reason to trust receives anything.
+//! TLS to a peer: only a peer that the host can trust receives anything.
 
 use std::{net::TcpStream, sync::Arc};
 
@@ -20,7 +20,7 @@ fn authority() -> Authority {
     CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
 }
 
-/// A peer with a certificate of that authority for that name.
+/// A peer with a certificate from this authority for this name.
 fn peer(authority: &Authority, name: &str) -> FakePeer {
     let key = KeyPair::generate().unwrap();
     let params = CertificateParams::new([name.to_owned()]).unwrap();

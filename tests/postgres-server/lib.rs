@@ -1,7 +1,7 @@
-//! A PostgreSQL server of a test's own: in a temporary folder, on loopback, ended with the last test that uses it.
+//! PostgreSQL servers for tests: in a temporary folder, on loopback, stopped after the last test that uses them.
 //!
-//! Debian's package is enough; its own cluster is not touched. A server does not run as root, so that root starts it as the user
-//! `postgres`, or `nobody`. Where it is not installed, tests that need it say so, are counted and pass.
+//! Debian's package is enough; its own cluster is not touched. A server does not run as root, so root starts it as the user
+//! `postgres` or `nobody`. If PostgreSQL is not installed, tests that need it print a message, are counted and pass.
 
 use std::{
     fs,
@@ -22,19 +22,19 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use twin_postgres::{PostgresSettings, PostgresUrl};
 
-/// How long anything may take. Only a test that fails waits that long.
+/// How long anything may take. Only a failing test waits this long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Between two looks at something that is awaited.
+/// The time between two checks of an expected condition.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Bytes that must be free in memory for a server's folder to lie there. A server has about 70 MB.
+/// Bytes that must be free in memory to keep a server's folder there. A server uses about 70 MB.
 const ROOM: u64 = 1 << 30;
 
-/// The role that owns everything.
+/// The role that owns all databases.
 const ROLE: &str = "twin";
 
-/// What every server of a test is configured with: as durable as it is by default, and small.
+/// The configuration of every test server: small, and with the default durability.
 const CONFIGURATION: &str = "
 unix_socket_directories = ''
 listen_addresses = '127.0.0.1'
@@ -59,8 +59,7 @@ pub struct Server {
 
 /// The server that the tests of this process share; a new one, if none is in use.
 ///
-/// # Errors
-/// Why there is none: PostgreSQL is not installed.
+/// # Errors If PostgreSQL is not installed.
 pub fn shared() -> Result<Arc<Server>, String> {
     static SHARED: Mutex<Weak<Server>> = Mutex::new(Weak::new());
     let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
@@ -74,8 +73,7 @@ pub fn shared() -> Result<Arc<Server>, String> {
 
 /// The folder of the server's programs, of the newest version if there are several.
 ///
-/// # Errors
-/// If there is none.
+/// # Errors If they are not installed.
 pub fn programs() -> Result<PathBuf, String> {
     let debian = fs::read_dir("/usr/lib/postgresql")
         .into_iter()
@@ -113,7 +111,7 @@ fn unprivileged(program: &Path) -> Command {
     command
 }
 
-/// The user whose servers root starts.
+/// The user as which root starts servers.
 fn user() -> String {
     let uid = |name| {
         let asked = Command::new("id").args(["-u", name]).output().ok()?;
@@ -139,22 +137,22 @@ fn run(command: &mut Command) {
     );
 }
 
-/// A port that was free a moment ago.
+/// A port that was free at the time of the call.
 fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
     listener.local_addr().expect("it is bound").port()
 }
 
-/// Where a server's folder lies.
+/// Where a server's folder is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Medium {
-    /// In memory, if there is room: what the tests do survives the kill of a process, not the loss of the machine.
+    /// In memory, if there is room. Data survives the kill of a process, but not a crash of the machine.
     Memory,
     /// In the folder for temporary files.
     Disk,
 }
 
-/// A folder that the server may use and nobody else.
+/// A folder that only the server can use.
 fn folder(medium: Medium) -> TempDir {
     let mut builder = tempfile::Builder::new();
     let builder = builder.prefix("twin-postgres-");
@@ -172,7 +170,7 @@ fn folder(medium: Medium) -> TempDir {
     folder
 }
 
-/// An empty server's folder, made once: making one takes a second or more.
+/// The folder of an empty server, created once, because this takes a second or more.
 fn template(programs: &Path) -> PathBuf {
     let home = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tmp");
     fs::create_dir_all(&home).expect("a folder");
@@ -217,7 +215,7 @@ impl Server {
         Self::start_on(Medium::Memory)
     }
 
-    /// The same on a disk, to measure it.
+    /// The same on a disk, for measurements.
     ///
     /// # Errors
     /// If PostgreSQL is not installed.
@@ -246,7 +244,7 @@ impl Server {
         }
     }
 
-    /// A standby of this server, which follows it. Once it does, no commit is acknowledged before it is on both disks.
+    /// A standby that follows this server. Once it follows, a commit is acknowledged only when it is on both disks.
     pub async fn synchronous_standby(&self) -> Self {
         let standby = Self::new(self.programs.clone(), Medium::Memory);
         run(unprivileged(&self.programs.join("pg_basebackup"))
@@ -288,7 +286,7 @@ impl Server {
         let client = self.client("postgres").await;
         let promoted = client.query_one("SELECT pg_promote(true, 60)", &[]).await;
         assert!(promoted.expect("it answers").get::<_, bool>(0));
-        // The old primary is gone, and nobody follows this one.
+        // The old primary is gone, and this one has no standby.
         client
             .batch_execute("ALTER SYSTEM RESET synchronous_standby_names")
             .await
@@ -303,7 +301,7 @@ impl Server {
         self.folder.path().join("data")
     }
 
-    /// Adds lines to the server's configuration; they hold from its next start on.
+    /// Adds lines to the server's configuration, which take effect at its next start.
     pub fn configure(&self, lines: &str) {
         let file = self.data().join("postgresql.conf");
         let mut text = String::new();
@@ -313,7 +311,7 @@ impl Server {
         fs::write(&file, text + lines).expect("it can be written");
     }
 
-    /// Lets the server offer TLS, from now on.
+    /// Makes the server offer TLS from now on.
     pub fn secure(&self, certificate: &str, key: &str) {
         for (name, pem) in [("server.crt", certificate), ("server.key", key)] {
             let file = self.data().join(name);
@@ -328,7 +326,7 @@ impl Server {
         self.resume();
     }
 
-    /// Starts the server again, at the same port, and waits until it takes connections.
+    /// Starts the server again, at the same port, and waits until it accepts connections.
     pub fn resume(&self) {
         let deadline = Instant::now() + PATIENCE;
         // Right after a kill, processes of the old server may still hold its memory.
@@ -346,7 +344,7 @@ impl Server {
         fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 
-    /// False if the server ended instead.
+    /// Returns false if the server ended instead of starting.
     fn try_start(&self) -> bool {
         let log = fs::File::options()
             .create(true)
@@ -362,7 +360,7 @@ impl Server {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
-            // Signals of a terminal are for the test.
+            // A terminal's signals are for the test only.
             .process_group(0);
         let mut child = spawned_for_good(command);
         let deadline = Instant::now() + PATIENCE;
@@ -370,7 +368,7 @@ impl Server {
             if child.try_wait().expect("it is ours").is_some() {
                 return false;
             }
-            // The server says in its lock file when it takes connections; a file of before says another pid.
+            // The server's lock file says when it accepts connections; an old file has another pid.
             let lock = fs::read_to_string(self.data().join("postmaster.pid")).unwrap_or_default();
             let mut lines = lock.lines();
             let is_ours = lines
@@ -398,17 +396,17 @@ impl Server {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends the server by a signal to its first process, and waits for that.
+    /// Sends a signal to the server's first process, and waits until it has ended.
     pub fn end(&self, signal: Signal) {
         if let Some(mut child) = self.running().take() {
             let pid = Pid::from_child(&child);
-            // An error says that it has ended.
+            // An error means that it has already ended.
             let _ = kill_process(pid, signal);
             let _ = child.wait();
         }
     }
 
-    /// Stops or continues the first process and all that it started: connections stay open, and nobody answers.
+    /// Stops or continues the first process and all its children: connections stay open, but are not answered.
     pub fn signal_all(&self, signal: Signal) {
         let running = self.running();
         let first = running.as_ref().expect("it runs").id();
@@ -418,17 +416,17 @@ impl Server {
             .split_whitespace()
             .map(|pid| pid.parse().expect("a pid"));
         for pid in std::iter::once(i32::try_from(first).expect("a pid")).chain(all) {
-            // A process that has just ended is as good as stopped.
+            // A process that has just ended counts as stopped.
             let _ = kill_process(Pid::from_raw(pid).expect("a pid"), signal);
         }
     }
 
-    /// Where it listens.
+    /// The address at which it listens.
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }
 
-    /// The URL of one of its databases, for the role that owns everything.
+    /// The URL of one of its databases, for the role that owns all databases.
     pub fn url(&self, database: &str) -> String {
         format!("postgres://{ROLE}@{}/{database}", self.address())
     }
@@ -459,7 +457,7 @@ impl Server {
         PostgresSettings::new(PostgresUrl::parse(&self.url(database)).expect("a URL"))
     }
 
-    /// A connection without the project around it.
+    /// A connection that does not use the provider.
     pub async fn client(&self, database: &str) -> tokio_postgres::Client {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -475,7 +473,8 @@ impl Server {
     }
 }
 
-/// Starts a process from a thread that lives as long as this process: the system would end it with a thread that does not.
+/// Starts a process from a thread that lives as long as this process: the system ends the process with the thread that
+/// started it.
 fn spawned_for_good(command: Command) -> Child {
     type Order = (Command, std::sync::mpsc::Sender<std::io::Result<Child>>);
     static STARTER: std::sync::OnceLock<Mutex<std::sync::mpsc::Sender<Order>>> =
@@ -501,7 +500,7 @@ fn spawned_for_good(command: Command) -> Child {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Nothing of it is needed any more, so that it need not put anything in order.
+        // Its data is no longer needed, so it need not shut down cleanly.
         self.end(Signal::QUIT);
     }
 }

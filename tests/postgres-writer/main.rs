@@ -1,5 +1,5 @@
-//! A host reduced to its store: puts record after record into a database until it is killed, and says which it tries and which
-//! are acknowledged. What fails is tried again with the same id, as a sender would.
+//! A host reduced to its store: stores records in a database until it is killed, and prints which records it tries and
+//! which are acknowledged. A failed record is tried again with the same id, as a sender would do.
 
 #![allow(clippy::print_stdout, reason = "the test reads it")]
 
@@ -9,7 +9,7 @@ use tokio::time::sleep;
 use twin_capabilities::{Stores, records::Entry};
 use twin_postgres::{PostgresSettings, PostgresUrl};
 
-/// Records that are on their way at one time.
+/// Records being stored at the same time.
 const AT_ONCE: usize = 8;
 
 #[tokio::main]
@@ -54,6 +54,6 @@ async fn write(stores: Stores, device: String, writer: usize) {
 }
 
 fn say(what: &str, of: &str) {
-    // The test may be gone; then this process is killed.
+    // If this fails, the test is gone, and this process will be killed.
     let _ = writeln!(std::io::stdout().lock(), "{what} {of}");
 }

@@ -45,7 +45,7 @@ impl Fixture for Folder {
     }
 }
 
-/// Stores in memory, which are shared by all who open the same twin.
+/// Stores in memory. All who open the same twin share them.
 #[derive(Default)]
 pub(crate) struct InMemory {
     clock: ManualClock,

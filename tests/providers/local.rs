@@ -1,4 +1,4 @@
-//! What only a data folder promises: to last, to be shared, and to say what is wrong with it.
+//! What only a data folder guarantees: its data lasts and is shared, and its problems are reported.
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path, thread, time::Duration};
 
@@ -29,7 +29,7 @@ async fn records(stores: &Stores) -> usize {
     query.await.unwrap().entries.len()
 }
 
-/// Runs `blocked` while another process, as it were, is in the middle of a write.
+/// Runs `blocked` while another connection is in the middle of a write, as another process would be.
 async fn while_locked<T>(folder: &Path, blocked: impl Future<Output = T>) -> T {
     let mut other = Connection::open(folder.join(DATABASE)).unwrap();
     let _writing = other
@@ -129,7 +129,7 @@ async fn what_was_begun_is_finished_before_the_folder_closes() {
     for number in 0..100 {
         let entries = vec![entry(number, &format!("at-{number}"), "body")];
         let mut put = stores.records.put_all(TELEMETRY.to_owned(), entries);
-        // Begun, and nobody waits for the end.
+        // Started, but nothing waits for its end.
         let _ = poll!(&mut put);
     }
     drop(stores);
@@ -223,7 +223,7 @@ fn a_folder_that_is_none_is_refused() {
 
 #[tokio::test]
 async fn a_full_queue_turns_away_at_once_and_keeps_what_it_took() {
-    // More than wait in the queue and in a batch.
+    // More than fit in the queue and a batch.
     const PUTS: i64 = 5000;
     let folder = tempdir().unwrap();
     let stores = open(folder.path());

@@ -1,4 +1,4 @@
-//! What a data folder removes for its age, beside rows that are none of its business.
+//! What a data folder removes because of its age, beside rows that must stay.
 
 use std::{
     path::Path,
@@ -22,11 +22,11 @@ const DAY: Duration = Duration::from_secs(86_400);
 /// How long anything may take. Only a failing test waits this long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// More rows than are looked at in one batch.
+/// More rows than are examined in one batch.
 const RECORDS: usize = 600;
 const LETTERS: usize = 120;
 
-/// A clock whose hands a test turns.
+/// A clock that a test controls.
 struct Hands(Arc<AtomicI64>);
 
 impl Hands {
@@ -117,21 +117,21 @@ async fn what_is_too_old_goes_once_the_clock_has_proved_right() {
     let (folder, hands) = (tempdir().unwrap(), Hands::new());
     let ours = hands.open(folder.path(), "factory-01");
     store(&ours, 0, 1, 0).await;
-    // Without waiting: the paused time goes on while a test waits.
+    // Without waiting, because the paused clock advances while a test waits.
     let left = || -> i64 {
         let database = Connection::open(folder.path().join("twin.db")).unwrap();
         let count = "SELECT count(*) FROM records";
         database.query_row(count, [], |row| row.get(0)).unwrap()
     };
 
-    // The clock jumps after the start: not even the first round trusts it, nor those that follow.
+    // The clock jumps after the start: neither the first round nor the following ones trust it.
     let retention = tokio::spawn(ours.retention());
     hands.turn(400);
     tokio::time::sleep(DAY / 2).await;
     assert_eq!(left(), 1);
     retention.abort();
 
-    // It was set before the start, and runs.
+    // The clock was set before the start, and runs correctly.
     let retention = tokio::spawn(ours.retention());
     tokio::time::sleep(Duration::from_secs(500)).await;
     assert_eq!(left(), 1, "not before it has proved right");

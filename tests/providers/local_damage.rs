@@ -1,4 +1,4 @@
-//! What a data folder does about bytes that are not as they were stored: it serves the rest, and says so.
+//! How a data folder handles bytes that have changed: it serves the rest, and reports the damage.
 
 use std::{
     fs,
@@ -31,7 +31,7 @@ fn open(folder: &Path) -> Stores {
     local.unwrap().stores()
 }
 
-/// As a disk might: no file is replaced, no lock is taken into account.
+/// Changes rows as a disk might: no file is replaced, and locks are ignored.
 fn change(folder: &Path, sql: &str) {
     let database = Connection::open(folder.join("twin.db")).unwrap();
     assert_eq!(database.execute(sql, []).unwrap(), 1, "{sql}");
@@ -236,7 +236,7 @@ async fn a_damaged_letter_that_comes_again_is_whole_again() {
             if noticed {
                 stores.dead_letters.list(None, 10).await.unwrap();
             }
-            // The sender is told that it is stored.
+            // The sender is told that the letter is stored.
             stores.dead_letters.push(letter("b")).await.unwrap();
             let shown = stores.dead_letters.get("b".to_owned()).await.unwrap();
             assert_eq!(shown.unwrap().letter, letter("b"), "{sql}");
@@ -307,12 +307,12 @@ async fn a_store_that_cannot_be_read_is_not_healthy() {
             .unwrap();
     }
     assert_eq!(stores.health.check().await, Ok(()));
-    // Everything is in the database file now.
+    // Moves everything to the database file.
     let database = Connection::open(folder.path().join("twin.db")).unwrap();
     database
         .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
         .unwrap();
-    // Of the file as SQLite sees it only the pages in the middle are lost.
+    // Only the pages in the middle of the file are lost, so SQLite can still open it.
     let path = folder.path().join("twin.db");
     let size = fs::metadata(&path).unwrap().len();
     let mut file = fs::OpenOptions::new().write(true).open(&path).unwrap();
@@ -331,7 +331,7 @@ async fn a_store_that_cannot_be_read_is_not_healthy() {
         matches!(check, Err(Failure::Unavailable(_) | Failure::Other(_))),
         "{check:?}"
     );
-    // Closing a file of one's own ends the locks of all others on it, so this one is closed last.
+    // Closing a file releases all locks that this process holds on it, so this one is closed last.
     drop(stores);
     drop(file);
 }

@@ -1,4 +1,4 @@
-//! What a data folder does about its files: gone, foreign, replaced, of an older version.
+//! How a data folder handles files that are missing, foreign, replaced or of an older version.
 
 use std::{
     fs,
@@ -67,7 +67,7 @@ fn a_folder_that_another_process_has_locked_is_refused_after_five_seconds() {
     open(folder.path());
 }
 
-/// What may happen to the files of a running host; the second folder is one to move them to.
+/// An accident to the files of a running host; the second folder is for moving files to.
 type Accident = (&'static str, fn(&Path, &Path));
 
 const ACCIDENTS: [Accident; 5] = [
@@ -106,7 +106,7 @@ async fn what_goes_into_files_that_are_gone_is_not_acknowledged() {
 
         happen(folder.path(), away.path());
 
-        // Not the first and not the next: no empty twin takes its place.
+        // Neither the first nor the next write is acknowledged: no empty twin takes the old one's place.
         for id in ["a", "b"] {
             let stored = put(&stores, id).await;
             assert!(unavailable(&stored), "{accident}: {stored:?}");
@@ -156,7 +156,7 @@ async fn nothing_acknowledged_is_lost_with_a_log_or_its_index() {
                 }
             }
             fs::remove_file(folder.path().join(file)).unwrap();
-            // Which connection notices first must not matter.
+            // It must not matter which connection notices first.
             if round % 2 == 0 {
                 let _ = ids(&stores).await;
             }
@@ -192,7 +192,7 @@ fn an_empty_twin_takes_no_place_of_one_that_was() {
             "{line}"
         );
 
-        // As the line says.
+        // As the message advises.
         fs::remove_file(folder.path().join("twin.id")).unwrap();
         open(folder.path());
     }
@@ -236,7 +236,7 @@ async fn the_database_of_another_folder_is_refused_and_left_as_it_is() {
     refusal_ends(one.path());
 }
 
-/// The folder remembers the database that it was given.
+/// Checks that the folder remembers the database that it was given.
 fn refusal_ends(folder: &Path) {
     let marker = fs::read_to_string(folder.join("twin.id")).unwrap();
     let database = Connection::open(folder.join("twin.db")).unwrap();
@@ -302,7 +302,7 @@ async fn a_folder_of_schema_1_is_upgraded_with_what_is_in_it() {
         assert_eq!(events.len(), 1);
         assert_eq!(stores.health.check().await, Ok(()));
     }
-    // It is one of those that must not vanish now.
+    // From now on, this database must not disappear.
     fs::remove_file(folder.path().join("twin.db")).unwrap();
     refusal(folder.path());
 }

@@ -1,4 +1,4 @@
-//! Putting a backup in place: what was there is safe, whatever happens, and so is a host that runs.
+//! Restoring a backup: the existing data is safe, whatever happens, and so is a running host.
 
 use std::{
     fs::{self, File},
@@ -44,7 +44,7 @@ async fn ids(folder: &Path) -> Vec<String> {
     entries.map(|entry| entry.id).collect()
 }
 
-/// A folder that has a record `new`, and a backup from before.
+/// A folder with a record `new`, and a backup from before that.
 async fn folder_and_backup(folder: &Path, file: &Path) {
     let stores = open(folder);
     put(&stores, "old").await;
@@ -57,7 +57,7 @@ async fn a_restore_that_cannot_copy_leaves_what_was_there() {
     let (folder, place) = (tempdir().unwrap(), tempdir().unwrap());
     let file = place.path().join("backup.db");
     folder_and_backup(folder.path(), &file).await;
-    // In the way of the copy.
+    // A folder with the name of the copy's file.
     let unfinished = folder.path().join("twin.db.new");
     fs::create_dir(&unfinished).unwrap();
 
@@ -97,7 +97,7 @@ async fn a_restore_that_cannot_end_says_where_the_replaced_files_are() {
     );
     assert_eq!(ids(&aside).await, ["new", "old"]);
 
-    // As the error says.
+    // As the error message advises.
     fs::remove_dir(unfinished).unwrap();
     assert_eq!(
         restore(&file, folder.path(), OVERWRITE).unwrap(),
@@ -188,7 +188,7 @@ async fn what_root_makes_in_a_folder_belongs_to_its_owner() {
     const OWNER: u32 = 12_345;
     let (folder, place) = (tempdir().unwrap(), tempdir().unwrap());
     if chown(folder.path(), Some(OWNER), Some(OWNER)).is_err() {
-        // Only root can make files for others.
+        // Only root can create files for other users.
         return;
     }
     let file = place.path().join("backup.db");

@@ -1,4 +1,4 @@
-//! What a data folder does about room: its log, its limit, its age, and a disk that is full.
+//! How a data folder handles lack of room: its log, its limit, its age, and a full disk.
 
 use std::{
     fs,
@@ -92,7 +92,7 @@ async fn at_its_limit_a_store_takes_no_more_and_deletes_nothing() {
         Err(Failure::Full)
     );
     assert_eq!(stores.health.check().await, Err(Failure::Full));
-    // What tells of it, and what makes room, goes on.
+    // Reporting the problem and freeing room still work.
     stores.error_topic.publish(system_error("A")).await.unwrap();
     let taken = stores
         .dead_letters

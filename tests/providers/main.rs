@@ -1,8 +1,8 @@
-//! The providers, all held to one behaviour; and what each promises alone.
+//! All providers with the same behaviour suite, and what each of them guarantees beyond it.
 
 #![cfg(test)]
 
-/// Makes each behaviour of these groups a test of each provider. A new provider is a line here and a fixture.
+/// Makes each behaviour of these groups a test of each provider. A new provider needs a line here and a fixture.
 macro_rules! every_provider {
     ($($group:ident),+ $(,)?) => {$(
         mod $group {

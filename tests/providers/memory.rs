@@ -1,4 +1,4 @@
-//! What only memory promises: to fail when told to, and to wait for nothing.
+//! What only memory guarantees: it fails when told to, and never waits.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,7 +15,7 @@ fn unavailable<T>(result: Result<T, Failure>) -> bool {
     matches!(result, Err(Failure::Unavailable(_)))
 }
 
-/// Polls a future once; whatever waits is not done then.
+/// Polls a future once. It must complete without waiting.
 fn at_once<T>(future: impl Future<Output = T>) -> T {
     future.now_or_never().expect("memory waits for nothing")
 }

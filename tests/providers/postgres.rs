@@ -1,4 +1,4 @@
-//! What a PostgreSQL database promises beyond the behaviour of every provider.
+//! What a PostgreSQL database guarantees beyond the behaviour of every provider.
 
 use std::{
     collections::HashSet,
@@ -24,7 +24,7 @@ use twin_postgres_server::{Server, shared};
 
 const TWIN: &str = "factory-01";
 
-/// The server that the tests share, or why there is none.
+/// The server that the tests share; `None`, with a message, if there is none.
 fn server() -> Option<Arc<Server>> {
     shared()
         .inspect_err(|reason| println!("skipped: promises of postgres: {reason}"))
@@ -102,7 +102,7 @@ async fn a_host_needs_no_right_to_make_or_change_tables() {
     let Some(server) = server() else { return };
     let database = server.new_store().await;
     let client = server.client(&database).await;
-    // Roles belong to the server: another test may have made it.
+    // Roles belong to the server: another test may have created it.
     let role = format!("host of \"{database}\"");
     let quoted = role.replace('"', "\"\"");
     client
@@ -129,7 +129,7 @@ async fn a_host_needs_no_right_to_make_or_change_tables() {
         .unwrap()
         .stores();
     everything_works(&stores).await;
-    // It may not pass on what it may, nor make tables anywhere.
+    // The role may neither grant its privileges to others nor create tables.
     client
         .batch_execute(&format!("CREATE ROLE \"other {quoted}\""))
         .await
@@ -161,7 +161,7 @@ async fn a_host_needs_no_right_to_make_or_change_tables() {
     );
 }
 
-/// Each capability, once.
+/// Uses each capability once.
 async fn everything_works(stores: &Stores) {
     let stored = put(stores, vec![entry(1, "a", "body")]).await;
     assert!(matches!(stored[..], [Ok(Outcome::Stored(_))]), "{stored:?}");
@@ -250,7 +250,7 @@ async fn every_text_that_a_device_can_send_is_kept() {
         digest: odd.to_owned(),
         ..entry(1, "a", "body")
     };
-    // In one batch with another: a text that the database refused would fail both.
+    // In one batch with another record: if the database refused the text, both would fail.
     let stored = put(&stores, vec![odd_entry.clone(), entry(1, "a", "body")]).await;
     assert!(
         matches!(stored[..], [Ok(Outcome::Stored(_)), Ok(Outcome::Stored(_))]),
@@ -383,7 +383,7 @@ async fn a_database_that_is_away_is_unavailable_and_is_used_again_when_it_is_bac
     everything_works(&stores).await;
     server.end(Signal::KILL);
     let began = Instant::now();
-    // A process of the server may still store a record before it notices that the first one is gone.
+    // A process of the server may still store a record before it notices that the first process is gone.
     let mut lingering = 0;
     loop {
         let outcome = put(
@@ -413,7 +413,7 @@ async fn a_database_that_is_away_is_unavailable_and_is_used_again_when_it_is_bac
     let stored = put(&stores, vec![entry(1, "b", "body")]).await;
     assert!(matches!(stored[..], [Ok(Outcome::Stored(_))]), "{stored:?}");
 
-    // One that does not answer is unavailable in time, too.
+    // A server that does not answer is also unavailable in time.
     server.signal_all(Signal::STOP);
     let hung = timeout(
         Duration::from_secs(8),
@@ -439,7 +439,7 @@ async fn what_one_host_publishes_wakes_the_forwarders_of_all() {
         .unwrap()
         .stores();
     let outbox = other.outbox.unwrap();
-    // When it has begun to listen it looks once: something may have been published before.
+    // It looks once when it has begun to listen, because something may have been published before.
     timeout(Duration::from_secs(60), outbox.published())
         .await
         .unwrap();
@@ -470,7 +470,7 @@ async fn what_one_host_publishes_wakes_the_forwarders_of_all() {
 
 const DAY: i64 = 86_400_000_000;
 
-/// A store that keeps records and letters for two days, and the hands of its clock.
+/// A store that keeps records and letters for two days, and the control of its clock.
 async fn forgetful(server: &Server, database: &str) -> (Postgres, Arc<AtomicI64>) {
     let mut settings = server.settings(database);
     settings.cloud = Some(Cloud::Aws);
@@ -521,7 +521,7 @@ async fn what_is_too_old_is_removed_and_each_letter_named() {
     );
     time.fetch_add(1, Ordering::SeqCst);
 
-    // Of several hosts one removes, and no other waits for it.
+    // Only one of several hosts removes data, and the others do not wait for it.
     let other = forgetful(&server, &database).await.0;
     let lock = "SELECT pg_advisory_lock(x'7477696f'::int, hashtext($1))";
     client.query(lock, &[&TWIN]).await.unwrap();
@@ -619,7 +619,7 @@ async fn tls_is_verified_by_the_name_and_the_authority() {
         assert!(count > 0);
         drop(stores);
     }
-    // One without TLS is not taken where TLS is required.
+    // A server without TLS is not accepted if TLS is required.
     server.end(Signal::INT);
     server.configure("ssl = off\n");
     server.resume();

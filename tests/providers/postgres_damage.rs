@@ -1,4 +1,4 @@
-//! What a database does about rows that are not as they were stored: it serves the rest, and says so.
+//! How a database handles rows that have changed: it serves the rest, and reports the damage.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,7 +11,7 @@ use twin_capabilities::{
 use twin_contract::Cloud;
 use twin_postgres_server::{Server, shared};
 
-/// A store whose damage is reported, and a way to damage it.
+/// A store that reports damage, and a way to damage it.
 struct House {
     _server: Arc<Server>,
     client: tokio_postgres::Client,
@@ -62,7 +62,7 @@ impl House {
         )
     }
 
-    /// What was reported and not yet asked for.
+    /// The reports since the last call.
     async fn reports(&self) -> Vec<SystemError> {
         let outbox = self.stores.outbox.as_ref().unwrap();
         let events = outbox
@@ -90,7 +90,7 @@ async fn a_damaged_record_is_reported_once_and_not_served_until_it_is_sent_again
         .damage("UPDATE twin.records SET body = 'other' WHERE id IN ('id-2', 'id-3')")
         .await;
 
-    // Pages have as many as were asked for, and lead past what is damaged.
+    // Pages have as many records as requested, and continue beyond damaged ones.
     assert_eq!(
         house.ids(Order::OldestFirst, 2).await,
         (vec!["id-1".into(), "id-4".into()], true)
@@ -123,7 +123,7 @@ async fn a_damaged_record_is_reported_once_and_not_served_until_it_is_sent_again
         ["id-1", "id-2", "id-4", "id-5", "id-6"]
     );
     assert_eq!(house.reports().await, []);
-    // Damaged once more, it is reported once more.
+    // If it is damaged again, it is reported again.
     house
         .damage("UPDATE twin.records SET time_us = 7 WHERE id = 'id-2'")
         .await;
@@ -174,12 +174,12 @@ async fn a_damaged_letter_is_neither_shown_nor_taken_and_can_be_replaced_or_disc
     let preview = letters.preview(any_letter(), None, 10).await.unwrap();
     assert!(preview.letters.is_empty(), "{preview:?}");
 
-    // The same letter again takes its place.
+    // The same letter replaces it.
     letters.push(letter("a")).await.unwrap();
     let taken = letters.take(any_letter(), None, 10, 1000).await.unwrap();
     assert_eq!(taken.leases.len(), 1);
     assert_eq!(taken.leases[0].letter, letter("a"));
-    // What cannot be sent can be discarded.
+    // A letter that cannot be sent can be discarded.
     assert_eq!(letters.take_damaged("b".to_owned(), 1000).await, Ok(None));
     let lease = letters
         .take_damaged("c".to_owned(), 1000)

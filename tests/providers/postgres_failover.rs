@@ -1,4 +1,5 @@
-//! PostgreSQL and its hosts are killed at any moment: what was acknowledged is there, once, and nothing else is but what was tried.
+//! PostgreSQL and its hosts are killed at any moment: everything acknowledged is stored once, and nothing is stored that
+//! was not tried.
 
 use std::{
     collections::BTreeSet,
@@ -19,7 +20,7 @@ use twin_capabilities::{
 use twin_postgres::{PostgresSettings, PostgresUrl};
 use twin_postgres_server::{Server, programs};
 
-/// Only a test that fails waits that long.
+/// Only a failing test waits this long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A host reduced to its store: see `postgres-writer`.
@@ -67,7 +68,7 @@ impl Writer {
         self.said.lock().unwrap().acknowledged.len()
     }
 
-    /// Waits until so many more records are acknowledged.
+    /// Waits until this many more records are acknowledged.
     async fn until_more(&self, count: usize) {
         let (deadline, before) = (Instant::now() + PATIENCE, self.acknowledged());
         while self.acknowledged() < before + count {
@@ -77,11 +78,11 @@ impl Writer {
         }
     }
 
-    /// Kills it, and hears what it said last.
+    /// Kills it, and reads its last output.
     async fn kill(&mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
-        // The thread that listens ends with what is in the pipe, and gives up its part of the ear.
+        // The reading thread ends at the end of the pipe, and drops its reference.
         while Arc::strong_count(&self.said) > 1 {
             sleep(Duration::from_millis(1)).await;
         }
@@ -90,7 +91,7 @@ impl Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        // An error says that it has ended.
+        // An error means that it has already ended.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
@@ -154,7 +155,7 @@ async fn books_are_right(stores: &Stores, writers: &[Writer]) {
     }
 }
 
-/// A server and a database whose owner would rather not wait for the disk: what the sessions set must hold.
+/// A server and a database with settings that do not wait for the disk. The sessions' own settings must override them.
 async fn hasty_store(server: &Server) -> String {
     let database = server.new_store().await;
     let client = server.client("postgres").await;
@@ -182,12 +183,12 @@ async fn nothing_acknowledged_is_lost_when_hosts_and_server_are_killed() {
     for writer in &writers {
         writer.until_more(200).await;
     }
-    // A host, in the middle of its work; another takes its place.
+    // Kills a host in the middle of its work; another one replaces it.
     writers[0].kill().await;
     writers.push(Writer::start(&url, "three"));
     writers[1].until_more(100).await;
     writers[2].until_more(100).await;
-    // The server, twice. The hosts stay, and go on by themselves.
+    // Kills the server twice. The hosts stay, and continue by themselves.
     for _ in 0..2 {
         server.end(Signal::KILL);
         sleep(Duration::from_millis(200)).await;
@@ -215,7 +216,7 @@ async fn nothing_acknowledged_is_lost_when_the_primary_is_killed_and_the_standby
     let database = hasty_store(&primary).await;
     let standby = primary.synchronous_standby().await;
     let (one, other) = (primary.address(), standby.address());
-    // The standby first: hosts find the one that writes.
+    // The standby is first in the URL, but hosts use the server that can write.
     let url = format!("postgres://twin@{other},{one}/{database}?target_session_attrs=read-write");
     let mut writers = vec![Writer::start(&url, "one"), Writer::start(&url, "two")];
     for writer in &writers {
@@ -264,7 +265,7 @@ async fn a_wait_for_the_standby_that_is_cancelled_is_no_acknowledgement_nor_is_w
         "{outcome:?}"
     );
 
-    // Now the record is there, on one disk: a repetition must not be told that it is stored.
+    // The record is now on one disk only: a repetition must not be acknowledged.
     let early = timeout(Duration::from_secs(1), put("cancelled")).await;
     assert!(!matches!(early, Ok(Ok(_))), "{early:?}");
 

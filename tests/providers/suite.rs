@@ -1,4 +1,4 @@
-//! The suite itself: a provider that breaks a rule fails it, and one that cannot be tested here is skipped.
+//! Tests of the suite itself: a provider that breaks a rule fails it, and one that cannot be tested here is skipped.
 
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
@@ -13,7 +13,7 @@ use twin_capabilities::{
 
 use crate::fixtures::InMemory;
 
-/// Memory, except that every record is said to be stored, also one that was there already.
+/// Memory that reports every record as stored, even if it was already there.
 struct Boastful(InMemory);
 
 struct BoastfulRecords(Arc<dyn Records>);
@@ -50,7 +50,7 @@ impl Fixture for Boastful {
     }
 }
 
-/// Memory whose error topic delivers by itself, as some clouds' do.
+/// Memory whose error topic delivers by itself, as that of some clouds does.
 struct WithoutOutbox(InMemory);
 
 struct NumbersWithoutOutbox(Arc<dyn Statistics>);
@@ -89,7 +89,7 @@ impl Fixture for WithoutOutbox {
     }
 }
 
-/// A service that is nowhere installed.
+/// A service that is never installed.
 struct NotInstalled;
 
 impl Fixture for NotInstalled {

@@ -1,5 +1,5 @@
-//! The cases of `tests/runtimes`, which run on every runtime, held against `docs/openapi.json`: routes, methods, statuses and
-//! headers are documented, and bodies match their schemas.
+//! Compares the cases of `tests/runtimes`, which run on every runtime, with `docs/openapi.json`: routes, methods, statuses
+//! and headers are documented, and bodies match their schemas.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -14,7 +14,7 @@ struct Case {
     step: Vec<Step>,
 }
 
-/// What of a step concerns the API.
+/// The parts of a step that concern the API.
 #[derive(Deserialize)]
 struct Step {
     send: Option<String>,
@@ -33,7 +33,7 @@ struct Step {
     allow: Option<String>,
 }
 
-/// The description of the API.
+/// The API's description.
 struct Api(Value);
 
 #[test]
@@ -112,7 +112,7 @@ fn name(path: &Path) -> String {
 }
 
 impl Api {
-    /// One exchange of a case.
+    /// Checks one exchange of a case.
     fn check(&self, step: &Step, send: &str) -> Result<(), String> {
         let (method, target) = send.split_once(' ').ok_or("no method")?;
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
@@ -144,7 +144,7 @@ impl Api {
         }
     }
 
-    /// The operations of a path, by method; a literal path before one with a variable segment.
+    /// The operations of a path, by method. A literal path has precedence over one with a variable segment.
     fn methods(&self, path: &str) -> Option<&Value> {
         let path = path.trim_end_matches('/');
         let paths = self.0["paths"].as_object()?;
@@ -163,7 +163,7 @@ impl Api {
         })
     }
 
-    /// A request that was carried out is one that the document describes.
+    /// Checks that a request that was carried out matches the document.
     fn accepts(&self, operation: &Value, step: &Step, query: &str) -> Result<(), String> {
         let parameters = operation["parameters"].as_array().ok_or("no parameters")?;
         let documented = |place: &str, name: &str| {
@@ -184,7 +184,7 @@ impl Api {
             }
         }
         let given: Vec<_> = url::form_urlencoded::parse(query.as_bytes()).collect();
-        // Azure's form of a credential: see the security scheme `azure-query`.
+        // The Azure form of a credential: see the security scheme `azure-query`.
         let credential = |name: &str| matches!(name, "code" | "clientId");
         for (name, value) in given.iter().filter(|(name, _)| !credential(name)) {
             let parameter = documented("query", name);
@@ -222,7 +222,7 @@ impl Api {
         }
     }
 
-    /// A body that was refused for its fields is one that the schema refuses as well.
+    /// Checks that the schema also refuses a body that was refused because of its fields.
     fn refuses(&self, operation: &Value, step: &Step, code: &str) -> Result<(), String> {
         let Body::Json(body) = body(step) else {
             return Ok(());
@@ -248,7 +248,7 @@ fn error() -> Value {
     json!({ "$ref": "#/components/schemas/Error" })
 }
 
-/// The methods that a reply allows are those that are documented.
+/// Checks that the methods that a reply allows are the documented ones.
 fn allows(methods: Option<&Value>, allow: Option<&str>) -> Result<(), String> {
     let methods = methods.and_then(Value::as_object);
     let methods = methods.ok_or("the path is not documented")?;
@@ -287,12 +287,12 @@ fn body(step: &Step) -> Body {
     serde_json::from_str(&text).map_or(Body::Other, Body::Json)
 }
 
-/// Numbers that no float holds are carried as they are, but serde_json does not parse them.
+/// Numbers beyond the range of a float are carried unchanged, but serde_json cannot parse them.
 fn in_range(text: &str) -> String {
     text.replace("1e400", "1e30")
 }
 
-/// A reply with values that can be, in place of those that the case masks because they are new each time.
+/// A reply with valid values instead of the masks of the case, which stand for values that differ each time.
 fn unmasked(name: &str, value: Value) -> Value {
     match value {
         Value::String(text) if text == "*" => match name {

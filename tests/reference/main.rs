@@ -1,4 +1,4 @@
-//! What is generated is what is committed, and what the API's description says is what functions answer.
+//! Compares generated files with the committed ones, and the API's description with the functions' replies.
 //!
 //! With `TWIN_GENERATE` set, as `cargo xtask generate` sets it, the files are written instead of compared.
 
@@ -21,7 +21,7 @@ fn file(path: &str) -> PathBuf {
         .join(path)
 }
 
-/// Compares a file with what it should hold, or writes it.
+/// Compares a file with its expected content, or writes it.
 fn hold(path: &str, expected: &str) {
     let file = file(path);
     if env::var_os("TWIN_GENERATE").is_some() {

@@ -1,5 +1,5 @@
-//! JSON Schema as far as `docs/openapi.json` uses it. A validator from a library costs thirty crates; this one knows every
-//! keyword and pattern of that document, and fails on any other, so that nothing in it goes unchecked.
+//! The part of JSON Schema that `docs/openapi.json` uses. A validator from a library would add thirty crates. This one
+//! implements every keyword and pattern of that document, and fails on any other, so nothing goes unchecked.
 
 use serde_json::Value;
 
@@ -25,7 +25,7 @@ fn keyword_holds(
     let length = || value.as_str().map_or(0, |text| text.chars().count() as u64);
     let members = || value.as_object().into_iter().flatten();
     let holds = match keyword {
-        // Not about the value; `format` is accompanied by a pattern.
+        // These do not restrict the value; `format` is accompanied by a pattern.
         "description" | "format" => true,
         "$ref" => {
             let pointer = wanted.as_str().unwrap_or_default().trim_start_matches('#');
@@ -88,7 +88,7 @@ fn is_of_type(kind: &Value, value: &Value) -> bool {
     }
 }
 
-/// Whether a text fits one of the patterns of the document.
+/// Whether a text matches one of the document's patterns.
 fn fits(pattern: &Value, text: &str) -> bool {
     let of = |more: &str| {
         text.chars()

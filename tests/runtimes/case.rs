@@ -15,7 +15,7 @@ use crate::{
     runtime::{Runtime, Variables},
 };
 
-/// The key that every request presents unless the case says otherwise.
+/// The key that every request presents unless the case gives another.
 const KEY: &str = "the-key";
 
 /// How long `soon` may take: longer than the lease of an outbox whose holder was killed.
@@ -27,13 +27,13 @@ const SOON: Duration = Duration::from_secs(60);
 pub(crate) struct Case {
     #[serde(skip)]
     name: String,
-    /// Runtimes that do not even start this way.
+    /// Runtimes that do not start with this configuration.
     #[serde(default, rename = "not-on")]
     not_on: Vec<String>,
-    /// The only runtimes on which the case is possible, if not all.
+    /// The only runtimes on which the case can run, if not all.
     #[serde(default, rename = "only-on")]
     only_on: Vec<String>,
-    /// Variables beyond those that all cases share; `{writer}` in a value is the address of the writer.
+    /// Variables in addition to those that all cases share; `{writer}` in a value is the address of the writer.
     #[serde(default)]
     settings: Variables,
     step: Vec<Step>,
@@ -43,13 +43,13 @@ pub(crate) struct Case {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Step {
-    /// From here on these functions run, restarted on the existing data.
+    /// From this step on, these functions run, restarted on the existing data.
     run: Option<Vec<String>>,
-    /// Variables that have other values from here on, for functions that are started.
+    /// Variables that have other values from this step on, for functions that are started.
     #[serde(default)]
     set: Variables,
-    /// From here on these variables, and no others, cannot be read, as if a vault failed for them. This affects running
-    /// functions, too.
+    /// From this step on, these variables, and no others, cannot be read, as if a vault failed for them. This also affects
+    /// running functions.
     failing: Option<Vec<String>>,
     /// A request: method and target. `{next}` in it or in the body is the cursor of the last reply that had one.
     send: Option<String>,
@@ -58,7 +58,7 @@ struct Step {
     headers: BTreeMap<String, String>,
     /// Replaces the key; empty for none.
     key: Option<String>,
-    /// Headers of these that are sent once more.
+    /// Those of the headers that are sent twice.
     #[serde(default)]
     twice: Vec<String>,
     #[serde(default)]
@@ -79,7 +79,7 @@ struct Step {
     /// The reply becomes as expected within [`SOON`], because something happens in the background.
     #[serde(default)]
     soon: bool,
-    /// Members of the reply whose values are new each time, and compared as `*`.
+    /// Members of the reply whose values differ each time; they are compared as `*`.
     #[serde(default)]
     mask: Vec<String>,
 }
@@ -93,13 +93,13 @@ impl Case {
         case
     }
 
-    /// Whether the case can be run there.
+    /// Whether the case can run on this runtime.
     pub(crate) fn is_for(&self, runtime: &str) -> bool {
         let among = |names: &[String]| names.iter().any(|name| name == runtime);
         !among(&self.not_on) && (self.only_on.is_empty() || among(&self.only_on))
     }
 
-    /// Runs the case and returns what differs from the expected result.
+    /// Runs the case and returns the differences from the expected result.
     pub(crate) async fn play(&self, runtime: &impl Runtime) -> Vec<String> {
         let mut settings = shared_settings();
         settings.extend(self.settings.clone());
@@ -156,20 +156,20 @@ pub(crate) fn shared_settings() -> Variables {
     .into()
 }
 
-/// A client for functions that come and go.
+/// A client for functions that are stopped and restarted.
 pub(crate) fn client() -> reqwest::Client {
-    // An error says that there is one already.
+    // An error means that a provider is already installed.
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder()
         .no_proxy()
-        // A restarted function is not at the other end of an old connection.
+        // An old connection does not lead to a restarted function.
         .pool_max_idle_per_host(0)
         .build()
         .expect("a client")
 }
 
 impl Step {
-    /// What was received, and the cursor in it.
+    /// Records the reply, and the cursor in it.
     async fn exchange(
         &self,
         client: &reqwest::Client,
@@ -264,7 +264,7 @@ fn told(
     format!("{status} {kind:?} retry-after {retry_after:?} allow {allow:?}\n           {body}")
 }
 
-/// The text with the string values of these members replaced by `*`.
+/// The text, with the string values of these members replaced by `*`.
 fn masked(text: &str, members: &[String]) -> String {
     members.iter().fold(text.to_owned(), |text, member| {
         let start = format!("\"{member}\":\"");

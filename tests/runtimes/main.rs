@@ -1,7 +1,8 @@
-//! One behaviour on every runtime: the cases in `cases/` are sent to the same bytes under our host, `wasmtime serve`, Spin
-//! and a stand-in for it, and the replies compared byte by byte.
+//! One behaviour on every runtime: the cases in `cases/` are sent to the same component files under this project's host,
+//! `wasmtime serve`, Spin and a stand-in for Spin, and the replies are compared byte by byte.
 //!
-//! The comparison leaves out what belongs to the runtime: 404 for an unmounted path, 503 at overload, headers such as
+//! The comparison leaves out what depends on the runtime: 404 for an unmounted path, 503 at overload, headers such as
+//! `date`, and values that a case masks because they differ each time (times of storing, causes in a runtime's words).
 //! `date`, and values that a case masks because they differ each time (times of storing, causes in a runtime's words).
 
 mod case;

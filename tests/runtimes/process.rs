@@ -1,4 +1,4 @@
-//! Functions as separate processes on ports of this machine, as a placement has them on separate hosts.
+//! Functions as separate processes on ports of this machine, like the separate hosts of a placement.
 
 use std::{
     collections::BTreeMap,
@@ -39,7 +39,7 @@ fn peers_of(function: &str) -> &'static [&'static str] {
     }
 }
 
-/// A twin: its data, its ports, and the functions that run now.
+/// A twin: its data, its ports, and the functions that are running.
 pub(crate) struct Twin<'a, R> {
     runtime: &'a R,
     data: TempDir,
@@ -51,7 +51,7 @@ pub(crate) struct Twin<'a, R> {
 impl<'a, R: Runtime> Twin<'a, R> {
     /// A twin without data and without running functions.
     pub(crate) fn new(runtime: &'a R, settings: Variables) -> Self {
-        // All at once, so that no port is given twice.
+        // All at once, so that no port is used twice.
         let listeners = PLACES.map(|(name, ..)| (name, free_port()));
         let ports = listeners
             .iter()
@@ -100,7 +100,7 @@ impl<'a, R: Runtime> Twin<'a, R> {
         }
     }
 
-    /// What makes variables fail, on a runtime that takes them from a vault.
+    /// Controls which variables fail, on a runtime that reads them from a vault.
     pub(crate) fn vault(&self) -> Vault {
         Vault::of(&self.folder())
     }
@@ -118,7 +118,7 @@ impl<'a, R: Runtime> Twin<'a, R> {
         format!("http://127.0.0.1:{}{path}", self.ports[function])
     }
 
-    /// What the functions printed, for a test that fails.
+    /// The output of the functions, for a failing test.
     pub(crate) fn logs(&self) -> String {
         PLACES
             .iter()
@@ -183,8 +183,8 @@ impl<'a, R: Runtime> Twin<'a, R> {
     }
 }
 
-/// A free port. While its function is down, another process could be given the port and would be mistaken for
-/// the function: so it is outside the range from which the system assigns ports.
+/// A free port, outside the range from which the system assigns ports. While its function is down, another process could
+/// otherwise be given the port and be mistaken for the function.
 fn free_port() -> TcpListener {
     const FIRST: u16 = 10_000;
     const COUNT: u16 = 20_000;
@@ -201,8 +201,8 @@ fn address(port: u16) -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], port))
 }
 
-/// Without a chance to clean up: acknowledged data must still be there. Kills everything that the process started, because
-/// `spin up` only starts another process, which serves.
+/// Kills the process without letting it clean up: acknowledged data must still be stored. Also kills everything that the
+/// process started, because `spin up` only starts another process, which serves.
 fn kill(mut child: Child) {
     let group = format!("kill -KILL -{}", child.id());
     let _ = Command::new("sh").args(["-c", &group]).status();

@@ -1,4 +1,4 @@
-//! The runtimes: how each is found, and how it is made to run one function.
+//! The runtimes: how each is found, and how it runs one function.
 
 use std::{
     collections::BTreeMap,
@@ -12,19 +12,19 @@ use twin_tests::components;
 /// Variables of the native host, by name.
 pub(crate) type Variables = BTreeMap<String, String>;
 
-/// A program that runs the functions' bytes.
+/// A program that runs the components.
 pub(crate) trait Runtime {
     /// A command that serves one function on a port of this machine, with its data in a shared folder.
     fn command(&self, function: &str, port: u16, data: &Path, variables: &Variables) -> Command;
 }
 
-/// Our own: `twin serve`.
+/// This project's host: `twin serve`.
 pub(crate) struct Host(PathBuf);
 
 /// `wasmtime serve` with the composed files.
 pub(crate) struct Wasmtime(PathBuf);
 
-/// `spin up` with one component of `spin.toml`; Spin's own, or our stand-in's.
+/// `spin up` with one component of `spin.toml`: Spin itself, or the stand-in.
 pub(crate) struct Spin(PathBuf);
 
 fn target() -> PathBuf {
@@ -41,7 +41,7 @@ fn existing(file: PathBuf, how: &str) -> Result<PathBuf, String> {
 }
 
 impl Host {
-    /// Where `cargo xtask build` puts it.
+    /// The path where `cargo xtask build` puts it.
     pub(crate) fn find() -> Result<Self, String> {
         let twin = target().join("release/twin");
         // Without it the tests would prove nothing. It is part of this project, so it is never skipped.
@@ -69,7 +69,7 @@ impl Runtime for Host {
 }
 
 impl Wasmtime {
-    /// `WASMTIME`, or what the set-up of the tests installed.
+    /// `WASMTIME`, or the command that the set-up of the tests installed.
     pub(crate) fn find() -> Result<Self, String> {
         let installed = target().join("wasmtime/wasmtime");
         let wasmtime = env::var_os("WASMTIME").map_or(installed, PathBuf::from);
@@ -127,7 +127,7 @@ impl Runtime for Spin {
         let unset = ["INGESTION", "WRITER", "CONNECTOR", "ERROR_REPORTER"]
             .map(|peer| format!("REMOTE_{peer}_URL"));
         for name in unset.iter().filter(|name| !variables.contains_key(*name)) {
-            // The manifest's defaults point at the same app, where the others do not run.
+            // The manifest's defaults refer to the same app, where the other functions do not run.
             command.env(format!("SPIN_VARIABLE_{name}"), "");
         }
         for (name, value) in variables {

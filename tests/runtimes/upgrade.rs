@@ -1,4 +1,4 @@
-//! Data that is already in an adapter's database: of an earlier version, or of another machine.
+//! Existing data in an adapter's database, from an earlier version or from another machine.
 
 use std::time::{Duration, SystemTime};
 
@@ -31,7 +31,7 @@ async fn letters_of_an_earlier_spin_adapter_are_there_and_keep_their_order() {
     let database = Connection::open(twin.folder().join("sqlite_db.db")).unwrap();
     database.execute_batch(LETTERS_WITHOUT_A_TURN).unwrap();
     drop(database);
-    // Twice: the second start finds what the first has created.
+    // Twice: the second start finds what the first one created.
     for _ in 0..2 {
         twin.run(&["connector".to_owned()]);
         assert_eq!(free(&twin).await, ["c", "a", "b"]);
@@ -53,7 +53,7 @@ async fn a_lease_of_a_clock_that_is_a_little_ahead_stands_on_spin() {
         let at = i64::try_from(at.as_micros()).unwrap();
         assert_eq!(database.execute(LEASE, (letter_id, at)).unwrap(), 1);
     };
-    // That one is from before the clock was set back.
+    // This lease began before the clock was set back.
     lease("c", Duration::from_secs(600));
     lease("a", Duration::from_millis(900));
     assert_eq!(free(&twin).await, ["c", "b"]);

@@ -1,5 +1,5 @@
-//! Variables from a vault, as Spin supports them: which are looked up how often, and the effect of each failure. On the
-//! stand-in for Spin, where a test can observe and control this.
+//! Variables from a vault, as Spin supports them: which are looked up how often, and the effect of each failure. These
+//! tests use the stand-in for Spin, where a test can observe and control this.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,7 +18,7 @@ use crate::{
     runtime::{Spin, Variables},
 };
 
-/// How long the adapter keeps a value, in milliseconds.
+/// How long the adapter caches a value, in milliseconds.
 const KEPT_MS: u128 = 5_000;
 
 /// A function, a request that it accepts, and the variables that do not affect the answer.
@@ -30,7 +30,7 @@ struct Walk {
     not_asked: &'static [&'static str],
 }
 
-/// The destination of errors and debug logging do not affect an answer; a peer that is not called is not looked up.
+/// The destination of errors and debug logging do not affect a reply; a peer that is not called is not looked up.
 const WALKS: [Walk; 5] = [
     Walk {
         function: "connector",
@@ -60,7 +60,7 @@ const WALKS: [Walk; 5] = [
         function: "error-reporter",
         target: "/errors",
         body: SYSTEM_ERROR,
-        // Management is notified without waiting: the error is stored in any case.
+        // Management is notified without waiting, and the error is stored in any case.
         not_asked: &[
             "remote_auth_token",
             "management_url",
@@ -100,7 +100,7 @@ fn variables_of(function: &str) -> BTreeSet<String> {
     variables.unwrap().keys().cloned().collect()
 }
 
-/// Short waits: what is retried here fails each time.
+/// Short waits, because retries fail each time in these tests.
 fn settings() -> Variables {
     let mut settings = shared_settings();
     for (name, value) in [("RETRY_INITIAL_MS", "1"), ("RETRY_MAX", "1")] {
@@ -116,7 +116,7 @@ fn names(functions: &[&str]) -> Vec<String> {
 #[tokio::test]
 async fn no_variable_that_fails_is_taken_for_one_that_is_not_set() {
     let runtime = Spin::stand_in();
-    // The other peers: they would receive anything sent with the wrong key, to the wrong place, or under the wrong name.
+    // The other peers, which would receive anything sent with the wrong key, to the wrong place, or under the wrong name.
     let mut well = settings();
     for (name, value) in [
         ("REMOTE_WRITER_URL", "{writer}/write"),
@@ -151,7 +151,7 @@ async fn no_variable_that_fails_is_taken_for_one_that_is_not_set() {
                 continue;
             }
             assert!([202, 503].contains(&status), "{context}");
-            // The failure is named where an operator looks: in the log, and in the letter if there is one.
+            // The failure is shown where an operator looks: in the log, and in the letter if there is one.
             let upper = variable.to_ascii_uppercase();
             let said = format!("{upper} cannot be read: the variable provider failed");
             let letters = match status {

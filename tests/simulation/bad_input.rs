@@ -1,4 +1,4 @@
-//! Input that no function accepts: always a 4xx in the contract's words, on every route of every function.
+//! Input that no function accepts: always a 4xx in the form of the contract, on every route of every function.
 
 use twin_host::function::{FunctionName, Request};
 use twin_tests::{
@@ -13,7 +13,7 @@ fn readers_of_json() -> impl Iterator<Item = Route> {
     ROUTES.into_iter().filter(|route| route.method == "POST")
 }
 
-/// An error says so in exactly three fields.
+/// Checks an error reply, which has exactly three fields.
 fn assert_error(told: &Told, status: u16, code: &str, context: &str) {
     assert_eq!((told.status, told.code()), (status, code), "{context}");
     assert_eq!(told.header("content-type"), Some("application/json"));
@@ -92,7 +92,7 @@ async fn a_method_that_the_route_does_not_allow_is_a_405_that_says_which_it_does
             if route.allow.split(", ").any(|allowed| allowed == method) {
                 continue;
             }
-            // Even without a key: the reply says which methods are allowed.
+            // Even without a key, the reply says which methods are allowed.
             for request in [route.request(), route.bare()] {
                 let method = method.to_owned();
                 let told = stage.call(Request { method, ..request }).await;

@@ -1,9 +1,9 @@
-//! Connector: when the circuit opens, and which attempts a peer is then spared (spec §4).
+//! Connector: when the circuit opens, and which attempts are then not made (spec §4).
 
 use serde_json::json;
 use twin_tests::{Stage, causes, connector, failing, received, seconds, without_retries};
 
-/// Sends one message, which the peer fails or receives.
+/// Sends one message; the peer fails or receives it.
 async fn one(stage: &Stage, fails: bool) {
     stage.peers.answer("ingestion", move |_, _| {
         if fails { failing() } else { Ok(received("x")) }

@@ -1,4 +1,4 @@
-//! Connector: how it uses the store of circuits, and how it works without.
+//! Connector: how it uses the store of circuits, and how it works without it.
 
 use serde_json::json;
 use twin_host::providers::memory::Capability;
@@ -33,7 +33,7 @@ async fn successes_are_not_written_and_the_state_is_read_once_a_second() {
         stage.send_many(&format!("m{n}-"), 3).await;
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
-    // Three arrived before the state was known, and each of them had to read it.
+    // Three messages arrived before the state was known, and each of them had to read it.
     assert!((10..=12).contains(&watch.loads()), "{}", watch.loads());
     assert_eq!(stage.circuit_version("ingestion").await, 0);
 }

@@ -1,4 +1,4 @@
-//! Connector: what it keeps of a message that it could not deliver.
+//! Connector: what it stores of a message that it could not deliver.
 
 use std::time::Duration;
 
@@ -77,7 +77,7 @@ async fn the_same_message_dead_lettered_twice_is_one_letter() {
         let stage = connector().build().await;
         stage.peers.answer("ingestion", |_, _| Ok(error(400)));
         for _ in 0..3 {
-            // A device that was told 202 would not, but one that lost the answer sends again.
+            // A device that got the 202 would not send again, but one that lost the reply would.
             assert_eq!(stage.call(post("/telemetry", &body)).await.status, 202);
             seconds(5).await;
         }
@@ -130,7 +130,7 @@ async fn what_could_not_be_stored_either_is_never_a_2xx() {
         assert_eq!(events[0].component, "L1-Connector");
         assert!(events[0].message.contains(cause), "{}", events[0].message);
         assert!(events[0].raw_data.as_ref().unwrap().contains("1.50"));
-        // The sender still has it, and is heard when the store is back.
+        // The sender still has the message, and succeeds when the store works again.
         stage.stores.fail(Capability::DeadLetters, false);
         assert_eq!(stage.send("m").await.status, 202);
         assert_eq!(stage.letter().await.id, "m");

@@ -1,4 +1,4 @@
-//! Connector: how long it takes at most, and what it tells its peers about that.
+//! Connector: how long it takes at most, and the time limits that it sends to its peers.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use twin_tests::{
     received, with_header,
 };
 
-/// How long each attempt would wait, as the peer was told and as the host was told.
+/// How long each attempt would wait, as the peer and as the host were told.
 fn timeouts_ms(stage: &Stage) -> Vec<u64> {
     let arrivals = stage.peers.arrivals().into_iter();
     arrivals
@@ -82,7 +82,7 @@ async fn the_shortest_of_own_limit_hosts_limit_and_senders_patience_less_its_res
         let stage = builder.build().await;
         stage.peers.answer("ingestion", |_, _| failing());
         assert_eq!(stage.call(request).await.status, 202, "{name}");
-        // Of the 5 s the letter keeps 0.5; the third wait would end at 7 s.
+        // 0.5 s of the 5 s are reserved for the letter; the third wait would end at 7 s.
         assert_eq!(stage.peers.times_ms(), [0, 1_000, 3_000], "{name}");
         assert_eq!(timeouts_ms(&stage), [4_500, 3_500, 1_500], "{name}");
         assert_eq!(
@@ -144,13 +144,13 @@ async fn no_time_for_an_attempt_is_a_letter_and_no_fault_of_the_peer() {
         told[0].message,
         "too little time for an attempt: the sender waits 0 ms (x-twin-timeout-ms), of which 0 ms are for the way back, and 0 ms are kept to store a dead letter: 0 ms are left, and an attempt takes at least 100 ms; raise ATTEMPT_TIMEOUT_MS or FUNCTION_DEADLINE_MS at the sender"
     );
-    // A patience that is just long enough is used.
+    // A time limit that is just long enough is used.
     let request = with_header(keyed("m"), "x-twin-timeout-ms", "178");
     assert_eq!(stage.call(request).await.status, 200);
     assert_eq!(timeouts_ms(&stage), [101]);
 }
 
-/// What one layer sent, as the next one gets it.
+/// What one layer sent, as the next one receives it.
 fn received_by_the_next(stage: &Stage, path: &str, time_left_ms: u32) -> Request {
     let sent = stage.peers.arrivals().pop().expect("it was sent").request;
     let mut request = post(path, &sent.body);
@@ -215,7 +215,7 @@ async fn a_host_that_stops_turns_waiting_deliveries_into_letters_at_once() {
             ]
         );
     }
-    // What still comes gets its one attempt.
+    // Messages that still arrive get one attempt.
     stage.peers.answer("ingestion", |_, _| Ok(received("x")));
     assert_eq!(stage.send("late").await.status, 200);
     stage.peers.answer("ingestion", |_, _| failing());

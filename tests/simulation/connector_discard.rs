@@ -1,4 +1,4 @@
-//! Connector: `DELETE /dead-letters/{id}` gives a letter up, and says so.
+//! Connector: `DELETE /dead-letters/{id}` discards a letter and reports it.
 
 use serde_json::json;
 use twin_capabilities::error_topic::Severity;

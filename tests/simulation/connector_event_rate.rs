@@ -1,4 +1,4 @@
-//! Connector: how often it reports dead letters, alone and together with others.
+//! Connector: how often it reports dead letters, alone and with other hosts.
 
 use twin_host::providers::memory::Capability;
 use twin_tests::{
@@ -7,7 +7,7 @@ use twin_tests::{
 
 const DEAD_LETTERED: &str = "DELIVERY_DEAD_LETTERED";
 
-/// How many letters each event stands for.
+/// The number of letters that each event represents.
 async fn counts(stage: &Stage) -> Vec<u64> {
     let events = stage.events_of(DEAD_LETTERED).await.into_iter();
     events
@@ -26,7 +26,7 @@ async fn one_event_in_10_seconds_says_how_many_letters_it_stands_for() {
         seconds(1).await;
     }
     assert_eq!(stage.letters().await.len(), 63);
-    // At 0, 10 and 20 s; the two that came with the last are part of the next.
+    // At 0, 10 and 20 s; the last two letters belong to the next event.
     assert_eq!(counts(&stage).await, [1, 30, 30]);
     let times: Vec<_> = stage
         .events()
@@ -120,7 +120,7 @@ async fn two_hosts_report_in_turn_and_no_count_is_lost_to_the_other() {
         "{seconds:?}"
     );
     assert!(events.len() >= 5, "{seconds:?}");
-    // In a minute 40 letters came; at most those since each host's last event have not been reported yet.
+    // 40 letters were stored within a minute; only those since each host's last event may not be reported yet.
     let told: u64 = counts(&first).await.iter().sum();
     assert!((27..=40).contains(&told), "{told} of 40: {events:?}");
 }

@@ -1,4 +1,4 @@
-//! Connector: one id from the first hop onwards.
+//! Connector: the id stays the same from the first hop on.
 
 use twin_contract::{Envelope, MessageId, digest};
 use twin_tests::{READING, Stage, connector, envelope, keyed, post, received, with_header};
@@ -66,11 +66,11 @@ async fn a_reading_with_a_time_has_the_same_id_when_its_device_tries_again() {
     let first = id_of(&stage, READING).await;
     twin_tests::seconds(30).await;
     assert_eq!(id_of(&stage, READING).await, first);
-    // Another host, another cloud, another dialect: still the same reading.
+    // Another host, another cloud, another dialect: it is still the same reading.
     let elsewhere = receiving().await;
     let dialect = READING.replace("device_id", "iotDeviceId");
     assert_eq!(id_of(&elsewhere, &dialect).await, first);
-    // The hash that the host gave it is the contract's own.
+    // The hash from the host equals the contract's own.
     let sent = elsewhere.peers.arrivals().pop().unwrap();
     let envelope = Envelope::parse(&sent.request.body).unwrap();
     let id = MessageId::of_reading(
@@ -109,7 +109,7 @@ async fn a_reading_without_a_time_gets_a_uuid_of_version_7() {
         r#"{"device_id":"d1","time":""}"#,
     ] {
         let id = id_of(&stage, body).await;
-        // 2026-01-01T00:00:00Z in milliseconds, and the version.
+        // It contains 2026-01-01T00:00:00Z in milliseconds, and the version.
         assert!(id.starts_with("019b76da-a800-7"), "{id}");
         assert!(!ids.contains(&id), "{id} again");
         ids.push(id);

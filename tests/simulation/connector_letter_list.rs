@@ -1,4 +1,4 @@
-//! Connector: listing and showing dead letters: `GET /dead-letters` and `GET /dead-letters/{id}`.
+//! Connector: listing and showing dead letters with `GET /dead-letters` and `GET /dead-letters/{id}`.
 
 use serde_json::{Value, json};
 use twin_host::{function::Request, providers::memory::Capability};
@@ -7,7 +7,7 @@ use twin_tests::{
     with_header,
 };
 
-/// A connector with this many letters, `m0` the oldest.
+/// A connector with this many letters; `m0` is the oldest.
 async fn with_letters(count: usize) -> Stage {
     let stage = connector().build().await;
     stage.peers.answer("ingestion", |_, _| Ok(error(400)));

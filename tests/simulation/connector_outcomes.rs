@@ -1,4 +1,4 @@
-//! Connector: what each answer of a peer means (spec §3, "Response Contract").
+//! Connector: what each reply of a peer means (spec §3, "Response Contract").
 
 use serde_json::json;
 use twin_capabilities::peers::SendFailure;
@@ -125,7 +125,7 @@ async fn failures_of_the_circuit_are_429_5xx_unreachable_and_timed_out() {
         let stage = without_retries().build().await;
         let answer = outcome.clone();
         stage.peers.answer("ingestion", move |_, _| answer.clone());
-        // A circuit that is failing shows both: a failure leaves it so, a success closes it.
+        // A failing circuit shows both: a failure leaves it failing, and a success closes it.
         stage.start_failing("ingestion").await;
         stage.send("m").await;
         let expected = if counts { "failing" } else { "closed" };
@@ -167,13 +167,13 @@ async fn what_this_side_lacks_to_send_is_left_with_the_sender_and_is_no_letter()
     assert!(stage.letters().await.is_empty());
     assert_eq!(stage.circuit_version("ingestion").await, 0, "no failure");
     assert_eq!(stage.event_codes().await, ["RESOURCES_EXHAUSTED"]);
-    // It passes while there is time.
+    // The shortage ends before the deadline.
     stage.peers.answer("ingestion", move |nth, _| match nth {
         0 | 1 => exhausted(),
         _ => Ok(received("m")),
     });
     assert_eq!(stage.send("m").await.status, 200);
-    // What the peer itself then refuses is a letter as ever.
+    // A message that the peer itself then refuses becomes a letter as usual.
     stage.peers.answer("ingestion", move |nth, _| match nth {
         0 => exhausted(),
         _ => Ok(error(400)),

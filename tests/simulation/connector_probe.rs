@@ -1,4 +1,4 @@
-//! Connector: how an open circuit closes again: one probe, with a lease on it.
+//! Connector: how an open circuit closes again, with a single probe under a lease.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use twin_tests::{
     Stage, attempt_times_ms, causes, connector, failing, received, seconds, without_retries,
 };
 
-/// A connector whose circuit has been open for its time: the next message is the probe.
+/// A connector whose open period is over: the next message is the probe.
 async fn about_to_probe() -> Stage {
     let stage = connector().build().await;
     stage.open_circuit("ingestion", 0).await;
@@ -122,7 +122,7 @@ async fn an_attempt_from_before_it_opened_proves_nothing_by_failing_and_closes_i
             let until = stage.now_ms() + 11_000;
             let state = json!({"state": "half-open", "until": until});
             stage.put_circuit("ingestion", state).await;
-            // Read by this instance, too.
+            // This makes this instance read the state, too.
             stage.send("refused").await;
         };
         futures_util::join!(stage.send("slow"), another_probes);

@@ -1,4 +1,4 @@
-//! Connector: `POST /dead-letters/replay` sends letters again, and removes what arrived.
+//! Connector: `POST /dead-letters/replay` sends letters again, and removes those that were delivered.
 
 use serde_json::json;
 use twin_capabilities::{
@@ -171,7 +171,7 @@ async fn what_arrived_but_could_not_be_removed_is_sent_again_under_its_id() {
     let cause = report["failures"][0]["cause"].as_str().unwrap();
     assert!(cause.starts_with("arrived, but not removed"), "{cause}");
     stage.stores.fail(Capability::DeadLetters, false);
-    // Nor could it be given back: its lease has to end.
+    // It could not be released, either, so its lease has to end.
     seconds(30).await;
     assert_eq!(stage.replay("").await["replayed"], 1);
     assert_eq!(
@@ -216,7 +216,7 @@ async fn commands_that_continue_each_other_reach_every_letter_once() {
         let report = stage.replay(&command.to_string()).await;
         commands += 1;
         reached += report["replayed"].as_u64().unwrap() + report["failed"].as_u64().unwrap();
-        // What comes in between belongs to the next round.
+        // A letter that is stored meanwhile belongs to the next round.
         stage
             .stores
             .stores()

@@ -1,4 +1,4 @@
-//! Connector: how hard and how long a replay tries, and what it has to do with the circuit.
+//! Connector: how many attempts a replay makes and how long it takes, and its effect on the circuit.
 
 use std::time::Duration;
 
@@ -92,7 +92,7 @@ async fn ends_before_its_deadline_and_leaves_the_rest() {
     assert!(stage.elapsed_ms() <= 25_000, "{}", stage.elapsed_ms());
     assert_eq!(report["replayed"], 96);
     assert_eq!(stage.letters().await.len(), 104);
-    // Those that were not reached are the next command's, and it reaches them all.
+    // Letters that were not reached are left to the next command, which reaches all of them.
     stage.peers.answer("ingestion", |_, _| Ok(received("x")));
     let command = serde_json::json!({"cursor": report["next"]}).to_string();
     let rest = stage.replay(&command).await;
@@ -110,7 +110,7 @@ async fn has_no_more_patience_than_whoever_commands_it() {
     let told = stage
         .call(with_header(command, "x-twin-timeout-ms", "5500"))
         .await;
-    // Two rounds of 16; the third has half a second and no answer.
+    // Two rounds of 16; the third one has half a second, and gets no reply.
     assert_eq!(told.body["replayed"], 32, "{told:?}");
     assert_eq!(stage.elapsed_ms(), 4_500);
     assert_eq!(stage.letters().await.len(), 68);

@@ -1,4 +1,4 @@
-//! Connector: replay is safe to run twice, and from two places at once.
+//! Connector: replays can safely run twice, and on two hosts at the same time.
 
 use std::time::Duration;
 

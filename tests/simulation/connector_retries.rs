@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use twin_capabilities::peers::{Reply, SendFailure};
 use twin_tests::{READING, Stage, causes, connector, error, failing, keyed, post, received};
 
-/// A peer that fails so the first time, or always, and receives otherwise.
+/// A peer that fails in this way this many times, or always, and then receives.
 fn script(stage: &Stage, times: usize, outcome: Result<Reply, SendFailure>) {
     stage.peers.answer("ingestion", move |nth, _| {
         if nth < times {
@@ -79,7 +79,7 @@ async fn the_schedule_is_what_the_settings_say() {
             ],
             &[0, 100, 200, 300, 400, 500],
         ),
-        // What is no number of its range leaves the specification's in place.
+        // A value outside its range is ignored, and the specification's is used.
         (
             &[
                 ("RETRY_INITIAL_MS", "soon"),
@@ -121,7 +121,7 @@ async fn first_waits(jitter_percent: &str) -> Vec<u64> {
 
 #[tokio::test(start_paused = true)]
 async fn jitter_adds_up_to_10_percent_and_differs_from_wait_to_wait() {
-    // What is no number leaves the default: 10.
+    // A value that is not a number is ignored, and the default of 10 is used.
     for setting in ["10", "default"] {
         let waits = first_waits(setting).await;
         assert!(

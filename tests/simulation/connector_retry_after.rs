@@ -21,7 +21,7 @@ async fn waits_the_larger_of_backoff_and_retry_after() {
         ("3", [0, 3_000, 6_000, 10_000]),
         ("0", [0, 1_000, 3_000, 7_000]),
         ("soon", [0, 1_000, 3_000, 7_000]),
-        // The stage's time begins at 00:00:00.
+        // The stage's clock starts at 00:00:00.
         ("Thu, 01 Jan 2026 00:00:05 GMT", [0, 5_000, 7_000, 11_000]),
         ("Thu, 01 Jan 2026 00:00:06 GMT", [0, 6_000, 8_000, 12_000]),
         ("Wed, 31 Dec 2025 23:59:59 GMT", [0, 1_000, 3_000, 7_000]),
@@ -71,7 +71,7 @@ async fn a_retry_after_beyond_30_seconds_is_a_letter_at_once() {
 async fn a_retry_after_of_30_seconds_is_waited_where_there_is_time() {
     let stage = connector()
         .set("FUNCTION_DEADLINE_MS", "120000")
-        // The host itself waits as long as the component is told.
+        // The host waits as long as the component's deadline.
         .runtime(|settings| settings.deadline = Duration::from_secs(120));
     let stage = stage.build().await;
     busy(&stage, 1, "30");

@@ -4,7 +4,7 @@ use twin_contract::Cloud;
 use twin_host::function::Request;
 use twin_tests::{KEY, OTHER_KEY, READING, connector, envelope, get, post, received, with_header};
 
-/// The request with other headers than its own.
+/// The request with these headers instead of its own.
 fn headers(request: Request, headers: &[(&str, &str)]) -> Request {
     let headers = headers
         .iter()

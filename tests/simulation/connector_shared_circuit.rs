@@ -72,7 +72,7 @@ async fn of_two_hosts_one_probes() {
     first.peers.script("ingestion", |_, _| {
         (Duration::from_secs(5), Ok(received("x")))
     });
-    // Both have seen it open.
+    // Both have seen that it is open.
     first.send("a").await;
     second.send("b").await;
     seconds(10).await;
@@ -102,7 +102,7 @@ async fn all_instances_of_a_host_share_it() {
     assert_eq!(stage.events_of("CIRCUIT_CLOSED").await.len(), 1);
 }
 
-/// This many hosts on one slow store of circuits, so that they race with each other.
+/// This many hosts on one slow store of circuits, which makes them race with each other.
 async fn hosts_on_a_slow_store(count: usize) -> Vec<Stage> {
     let slow = || {
         let watch = Watch::slow(5);

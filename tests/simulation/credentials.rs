@@ -1,5 +1,5 @@
-//! Who may call (spec §2): the same on every route of every function, whether the host has checked the credential or the function
-//! has to ask.
+//! Credentials (spec §2): the rules are the same on every route of every function, whether the host has checked the
+//! credential or the function has to call the verifier.
 
 use std::convert::identity;
 

@@ -1,4 +1,4 @@
-//! The envelope (spec §3): what each receiver checks, on every function that takes one.
+//! The envelope (spec §3): what each function that accepts one checks.
 
 use twin_contract::MessageType;
 use twin_host::function::FunctionName;
@@ -85,7 +85,7 @@ async fn what_is_optional_may_be_left_out_and_what_is_allowed_is_taken() {
             with(envelope, "trace_id", "null"),
             with(envelope, "payload.device_id", &longest),
             with(envelope, "timestamp", "\"2026-01-01T00:00:00.123456789Z\""),
-            // What deployers write for gcp.
+            // What deployers write for `gcp`.
             with(envelope, "source_cloud", "\"google\""),
         ];
         for cloud in ["\"aws\"", "\"azure\"", "\"gcp\""] {

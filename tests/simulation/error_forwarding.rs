@@ -1,4 +1,4 @@
-//! The way from the outbox to the error reporter: which answers end it.
+//! From the outbox to the error reporter: which replies settle an event.
 
 use std::sync::Arc;
 

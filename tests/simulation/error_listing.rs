@@ -1,4 +1,4 @@
-//! Error reporter: `GET /errors` lists as `GET /read` does, for the one twin.
+//! Error reporter: `GET /errors` lists errors as `GET /read` lists records, for the twin.
 
 use serde_json::{Value, json};
 use twin_host::function::FunctionName;

@@ -1,4 +1,4 @@
-//! Error reporter: the management backend is told of each error once, and not waited for.
+//! Error reporter: notifies the management backend once about each error, without waiting for it.
 
 use std::time::Duration;
 

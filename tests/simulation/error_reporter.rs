@@ -1,4 +1,4 @@
-//! Error reporter: stores what the error topic delivers, once.
+//! Error reporter: stores what the error topic delivers, exactly once.
 
 use serde_json::json;
 use twin_contract::digest;
@@ -95,7 +95,7 @@ async fn raw_data_is_optional_and_cut_at_64_kib() {
     };
     assert_eq!(records.len(), 2);
     assert_eq!(raw_data("none"), None);
-    // The last character would not fit whole.
+    // The last character would not fit completely.
     assert_eq!(raw_data("some"), Some(64 * 1024 - 1));
 }
 
@@ -104,7 +104,7 @@ async fn without_an_id_the_error_itself_is_its_identity() {
     let stage = reporter().await;
     for body in [
         SYSTEM_ERROR.to_owned(),
-        // The same in another order, with spaces.
+        // The same fields in another order, with spaces.
         format!(" {} ", with(SYSTEM_ERROR, "message", "\"quota exceeded\"")),
     ] {
         let told = stage.call(post("/errors", body)).await;

@@ -1,4 +1,4 @@
-//! The runtime: a panic in the host's own code loses the calls of one instance, and nothing beside it.
+//! The runtime: a panic in the host's own code loses the calls of one instance, and nothing else.
 
 use std::{
     sync::{
@@ -26,7 +26,7 @@ use twin_tests::{
     READING, Stage, StageBuilder, bodies::ENVELOPE_L3, connector, get, post, received,
 };
 
-/// Panics in a row: more than there are lanes, threads or anything else that one of them might use up.
+/// Panics in a row: more than there are lanes, threads or other resources that a panic might use up.
 const MANY: usize = 150;
 
 /// How long a query takes, in milliseconds of virtual time.
@@ -41,7 +41,7 @@ struct Panicking {
 #[async_trait]
 impl Records for Panicking {
     async fn put(&self, collection: String, entries: Vec<Entry>) -> Vec<Result<Outcome, Failure>> {
-        // After the component was suspended as well as before.
+        // Panics while the component is suspended as well as before.
         tokio::task::yield_now().await;
         assert!(!self.panics.load(Ordering::SeqCst), "as it should");
         self.inner.put(collection, entries).await
@@ -90,7 +90,7 @@ async fn the_functions_beside_one_that_panics_go_on_with_their_calls() {
         let stage = stage.instances(lanes).build().await;
         let queries = join_all((0..20).map(|_| stage.call_of(Reader, get("/read?device_id=d1"))));
         let writes = async {
-            // The queries are under way by then.
+            // The queries are in progress by then.
             tokio::time::sleep(Duration::from_millis(QUERY_MS / 2)).await;
             join_all((0..MANY).map(|_| stage.try_call(post("/write", ENVELOPE_L3)))).await
         };
@@ -125,7 +125,7 @@ async fn a_peer_whose_sending_panics_loses_the_call_and_no_later_one() {
     assert_eq!(sent.load(Ordering::SeqCst), MANY + 1);
 }
 
-/// Circuits whose every load panics.
+/// Circuits that panic whenever they are loaded.
 struct NoCircuits;
 
 #[async_trait]

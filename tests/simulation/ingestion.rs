@@ -1,4 +1,4 @@
-//! Ingestion: hands on what it is given, and answers what the next hop answers.
+//! Ingestion: forwards envelopes, and returns the next hop's reply.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use twin_tests::{
     Stage, bodies::ENVELOPE_L2, conflict, dead_lettered, error, post, received, reply_with,
 };
 
-/// With an id and the sender's patience.
+/// A request with an id and the sender's time limit.
 fn ingest(id: &str, timeout_ms: &str) -> Request {
     let mut request = post("/ingest", ENVELOPE_L2);
     for (name, value) in [("idempotency-key", id), ("x-twin-timeout-ms", timeout_ms)] {
@@ -46,7 +46,7 @@ async fn the_connectors_reply_is_the_ingestions_unchanged() {
         assert_eq!(response.status, answer.status);
         assert_eq!(response.headers, answer.headers);
         assert_eq!(response.body, answer.body);
-        // It retries and reports by itself.
+        // The connector retries and reports by itself.
         assert_eq!(stage.peers.times_ms(), [0]);
         assert!(stage.events().await.is_empty());
     }
@@ -118,7 +118,7 @@ async fn the_id_stays_the_senders_or_is_the_digest_of_what_came() {
 
 #[tokio::test(start_paused = true)]
 async fn the_next_hop_gets_the_time_that_is_left_less_a_reserve() {
-    // The sender's patience, what the host says, and what then is the next hop's.
+    // The sender's time limit, the host's, and the resulting limit for the next hop.
     for (header, host, timeout_ms) in [
         ("", None, 24_500),
         ("nonsense", None, 24_500),

@@ -1,4 +1,4 @@
-//! Ingestion: a next hop that does not answer, or not as it should.
+//! Ingestion: a next hop that does not answer, or answers incorrectly.
 
 use std::time::Duration;
 

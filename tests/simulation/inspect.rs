@@ -1,4 +1,4 @@
-//! A component can use nothing but the capabilities of its world.
+//! A component can use only the capabilities of its world.
 
 use std::fs;
 
@@ -8,7 +8,8 @@ use twin_host::{
 };
 use twin_tests::{Stage, components};
 
-/// What all components import from their worlds. Clock and random numbers make the id of a request that has none.
+/// The imports that all components have from their worlds. Clock and random numbers are for the id of a request that has
+/// none.
 const COMMON: [&str; 6] = [
     "credentials",
     "digest",
@@ -18,7 +19,7 @@ const COMMON: [&str; 6] = [
     "system-clock",
 ];
 
-/// What each imports in addition: only what it uses. Types are only names.
+/// The other imports of each component: only those that it uses. Types are only names.
 const CAPABILITIES: [(FunctionName, &[&str]); 5] = [
     (
         FunctionName::Connector,
@@ -70,7 +71,7 @@ fn each_component_imports_what_its_table_says_and_nothing_that_is_refused() {
 
 #[tokio::test(start_paused = true)]
 async fn a_component_that_imports_more_than_its_world_does_not_run() {
-    // Which component replaces which, and what it must not import there.
+    // Which component replaces which function, and which import is refused there.
     for (component, place, refused) in [
         (FunctionName::Reader, FunctionName::Writer, "peers"),
         (FunctionName::Writer, FunctionName::Ingestion, "records"),

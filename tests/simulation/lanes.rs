@@ -1,4 +1,4 @@
-//! The runtime: as many lanes compute at once as it is told to have, each on a thread of its own.
+//! The runtime: as many lanes as configured compute at the same time, each on its own thread.
 
 use std::{
     collections::HashSet,
@@ -19,13 +19,13 @@ use twin_host::{
 };
 use twin_tests::{Stage, bodies::ENVELOPE_L3, post};
 
-/// More than the cores of the machines that this usually runs on: the threads are there, whatever they share.
+/// More than the usual number of cores: the threads exist even if they share cores.
 const LANES: usize = 8;
 
 /// How long a thread waits for the others. Only a failing test waits this long.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Where threads meet: each is held until as many are there as are expected, or for [`PATIENCE`].
+/// A barrier for threads: each is held until the expected number has arrived, or for [`PATIENCE`].
 struct Meeting {
     expected: usize,
     there: Mutex<HashSet<ThreadId>>,
@@ -54,7 +54,7 @@ impl Meeting {
     }
 }
 
-/// Records whose puts meet before anything is stored.
+/// Records whose puts wait at the barrier before anything is stored.
 struct Gathered {
     inner: Arc<dyn Records>,
     meeting: Arc<Meeting>,
@@ -78,7 +78,7 @@ async fn eight_lanes_run_on_eight_threads_at_once() {
     let held = Arc::clone(&meeting);
     let stage = Stage::of(FunctionName::Writer)
         .instances(LANES)
-        // On a busy machine the threads may take their time to come.
+        // On a busy machine, it may take time until all threads arrive.
         .runtime(|settings| settings.longest_computation = 2 * PATIENCE)
         .watch(|stores: Stores| Stores {
             records: Arc::new(Gathered {
@@ -96,6 +96,6 @@ async fn eight_lanes_run_on_eight_threads_at_once() {
         .map(|told| told.status)
         .collect();
     assert_eq!(statuses, [200; LANES]);
-    // Each thread was held until all were there, so they were there at the same time.
+    // Each thread was held until all had arrived, so all of them were there at the same time.
     assert_eq!(meeting.there.lock().unwrap().len(), LANES);
 }

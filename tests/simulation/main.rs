@@ -1,5 +1,5 @@
-//! The rules of delivery and storage, each driven through the real components with virtual time: see `tests/README.md`. With
-//! `TWIN_STAGE=native` the same functions run as native code instead.
+//! The rules of delivery and storage, tested on the real components with virtual time: see `tests/README.md`. With
+//! `TWIN_STAGE=native`, the same functions run as native code instead.
 
 #![cfg(test)]
 

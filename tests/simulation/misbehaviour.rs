@@ -1,4 +1,4 @@
-//! The runtime: a misbehaving component brings down neither its function nor its callers.
+//! The runtime: a misbehaving component affects neither the rest of its function nor its callers.
 
 use std::{
     sync::{Arc, Mutex},
@@ -40,7 +40,7 @@ async fn many_traps_in_a_row_do_not_wear_the_function_out() {
     assert_eq!(stage.elapsed_ms(), 0);
 }
 
-/// A tenth of a second of real time is enough to see it.
+/// A limit of a tenth of a second of real time, which keeps the tests short.
 fn impatient() -> StageBuilder {
     rogue().runtime(|settings| settings.longest_computation = Duration::from_millis(100))
 }
@@ -55,7 +55,7 @@ async fn a_component_that_computes_without_end_is_stopped() {
 #[tokio::test(start_paused = true)]
 async fn a_component_that_computes_makes_way_for_other_instances() {
     let stage = impatient().instances(2).calls(2).build().await;
-    // On one thread: others are served while it spins.
+    // On one thread: other calls are served while it spins.
     let (stage, order) = (Arc::new(stage), Arc::new(Mutex::new(Vec::new())));
     let calls = ["/spin", "/ok"].map(|path| {
         let (stage, order) = (Arc::clone(&stage), Arc::clone(&order));
@@ -86,12 +86,12 @@ async fn a_component_that_never_answers_is_given_up_and_replaced() {
     let stage = stage.build().await;
     let given_up = CallError::DeadlineExceeded {
         function: FunctionName::Writer,
-        // The component should notice first.
+        // The deadline plus a grace period, because the component should answer first.
         after: Duration::from_secs(6),
     };
     assert_eq!(call(&stage, "/forever").await, Err(given_up));
     assert_eq!(stage.elapsed_ms(), 6_000);
-    // Its instance is not used again: the next call is the first of another instance.
+    // Its instance is not used again: the next call is the first one of another instance.
     assert_eq!(number(&call(&stage, "/ok").await, "call"), 1);
 }
 

@@ -1,4 +1,4 @@
-//! Functions as native code: what the runtime guarantees for components holds for them, too.
+//! Functions as native code: the runtime's guarantees for components also hold for them.
 
 use std::{sync::Arc, time::Duration};
 
@@ -23,7 +23,7 @@ use twin_tests::{
 /// How long the peer of an ingestion takes.
 const SLOW: Duration = Duration::from_secs(1);
 
-/// An ingestion, native, whose writer takes a second.
+/// A native ingestion whose writer takes a second.
 async fn slow_ingestion() -> Stage {
     let stage = Stage::of(Ingestion).native().calls(2).build().await;
     let received = |_, _: &_| (SLOW, Ok(received("x")));
@@ -86,7 +86,7 @@ async fn a_native_call_goes_on_if_its_caller_does_not_wait() {
     assert_eq!(stage.letters().await.len(), 1);
 }
 
-/// A verifier that never says who is calling.
+/// A verifier that never returns.
 struct Never;
 
 #[async_trait]

@@ -1,4 +1,4 @@
-//! No input makes a component trap, and every answer is a documented one.
+//! No input makes a component trap, and every reply is a documented one.
 
 use proptest::{
     collection::vec,
@@ -9,18 +9,18 @@ use tokio::runtime::Builder;
 use twin_host::function::Request;
 use twin_tests::routes::{ROUTES, Route};
 
-/// Requests to each route.
+/// The number of requests to each route.
 const CASES: u32 = 1_500;
 
-/// The answers of the functions while their peers work.
+/// The statuses of the functions' replies while their peers work.
 const STATUSES: [u16; 8] = [200, 202, 400, 403, 404, 405, 409, 413];
 
-/// Mostly the method that the route accepts, so that more than the gate is tested.
+/// Mostly the method that the route accepts, so that more than the first check is tested.
 fn method(route: Route) -> impl Strategy<Value = String> {
     prop_oneof![9 => Just(route.method.to_owned()), 1 => "[A-Z]{0,7}"]
 }
 
-/// Names with a meaning, values with or without one.
+/// Headers whose names have a meaning, with valid and invalid values.
 fn headers() -> impl Strategy<Value = Vec<(String, String)>> {
     let name = prop_oneof![
         Just("idempotency-key".to_owned()),
@@ -57,7 +57,7 @@ fn query() -> impl Strategy<Value = String> {
     prop_oneof![4 => pairs, 1 => ".{0,60}"]
 }
 
-/// A valid body with some bytes replaced, JSON's own characters among them; or anything at all.
+/// A valid body with some bytes replaced, also with characters that are special in JSON; or arbitrary bytes.
 fn body(route: Route) -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         3 => r#"[{}\[\]",:\\0-9eE.+-]{0,4}"#.prop_map(String::into_bytes),
@@ -110,7 +110,7 @@ fn no_request_traps_a_component_and_every_answer_is_documented() {
         };
         let random = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
         let tried = TestRunner::new_with_rng(config, random).run(&request(route), |request| {
-            // An answer, in JSON: a trap would panic here.
+            // There must be a reply in JSON; a trap would panic here.
             let told = runtime.block_on(stage.call(request));
             prop_assert!(STATUSES.contains(&told.status), "{told:?}");
             let own = told.body["error_code"].is_string();

@@ -14,7 +14,7 @@ pub(crate) async fn reader() -> Stage {
     Stage::of(FunctionName::Reader).build().await
 }
 
-/// The ids on a page, in its order.
+/// The ids on a page, in order.
 pub(crate) fn ids(told: &Told) -> Vec<&str> {
     let items = told.body["items"].as_array().expect("a page");
     assert_eq!(told.body["count"], items.len());
@@ -22,7 +22,7 @@ pub(crate) fn ids(told: &Told) -> Vec<&str> {
     ids.collect()
 }
 
-/// Five records; `b` and `c` have the same time, `e` was stored first.
+/// Five records: `b` and `c` have the same time, and `e` was stored first.
 async fn five() -> Stage {
     let stage = reader().await;
     for (seconds, id) in [(30, "e"), (0, "a"), (10, "c"), (10, "b"), (20, "d")] {
@@ -37,7 +37,7 @@ async fn an_item_is_the_envelope_with_its_id_and_when_it_was_stored() {
     let reader = Stage::of(FunctionName::Reader).beside(&writer);
     let reader = reader.build().await;
     tokio::time::sleep(Duration::from_millis(1_500)).await;
-    // An item has one identity, no matter how a sender names its own fields.
+    // An item has one identity, whatever a sender's own fields are called.
     let body = with(ENVELOPE_L3, "id", "\"mine\"");
     let body = with(&body, "stored_at", "\"mine\"");
     let mut request = post("/write", with(&body, "x-unknown", "[1,{}]"));

@@ -74,7 +74,7 @@ async fn records_that_arrive_between_two_pages_shift_nothing() {
 async fn a_page_ends_at_1_mib_but_has_one_item_at_least() {
     let stage = reader().await;
     let body = |size: usize| format!(r#"{{"x":"{}"}}"#, "x".repeat(size));
-    // Five bodies of the largest permitted size, and one that is larger than any page.
+    // Five bodies of the largest permitted size, and one that is larger than a page.
     for number in 0..6 {
         let body = body(200 * 1024);
         stage.put(number, &format!("id-{number}"), &body).await;

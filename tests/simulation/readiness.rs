@@ -1,4 +1,4 @@
-//! The runtime: a function that cannot answer says so, and does not keep its callers waiting.
+//! The runtime: a function that cannot answer reports this, and does not keep its callers waiting.
 
 use std::{sync::Arc, time::Duration};
 
@@ -58,7 +58,7 @@ async fn a_function_that_lost_its_instances_gets_another_chance_after_ten_second
 
 #[tokio::test(start_paused = true)]
 async fn a_function_without_an_instance_is_not_ready_and_refuses_at_once() {
-    // Each call keeps an instance of its own, until there can be no more of them.
+    // Each call occupies its own instance, until no more can be created.
     let stage = rogue().runtime(|settings| settings.calls_per_instance = 1);
     let stage = Arc::new(stage.build().await);
     for _ in 0..TOO_MANY {
@@ -72,7 +72,7 @@ async fn a_function_without_an_instance_is_not_ready_and_refuses_at_once() {
         Err(Unanswering::NoInstance(WRITER))
     );
     assert_eq!(stage.elapsed_ms(), 0, "calls are refused at once");
-    // When the others are abandoned, there is room again.
+    // When the other instances are abandoned, there is room again.
     tokio::time::sleep(Duration::from_secs(60)).await;
     assert_eq!(stage.runtime.ready().await, Ok(()));
     assert!(call(&stage, "/ok").await.is_ok());

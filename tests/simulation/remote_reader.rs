@@ -1,4 +1,4 @@
-//! Reader: where a remote reader is bound, it is asked instead of the own store; a query is safe to repeat.
+//! Reader: if a remote reader is bound, it is queried instead of the function's own store; a query is safe to repeat.
 
 use std::time::Duration;
 
@@ -101,7 +101,7 @@ async fn attempts_end_within_the_functions_deadline() {
     request.time_left_ms = Some(15_000);
     let told = stage.call(request).await;
     assert_eq!(told.code(), "REMOTE_READER_UNAVAILABLE");
-    // Ten seconds, one of waiting, and what is left less the reserve.
+    // An attempt of 10 s, a wait of 1 s, and an attempt with the rest of the time minus the reserve.
     assert_eq!(stage.peers.times_ms(), [0, 11_000]);
     assert_eq!(stage.elapsed_ms(), 14_500);
 }

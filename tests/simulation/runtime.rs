@@ -7,7 +7,7 @@ use serde_json::Value;
 use twin_host::function::{CallError, FunctionName, Functions, Response};
 use twin_tests::{Stage, StageBuilder, get, test_components};
 
-/// The component that misbehaves, in the writer's place.
+/// The component that misbehaves, loaded as the writer.
 pub(crate) fn rogue() -> StageBuilder {
     Stage::of(FunctionName::Writer).runtime(|settings| {
         settings.components = test_components();
@@ -24,7 +24,7 @@ pub(crate) async fn calls(stage: &Stage, paths: &[&str]) -> Vec<Result<Response,
     join_all(paths.iter().map(|path| call(stage, path))).await
 }
 
-/// A number that the component reported about itself.
+/// A number that the component reports about itself.
 pub(crate) fn number(answer: &Result<Response, CallError>, name: &str) -> u64 {
     let response = answer.as_ref().expect("an answer");
     let body: Value = serde_json::from_slice(&response.body).unwrap();
@@ -36,7 +36,7 @@ async fn one_instance_serves_many_calls_at_once() {
     let stage = rogue().build().await;
     let answers = calls(&stage, &["/sleep"; 2_000]).await;
     assert_eq!(stage.elapsed_ms(), 1_000);
-    // The first that wakes finds the others still sleeping.
+    // When the first one wakes, the others are still sleeping.
     assert_eq!(number(&answers[0], "under_way"), 2_000);
     assert!(answers.iter().all(Result::is_ok));
 }
@@ -75,7 +75,7 @@ async fn an_instance_is_replaced_after_its_share_of_calls_and_no_call_is_lost() 
             assert!(ordinals.max() <= Some(3));
         }
     }
-    // 33 calls were answered, so the next one begins an instance's life.
+    // 33 calls have been answered, so the next one is the first of a new instance.
     assert_eq!(number(&call(&stage, "/ok").await, "call"), 1);
 }
 

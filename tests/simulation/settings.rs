@@ -1,4 +1,4 @@
-//! A function that cannot read its settings says so: no default takes the place of a value that is there.
+//! A function that cannot read its settings reports this: a default never replaces a value that is set.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use twin_tests::{
     routes::{ROUTES, Route},
 };
 
-/// The routes whose answer depends on settings.
+/// The routes whose reply depends on settings.
 fn routes() -> impl Iterator<Item = Route> {
     let needs_settings = |route: &Route| match route.function {
         FunctionName::Writer => false,
@@ -28,7 +28,7 @@ fn routes() -> impl Iterator<Item = Route> {
     ROUTES.into_iter().filter(needs_settings)
 }
 
-/// Sends the route's request while something is wrong with a setting, and once more when that was put right.
+/// Sends the route's request while a setting cannot be used, and again after it has been corrected.
 async fn refused_until_healed(
     route: Route,
     name: &str,
@@ -53,14 +53,14 @@ fn assert_refused(told: &Told, context: &str) {
     let answer = (told.status, told.code());
     assert_eq!(answer, (503, "SETTINGS_UNAVAILABLE"), "{context}");
     assert_eq!(told.header("retry-after"), Some("1"), "{context}");
-    // What the runtime said is for the log.
+    // The runtime's error text is only for the log.
     assert!(!told.body.to_string().contains("sealed"), "{told:?}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_setting_that_cannot_be_read_is_a_503_until_it_can_be_and_never_its_default() {
     for route in routes() {
-        // Each that the function asks for, and so one that is added later.
+        // Every setting that the function reads, including settings that are added later.
         let stage = route.stage().await;
         stage.call(route.request()).await;
         let asked = stage.settings.asked();
@@ -91,7 +91,7 @@ async fn a_name_or_cloud_that_is_missing_or_unknown_is_a_503_until_it_is_right()
     }
 }
 
-/// A store that takes nothing.
+/// A store that is full.
 struct Full;
 
 #[async_trait]

@@ -1,4 +1,4 @@
-//! What a function says of each way in which its store can fail.
+//! The reply of a function to each failure of its store.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! A store that does not answer: every function says so in time, with one code.
+//! A store that does not answer: every function reports this in time, with one code.
 
 use std::{sync::Arc, time::Duration};
 
@@ -151,12 +151,12 @@ impl Circuits for Hanging {
     }
 }
 
-/// A stage whose stores hang as long as the sender says so.
+/// A stage whose stores hang while the sender's value is true.
 async fn hanging(stage: StageBuilder) -> (Stage, watch::Sender<bool>) {
     stores_of(stage, true, Duration::ZERO).await
 }
 
-/// A stage whose stores may hang, and take so long for each call.
+/// A stage whose stores may hang, and take this long for each call.
 async fn stores_of(
     stage: StageBuilder,
     hang: bool,
@@ -213,7 +213,7 @@ async fn a_store_that_does_not_answer_is_a_503_in_time_whichever_function_asks()
         );
         assert_eq!(told.header("retry-after"), Some("1"));
         assert!(took <= 6_000, "{function}: {took} ms");
-        // Known by now, so it is not waited for again.
+        // The store is known to hang, so this call does not wait for it again.
         let (told, took) = timed(&stage, request).await;
         assert_eq!(told.code(), "STORE_UNAVAILABLE");
         assert!(took <= 600, "{function}: {took} ms");
@@ -269,7 +269,7 @@ async fn a_replay_gives_many_letters_back_at_once() {
     stage.peers.answer("ingestion", |_, _| failing());
     let (told, took) = timed(&stage, post("/dead-letters/replay", "")).await;
     assert_eq!(told.status, 200, "{told:?}");
-    // One by one it would be 6.4 s.
+    // One after the other, they would take 6.4 s.
     assert!(took <= 2_000, "{took} ms");
     let letters = stage.letters().await;
     assert!(letters.iter().all(|stored| stored.leased_until.is_none()));

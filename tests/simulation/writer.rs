@@ -1,4 +1,4 @@
-//! Writer: only what is stored is acknowledged, nothing is stored twice, nothing is changed.
+//! Writer: only stored records are acknowledged, none is stored twice, and none is changed.
 
 use serde_json::json;
 use twin_contract::digest;
@@ -22,7 +22,7 @@ fn write(id: &str, body: &str) -> Request {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_received_is_stored_byte_by_byte() {
-    // Spaces, digits that no float can represent, escapes, unknown fields: all of it is kept.
+    // Spaces, digits that no float can represent, escapes, unknown fields: all of them are kept.
     let body = "{ \"source_cloud\":\"google\", \"target_layer\":\"L3\",\"message_type\":\"telemetry\",\n\
         \"timestamp\":\"2026-01-01T00:00:00.5Z\",\"payload\":{\"device_id\":\"d\\u0031\",\"a\":1.50,\
         \"b\":123456789012345678901234567890.10, \"c\":\"\\u00e4\\/\",\"d\":-0.0e-400},\"x-unknown\":{ \"y\":[ ] } }";
@@ -83,7 +83,7 @@ async fn the_same_id_with_the_same_payload_is_answered_the_same_and_stored_once(
 async fn the_same_id_with_another_payload_is_a_409() {
     let stage = writer().await;
     stage.call(write("id-1", ENVELOPE_L3)).await;
-    // The payload's bytes count: 1.5 is not 1.50.
+    // The payload is compared by its bytes: 1.5 is not 1.50.
     for other in ["\"t\":2", "\"t\":1.5", "\"t\": 1.50"] {
         let body = ENVELOPE_L3.replace("\"t\":1.50", other);
         let told = stage.call(write("id-1", &body)).await;

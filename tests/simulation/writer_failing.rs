@@ -1,4 +1,4 @@
-//! Writer: what it does when the store does not.
+//! Writer: what it does when the store fails.
 
 use std::time::Duration;
 

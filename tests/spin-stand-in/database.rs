@@ -73,7 +73,7 @@ impl<T: Send> HostConnectionWithStore<T> for Imports {
             table.get(&connection).map(|held| Arc::clone(&held.0))
         })?;
         let (names, columns) = oneshot::channel();
-        // A statement goes no further than its rows are read: if some rows are not read, it stays unfinished.
+        // A statement runs only as far as its rows are read: if some rows are not read, it stays unfinished.
         let (found, rows) = mpsc::channel(1);
         let (end, ended) = oneshot::channel();
         task::spawn_blocking(move || {
@@ -135,8 +135,8 @@ fn from_sqlite(value: types::ValueRef<'_>) -> Value {
     }
 }
 
-/// Rows as a stream. The end comes separately, after the last row: an instance that asks again after that is stopped by the
-/// runtime, here as under Spin.
+/// Rows as a stream. The end comes separately, after the last row. The runtime stops an instance that reads again after
+/// that, here as under Spin.
 struct Rows(mpsc::Receiver<RowResult>);
 
 impl<D: 'static> StreamProducer<D> for Rows {

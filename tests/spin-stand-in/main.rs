@@ -1,5 +1,5 @@
-//! A stand-in for Spin, for machines without one: serves one component of a manifest over HTTP, with the adapter's view of
-//! Spin as strict as Spin's own. It takes the arguments that the tests give to `spin`.
+//! A stand-in for Spin, for machines without it: serves one component of a manifest over HTTP. Its interfaces for the
+//! adapter are as strict as Spin's. It accepts the arguments that the tests pass to `spin`.
 
 mod bindings;
 mod database;
@@ -66,7 +66,7 @@ async fn main() -> Result<()> {
     }
 }
 
-/// The component's answer; 500 where its instance has ended before there was one, 404 where the app has no such route.
+/// The component's reply; 500 if its instance has ended without one, 404 if the app has no such route.
 async fn answer(
     app: Arc<App>,
     handler: ProxyHandler<Instances>,

@@ -1,4 +1,4 @@
-//! The manifest: what it gives to one component, with the current values of variables.
+//! The manifest: what one component gets, with the current values of variables.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,7 +14,7 @@ use twin_tests::{Vault, components, composition::compose};
 pub(crate) struct App {
     /// Its name in the manifest. No other component runs.
     pub(crate) id: String,
-    /// Where it serves.
+    /// The address at which it serves.
     pub(crate) address: SocketAddr,
     /// Its routes; one that ends in `/...` also matches everything below it.
     routes: Vec<String>,
@@ -26,7 +26,7 @@ pub(crate) struct App {
     pub(crate) vault: Vault,
     /// The file of the database `default`, if the component may open it.
     pub(crate) database: Option<PathBuf>,
-    /// Scheme, host and port of what it may call.
+    /// Scheme, host and port of each allowed destination.
     pub(crate) hosts: BTreeSet<String>,
 }
 
@@ -43,7 +43,7 @@ impl App {
             package,
             &built(&dependency["path"]),
         );
-        // Only the dependency imports these: what it does not inherit, no component has.
+        // Only the dependency imports these: a component does not get what the dependency does not inherit.
         let inherited: BTreeSet<_> = texts(&dependency["inherit_configuration"]).collect();
         let variables = component["variables"].as_table().expect("a table");
         let variables = variables
@@ -72,7 +72,7 @@ impl App {
         }
     }
 
-    /// Whether a path is one of the component's.
+    /// Whether a path belongs to the component.
     pub(crate) fn takes(&self, path: &str) -> bool {
         self.routes.iter().any(|route| {
             let above = route.strip_suffix("/...");
@@ -82,7 +82,7 @@ impl App {
     }
 }
 
-/// The template with the value in place of its `{{ variable }}`: each of ours is that and nothing else, or a text.
+/// The template with the value of its `{{ variable }}`. Each template of this project is a single variable or plain text.
 fn resolve(manifest: &Table, template: &str) -> String {
     let name = template
         .strip_prefix("{{")

@@ -1,7 +1,7 @@
 //! Outgoing requests: to hosts that the manifest permits, over plain HTTP, each on its own connection.
 //!
 //! As in Spin, `self.alt` is this app, and `X.spin.internal` is its component X. No other component runs here, and a
-//! request to one that is not running ends the instance that sent it.
+//! request to a component that is not running ends the instance that sent it.
 
 use std::{mem, sync::Arc};
 

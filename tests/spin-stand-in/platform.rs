@@ -29,10 +29,10 @@ use wasmtime_wasi_http::{
 
 use crate::{bindings::Platform, manifest::App, network::Network};
 
-/// What one instance has.
+/// The state of one instance.
 pub(crate) struct State {
     pub(crate) app: Arc<App>,
-    /// Which instance of the process it is.
+    /// The number of the instance in this process.
     pub(crate) number: usize,
     pub(crate) table: ResourceTable,
     wasi: WasiCtx,
@@ -40,7 +40,7 @@ pub(crate) struct State {
     network: Network,
 }
 
-/// The key by which the linker finds what Spin's own interfaces need.
+/// The type by which the linker finds the state for Spin's own interfaces.
 pub(crate) struct Imports;
 
 impl HasData for Imports {
@@ -66,7 +66,7 @@ impl WasiHttpView for State {
     }
 }
 
-/// Makes the instances: each takes any number of calls at once, for as long as none of them traps.
+/// Creates the instances. Each accepts any number of calls at once, until one of them traps.
 pub(crate) struct Instances {
     app: Arc<App>,
     made: AtomicUsize,
@@ -92,7 +92,7 @@ impl Instances {
     }
 }
 
-/// Compiled once and kept where the host keeps its own: each case restarts its functions.
+/// Compiled once and cached where the host keeps its compiled code, because each case restarts its functions.
 fn compile(engine: &Engine, composition: &[u8]) -> Result<Component> {
     match Cache::open(&components().with_file_name("code-cache")) {
         Some(cache) => cache.compile(engine, &digest(composition), composition),
@@ -110,7 +110,7 @@ impl HandlerState for Instances {
             app: Arc::clone(&self.app),
             number: self.made.fetch_add(1, Ordering::Relaxed),
             table: ResourceTable::new(),
-            // No environment and no folders; what is logged is for a test that fails.
+            // No environment and no folders; log lines are shown with a failing test.
             wasi: WasiCtx::builder().inherit_stderr().build(),
             http: WasiHttpCtx::new(),
             network: Network(Arc::clone(&self.app)),
@@ -127,7 +127,7 @@ impl HandlerState for Instances {
     }
 }
 
-/// How long an instance lives and which calls it takes: all, until it traps.
+/// The lifetime of an instance, and the calls that it accepts: all, until it traps.
 pub(crate) struct Worker;
 
 impl WorkerState for Worker {

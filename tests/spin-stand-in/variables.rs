@@ -22,7 +22,7 @@ impl<T: Send> HostWithStore<T> for Imports {
         });
         app.vault.note(&app.id, instance, &name);
         Ok(match app.variables.get(&name) {
-            // Spin asks its providers only for variables that the component has.
+            // Spin looks up only variables that the component has.
             None => Err(Error::Undefined(name)),
             // The text of Spin's own provider for Vault.
             Some(_) if app.vault.fails(&name) => Err(Error::Provider(

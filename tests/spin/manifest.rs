@@ -1,4 +1,5 @@
-//! The manifests: what they name exists, what they use is declared, and nothing is permitted beyond what is needed.
+//! The manifests: everything that they name exists, everything that they use is declared, and nothing more than needed is
+//! permitted.
 
 use std::{
     collections::BTreeSet,
@@ -40,7 +41,7 @@ fn text(value: &Value) -> &str {
     value.as_str().expect("a text")
 }
 
-/// The variables that a text's `{{ … }}` name.
+/// The variables in the `{{ … }}` of a text.
 fn references(value: &str) -> Vec<String> {
     let rest = value.split("{{").skip(1);
     rest.map(|part| {
@@ -111,7 +112,7 @@ fn every_file_that_is_named_is_there() {
             let dependencies = component["dependencies"].as_table().unwrap();
             let paths = dependencies.values().map(|value| text(&value["path"]));
             for file in paths.chain([source]) {
-                // The folder in which the tests look, in case it is not `target`.
+                // The folder in which the tests look for components, if it is not `target`.
                 let built = file
                     .split_once("target/components/")
                     .expect("a built file")
@@ -158,7 +159,8 @@ fn routes_are_those_of_the_native_host() {
         for (name, _) in components(&manifest) {
             let function: twin_host::function::FunctionName = name.parse().expect("a function");
             for route in function.routes() {
-                // What ends in a slash takes everything below it; Spin writes that so, and means the route itself, too.
+                // A route that ends in a slash matches everything below it. Spin's notation for this also matches the route
+                // itself.
                 let below = format!("{route}/");
                 if !function.routes().contains(&below.as_str()) {
                     let route = route
@@ -192,7 +194,7 @@ fn the_adapter_is_lent_what_it_needs_and_each_function_its_own_peers_only() {
             assert_eq!(inherited, INHERITED, "{place}");
             let variables = component["variables"].as_table().unwrap();
             let hosts = component["allowed_outbound_hosts"].as_array().unwrap();
-            // The app itself, if a peer may be in the same app: the adapter asks whether it is running.
+            // The app itself, if a peer may be in the same app: the adapter checks whether it is running.
             let in_the_app = variables.keys().any(|variable| {
                 let default = manifest["variables"][variable].get("default");
                 default.is_some_and(|default| text(default).contains(".spin.internal/"))
@@ -226,7 +228,7 @@ fn sorted(names: &[String]) -> BTreeSet<&String> {
     names.iter().collect()
 }
 
-/// Spin permits hosts, the adapter calls URLs: what is permitted by default must be what is called by default.
+/// Spin permits hosts, and the adapter calls URLs: the permitted hosts must be those that are called by default.
 #[test]
 fn hosts_and_urls_agree() {
     for (path, manifest) in manifests() {

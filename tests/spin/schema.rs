@@ -1,4 +1,4 @@
-//! The adapter's tables are those of the native host, as far as it uses them.
+//! The adapter's tables equal those of the native host, as far as the adapter uses them.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,7 +11,7 @@ use rusqlite::Connection;
 /// The tables that both have.
 const SHARED: [&str; 3] = ["records", "dead_letters", "circuits"];
 
-/// Only the native host can check a row against its content.
+/// Only the native host can check a row against its digest.
 const HOST_ONLY: &str = "seal";
 
 fn database(files: &[&str]) -> Connection {
@@ -25,7 +25,7 @@ fn database(files: &[&str]) -> Connection {
     connection
 }
 
-/// The columns of a table by name: type, NOT NULL, default, place in the primary key.
+/// The columns of a table by name: type, NOT NULL, default, position in the primary key.
 fn columns(database: &Connection, table: &str) -> BTreeMap<String, String> {
     let mut columns = database
         .prepare("SELECT name, type || ' ' || \"notnull\" || ' ' || coalesce(dflt_value, '') || ' ' || pk FROM pragma_table_info(?1)")
@@ -59,7 +59,7 @@ fn the_tables_of_the_adapter_are_those_of_the_native_host() {
         expected.remove(HOST_ONLY);
         assert_eq!(columns(&spin, table), expected, "{table}");
 
-        // The adapter makes the index on a column that was added later when the column is there.
+        // The adapter creates the index on a later column only when the column exists.
         let mut expected = indices(&host, table);
         expected.retain(|index| !index.starts_with("dead_letters_by_turn "));
         assert_eq!(indices(&spin, table), expected, "{table}");

@@ -1,4 +1,4 @@
-//! Bodies that the functions accept, and the same with one change.
+//! Bodies that the functions accept, and the same bodies with one change.
 
 use serde_json::{Map, Value};
 

@@ -1,19 +1,19 @@
-//! Composes a component with the one that answers its imports, as Spin does with what a manifest calls a dependency.
+//! Composes a component with another one that answers its imports, as Spin does with a manifest's dependency.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
 use wac_graph::{CompositionGraph, EncodeOptions, NodeId, types::Package};
 
-/// Two components in one.
+/// The result of a composition.
 pub struct Composition {
     /// The composed component, which is valid.
     pub bytes: Vec<u8>,
-    /// What it still imports.
+    /// The remaining imports.
     pub imports: BTreeSet<String>,
 }
 
-/// Gives a component every interface of `package`, a name like `twin:multicloud@0.2.0`, that it imports from the
-/// dependency. What it exports, the whole exports.
+/// Connects every interface of `package`, a name like `twin:multicloud@0.2.0`, that a component imports with the
+/// dependency's export. The composition exports what the component exports.
 pub fn compose(component: &Path, package: &str, dependency: &Path) -> Composition {
     let mut graph = CompositionGraph::new();
     let dependency = instantiate(&mut graph, "dependency", dependency);

@@ -1,4 +1,4 @@
-//! What the connector's tests share: messages to send, and looks at the letters and circuits behind the stage.
+//! What the connector's tests share: messages to send, and access to the letters and circuits of the stage.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -13,24 +13,24 @@ use twin_host::function::{FunctionName, Request};
 
 use crate::{EPOCH_SECONDS, Stage, StageBuilder, Told, error, post, received};
 
-/// A device's reading with a time of its own.
+/// A device's reading with its own time.
 pub const READING: &str = r#"{"device_id":"d1","time":"2026-01-01T00:00:00Z","t":1.50}"#;
 /// The trace in [`TRACEPARENT`].
 pub const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 /// A header of W3C trace context.
 pub const TRACEPARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
-/// A connector on stage.
+/// A connector on a stage.
 pub fn connector() -> StageBuilder {
     Stage::of(FunctionName::Connector)
 }
 
-/// A connector that makes one attempt of each message: so that a test can place the failures in time.
+/// A connector that makes one attempt for each message, so a test can determine the times of failures.
 pub fn without_retries() -> StageBuilder {
     connector().set("RETRY_MAX", "0")
 }
 
-/// A connector whose messages become letters at once, whichever way they go.
+/// A connector whose messages become letters at once, for either layer.
 pub async fn connector_refused() -> Stage {
     let stage = connector().build().await;
     for peer in ["ingestion", "writer"] {
@@ -39,7 +39,7 @@ pub async fn connector_refused() -> Stage {
     stage
 }
 
-/// A connector with so many letters for `ingestion`, and a peer that receives from now on.
+/// A connector with this many letters for `ingestion`, and a peer that receives from now on.
 pub async fn connector_with_letters(count: usize) -> Stage {
     let stage = connector_refused().await;
     stage.send_many("m", count).await;
@@ -62,12 +62,12 @@ pub fn with_header(mut request: Request, name: &str, value: &str) -> Request {
     request
 }
 
-/// A reading under a given id.
+/// A reading with a given id.
 pub fn keyed(id: &str) -> Request {
     with_header(post("/telemetry", READING), "idempotency-key", id)
 }
 
-/// What a peer that fails says.
+/// The reply of a peer that fails.
 pub fn failing() -> Result<Reply, SendFailure> {
     Ok(error(503))
 }
@@ -83,25 +83,25 @@ pub fn causes(letter: &Letter) -> Vec<&str> {
     attempts.map(|attempt| attempt.cause.as_str()).collect()
 }
 
-/// When a letter's attempts were, in milliseconds since the stage's time began.
+/// The times of a letter's attempts, in milliseconds since the start of the stage.
 pub fn attempt_times_ms(letter: &Letter) -> Vec<u64> {
     let ms = |attempt: &Attempt| u64::try_from(attempt.at).unwrap() / 1_000 - EPOCH_SECONDS * 1_000;
     letter.attempts.iter().map(ms).collect()
 }
 
 impl Stage {
-    /// Sends a reading under a given id.
+    /// Sends a reading with a given id.
     pub async fn send(&self, id: &str) -> Told {
         self.call(keyed(id)).await
     }
 
-    /// Sends readings under ids that begin with `prefix`, all at once.
+    /// Sends readings with ids that begin with `prefix`, all at once.
     pub async fn send_many(&self, prefix: &str, count: usize) -> Vec<Told> {
         let ids: Vec<_> = (0..count).map(|n| format!("{prefix}{n}")).collect();
         join_all(ids.iter().map(|id| self.send(id))).await
     }
 
-    /// The one dead letter.
+    /// The only dead letter.
     pub async fn letter(&self) -> Letter {
         let mut letters = self.letters().await;
         assert_eq!(letters.len(), 1, "{letters:?}");
@@ -120,7 +120,7 @@ impl Stage {
         EPOCH_SECONDS * 1_000 + self.elapsed_ms()
     }
 
-    /// The version of a peer's circuit in the store: how often it was written.
+    /// The version of a peer's circuit in the store, which is the number of times it was written.
     pub async fn circuit_version(&self, peer: &str) -> u64 {
         let circuits = self.stores.stores().circuits;
         let circuit = circuits.load(format!("peer/{peer}")).await;
@@ -136,7 +136,7 @@ impl Stage {
         state["state"].as_str().unwrap_or("closed").to_owned()
     }
 
-    /// Puts a state into a peer's circuit, as another instance would.
+    /// Stores a state of a peer's circuit, as another instance would.
     pub async fn put_circuit(&self, peer: &str, state: Value) {
         let circuits = self.stores.stores().circuits;
         let version = self.circuit_version(peer).await;
@@ -144,21 +144,21 @@ impl Stage {
         put.await.expect("memory works");
     }
 
-    /// Lets another instance have seen the first failure of a peer just now.
+    /// Stores that another instance saw the first failure of a peer just now.
     pub async fn start_failing(&self, peer: &str) {
         let now = self.now_ms();
         let state = json!({"state": "failing", "since": now, "last": now});
         self.put_circuit(peer, state).await;
     }
 
-    /// Lets another instance have opened a peer's circuit, until so many seconds from now.
+    /// Stores that another instance opened a peer's circuit, for this many seconds from now.
     pub async fn open_circuit(&self, peer: &str, seconds: u64) {
         let until = self.now_ms() + seconds * 1_000;
         self.put_circuit(peer, json!({"state": "open", "until": until}))
             .await;
     }
 
-    /// Opens the circuit of a peer that fails: a failure now and one each 20 seconds, for a minute.
+    /// Opens the circuit of a failing peer: a failure now and one every 20 seconds, for a minute.
     pub async fn fail_for_a_minute(&self) {
         for n in 0..4 {
             if n > 0 {

@@ -1,4 +1,4 @@
-//! Peers that follow a script and remember what they were sent, and when.
+//! Peers that follow a script, and record what they were sent and when.
 
 use std::{
     collections::HashMap,
@@ -14,14 +14,14 @@ use twin_capabilities::{
     peers::{Outgoing, Reply, Request, SendFailure},
 };
 
-/// Something that a component sent.
+/// A request that a component sent.
 #[derive(Clone, Debug)]
 pub struct Arrival {
-    /// To whom.
+    /// The receiver.
     pub peer: String,
-    /// When, in milliseconds since the stage was built.
+    /// The time, in milliseconds since the stage was built.
     pub at_ms: u64,
-    /// What.
+    /// The request.
     pub request: Request,
     /// How long the sender would wait.
     pub timeout: Duration,
@@ -40,10 +40,10 @@ impl Arrival {
     }
 }
 
-/// What a peer does with its n-th request (from 0): after a while, this.
+/// The reaction of a peer to its n-th request (from 0): the delay, and the outcome.
 pub type Script = Box<dyn FnMut(usize, &Arrival) -> (Duration, Result<Reply, SendFailure>) + Send>;
 
-/// The peers of a stage. Who has no script is unknown.
+/// The peers of a stage. A peer without a script is unknown.
 #[derive(Clone)]
 pub struct Peers {
     start: Instant,
@@ -64,12 +64,12 @@ impl Peers {
         }
     }
 
-    /// A script may panic: that is the host's affair, and not the end of the others.
+    /// A script may panic. The host handles this, and the other scripts continue to work.
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives a peer a script, in place of any it had.
+    /// Gives a peer a script, replacing the previous one.
     pub fn script(
         &self,
         peer: &str,
@@ -90,17 +90,17 @@ impl Peers {
         });
     }
 
-    /// Everything that was sent so far.
+    /// All requests so far.
     pub fn arrivals(&self) -> Vec<Arrival> {
         self.inner().arrivals.clone()
     }
 
-    /// Forgets what was sent so far.
+    /// Forgets all requests so far.
     pub fn forget(&self) {
         self.inner().arrivals.clear();
     }
 
-    /// When each request came, in milliseconds since the stage was built.
+    /// The time of each request, in milliseconds since the stage was built.
     pub fn times_ms(&self) -> Vec<u64> {
         let arrivals = self.arrivals();
         arrivals.iter().map(|arrival| arrival.at_ms).collect()
@@ -139,7 +139,7 @@ impl Peers {
             arrivals.push(arrival);
             answer
         };
-        // As the host's own sender does: the time given is the most that it takes.
+        // As the host's own sender does: the attempt takes at most the given time.
         tokio::time::timeout(timeout, async {
             tokio::time::sleep(delay).await;
             result

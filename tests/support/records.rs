@@ -1,4 +1,4 @@
-//! What lies in a stage's store: put there and looked at past the components.
+//! The content of a stage's store, written and read without the components.
 
 use twin_capabilities::records::{Entry, Order, Selection, StoredEntry};
 use twin_host::providers::memory::Capability;
@@ -26,7 +26,7 @@ impl Stage {
         page.expect("memory works").entries
     }
 
-    /// Puts a message of `d1` into the store: so many seconds after the stage's beginning, with this id and body.
+    /// Stores a message of `d1` this many seconds after the start of the stage, with this id and body.
     pub async fn put(&self, seconds: u64, id: &str, body: &str) {
         let entry = Entry {
             device_id: "d1".to_owned(),
@@ -44,7 +44,7 @@ impl Stage {
         );
     }
 
-    /// Lets the records' store fail, or work again.
+    /// Makes the records' store fail, or work again.
     pub fn records_fail(&self, fail: bool) {
         self.stores.fail(Capability::Records, fail);
     }

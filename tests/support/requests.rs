@@ -1,9 +1,9 @@
-//! Replies in the words of the contract.
+//! Replies in the form of the contract.
 
 use twin_capabilities::peers::Reply;
 use twin_contract::reply::{Custody, ID_REUSED, error_body};
 
-/// A reply without headers but its content type.
+/// A reply without headers, except its content type.
 pub fn reply(status: u16, body: &[u8]) -> Reply {
     reply_with(status, &[], body)
 }
@@ -36,7 +36,7 @@ pub fn conflict() -> Reply {
     reply(409, &error_body(ID_REUSED, "some message"))
 }
 
-/// What a gateway says in place of the peer.
+/// A gateway's reply instead of the peer's.
 pub fn page(status: u16) -> Reply {
     reply(status, b"<html>A gateway's page</html>")
 }

@@ -23,7 +23,7 @@ pub struct Route {
     pub allow: &'static str,
     /// The status of a valid request while the peers work.
     pub status: u16,
-    /// Whether it is for operators, where they have a key of their own.
+    /// Whether it is for operators, if they have their own key.
     pub operation: bool,
 }
 
@@ -93,7 +93,7 @@ impl Route {
         }
     }
 
-    /// The same without any header.
+    /// The same request without any header.
     pub fn bare(&self) -> Request {
         Request {
             headers: Vec::new(),

@@ -10,11 +10,11 @@ use twin_native::Native;
 /// `native` lets every stage run its functions as native code; without it they are components.
 const STAGE: &str = "TWIN_STAGE";
 
-/// Functions that run.
+/// Running functions.
 pub enum Running {
     /// In the runtime.
     Components(Runtime),
-    /// Without one.
+    /// As native code.
     Native(Native),
 }
 
@@ -28,7 +28,7 @@ impl Running {
         }
     }
 
-    /// Announces the end, as a host does that is told to stop.
+    /// Announces the end, as a host does when it is told to stop.
     pub fn begin_drain(&self) {
         match self {
             Self::Components(runtime) => runtime.begin_drain(),
@@ -36,7 +36,7 @@ impl Running {
         }
     }
 
-    /// Takes no more calls, and waits for those under way for so long. Returns whether all ended.
+    /// Accepts no more calls, and waits until those in progress have ended, for at most `limit`. Returns whether all ended.
     pub async fn stop(&self, limit: Duration) -> bool {
         match self {
             Self::Components(runtime) => runtime.stop(limit).await,
@@ -44,10 +44,9 @@ impl Running {
         }
     }
 
-    /// Whether every function can answer. Native code always can: it has no instances to lose.
+    /// Checks that every function can answer. Native code always can: it has no instances to lose.
     ///
-    /// # Errors
-    /// The first that cannot.
+    /// # Errors The first function that cannot answer.
     pub async fn ready(&self) -> Result<(), Unanswering> {
         match self {
             Self::Components(runtime) => runtime.ready().await,

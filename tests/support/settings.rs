@@ -1,4 +1,4 @@
-//! The settings of a function on stage, which a test may take away or make fail while it runs.
+//! The settings of a function on a stage, which a test can remove or make fail while the function runs.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -8,7 +8,7 @@ use std::{
 use async_trait::async_trait;
 use twin_capabilities::{Settings as Capability, types::Failure};
 
-/// Settings by name. Clones are one.
+/// Settings by name. Clones share them.
 #[derive(Clone, Default)]
 pub struct Settings(Arc<Mutex<Inner>>);
 
@@ -25,22 +25,22 @@ impl Settings {
         self.with(|inner| inner.values.insert(name.to_owned(), value.to_owned()));
     }
 
-    /// Takes a setting away.
+    /// Removes a setting.
     pub fn unset(&self, name: &str) {
         self.with(|inner| inner.values.remove(name));
     }
 
-    /// Makes a setting fail when it is asked for.
+    /// Makes reading a setting fail.
     pub fn fail(&self, name: &str) {
         self.with(|inner| inner.failing.insert(name.to_owned()));
     }
 
-    /// Lets every setting be read again.
+    /// Makes every setting readable again.
     pub fn heal(&self) {
         self.with(|inner| inner.failing.clear());
     }
 
-    /// The names asked for so far, in order.
+    /// The names read so far, in order.
     pub fn asked(&self) -> Vec<String> {
         self.with(|inner| inner.asked.clone())
     }

@@ -1,5 +1,5 @@
 //! The stage: one function's real `.wasm` in the host's runtime, or the same function as native code, with virtual time and
-//! nothing of the world behind it.
+//! without access to anything outside the test.
 
 use std::{
     path::{Path, PathBuf},
@@ -24,16 +24,16 @@ use crate::{Peers, Running, Settings};
 
 /// The key that callers present.
 pub const KEY: &str = "the-key";
-/// Another that is valid too: keys are being rotated.
+/// Another valid key, as during a rotation.
 pub const OTHER_KEY: &str = "the-key-after-it";
-/// The key of operators, on a stage that has one.
+/// The operator key, on a stage that has one.
 pub const OPERATOR_KEY: &str = "the-operators-key";
-/// When a stage's time begins: 2026-01-01T00:00:00Z, in seconds since 1970.
+/// The time at which a stage's clock starts: 2026-01-01T00:00:00Z, in seconds since 1970.
 pub const EPOCH_SECONDS: u64 = 1_767_225_600;
 
-/// A function on the stage.
+/// A function on a stage.
 pub struct Stage {
-    /// It runs here.
+    /// The running function.
     pub runtime: Arc<Running>,
     /// Its stores.
     pub stores: Memory,
@@ -48,7 +48,7 @@ pub struct Stage {
     function: FunctionName,
 }
 
-/// What is to be set before the curtain rises.
+/// The settings of a stage that is not built yet.
 pub struct StageBuilder {
     function: FunctionName,
     beside: Vec<FunctionName>,
@@ -62,7 +62,7 @@ pub struct StageBuilder {
     watch: Box<dyn FnOnce(Stores) -> Stores>,
 }
 
-/// A response, read.
+/// A parsed response.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Told {
     /// Its status.
@@ -91,7 +91,7 @@ impl Told {
     }
 }
 
-/// The folder with the components, as `cargo xtask test` sets it.
+/// The folder with the components, set by `cargo xtask test`.
 pub fn components() -> PathBuf {
     folder("TWIN_COMPONENTS_DIR", "components")
 }
@@ -108,7 +108,7 @@ fn folder(variable: &str, name: &str) -> PathBuf {
     std::env::var_os(variable).map_or(default, PathBuf::from)
 }
 
-/// A post with the valid key of AWS's form.
+/// A post with the valid key in AWS's form.
 pub fn post(path: &str, body: impl AsRef<[u8]>) -> Request {
     Request {
         method: "POST".to_owned(),
@@ -121,7 +121,7 @@ pub fn post(path: &str, body: impl AsRef<[u8]>) -> Request {
     }
 }
 
-/// A query with the valid key of AWS's form; `target` is a path with a query string.
+/// A query with the valid key in AWS's form; `target` is a path with a query string.
 pub fn get(target: &str) -> Request {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     Request {
@@ -131,7 +131,7 @@ pub fn get(target: &str) -> Request {
     }
 }
 
-/// A removal with the valid key of AWS's form.
+/// A DELETE request with the valid key in AWS's form.
 pub fn delete(target: &str) -> Request {
     Request {
         method: "DELETE".to_owned(),
@@ -146,25 +146,25 @@ impl StageBuilder {
         self
     }
 
-    /// Puts the function into another cloud.
+    /// Sets the cloud that the function runs on.
     pub fn cloud(mut self, cloud: Cloud) -> Self {
         self.cloud = cloud;
         self.set("TWIN_CLOUD", cloud.as_str())
     }
 
-    /// Gives operators a key of their own.
+    /// Gives operators their own key.
     pub fn operated(mut self) -> Self {
         self.operators = vec![Secret::new(OPERATOR_KEY)];
         self
     }
 
-    /// How many instances share the work; one, if this is not called.
+    /// Sets the number of instances that share the work; the default is one.
     pub fn instances(mut self, instances: usize) -> Self {
         self.runtime.lanes = instances;
         self
     }
 
-    /// How many calls at once.
+    /// Sets the number of calls at once.
     pub fn calls(mut self, calls: usize) -> Self {
         self.runtime.concurrent_calls = calls;
         self
@@ -176,44 +176,44 @@ impl StageBuilder {
         self
     }
 
-    /// Changes anything else that the runtime is told.
+    /// Changes any other setting of the runtime.
     pub fn runtime(mut self, change: impl FnOnce(&mut RuntimeSettings)) -> Self {
         change(&mut self.runtime);
         self
     }
 
-    /// Shares stores and peers with a function that is on stage already.
+    /// Shares stores and peers with a function on an existing stage.
     pub fn beside(mut self, other: &Stage) -> Self {
         self.shared = Some((other.stores.clone(), other.peers.clone()));
         self
     }
 
-    /// Puts something between the function and its stores.
+    /// Puts a layer between the function and its stores.
     pub fn watch(mut self, watch: impl FnOnce(Stores) -> Stores + 'static) -> Self {
         self.watch = Box::new(watch);
         self
     }
 
-    /// Leaves the check of credentials to the function, as behind the door of other runtimes. Otherwise it is made before the
-    /// call, as the host does.
+    /// Leaves the check of credentials to the function, as at door 2 on other runtimes. Otherwise they are checked before
+    /// the call, as the host does.
     pub fn unchecked(mut self) -> Self {
         self.unchecked = true;
         self
     }
 
-    /// Raises the curtain.
+    /// Builds the stage.
     pub async fn build(self) -> Stage {
         let stage = self.try_build().await;
         stage.expect("the component runs: `cargo xtask build` made it")
     }
 
-    /// Runs the functions as native code, whatever the other stages do.
+    /// Runs the functions as native code, whatever `TWIN_STAGE` is.
     pub fn native(mut self) -> Self {
         self.native = true;
         self
     }
 
-    /// The functions, as native code over the same capabilities.
+    /// The functions, as native code with the same capabilities.
     fn natively(&self, functions: &[FunctionName], capabilities: &Capabilities) -> Native {
         let RuntimeSettings {
             components: folder,
@@ -242,9 +242,9 @@ impl StageBuilder {
         })
     }
 
-    /// Raises the curtain, if the runtime takes the component.
+    /// Builds the stage, if the runtime accepts the component.
     pub async fn try_build(mut self) -> Result<Stage, RuntimeError> {
-        // What the components say is shown with a test that fails. Only the first stage of a process gets its way.
+        // The components' log lines are shown with a failing test. Only the first call in a process has an effect.
         let _ = tracing_subscriber::fmt().with_test_writer().try_init();
         let time = Time::virtual_from(Duration::from_secs(EPOCH_SECONDS));
         let clock: Clock = {
@@ -343,7 +343,7 @@ impl Stage {
         self.call_of(self.function, request).await
     }
 
-    /// The request as a host hands it over: with a verdict, and without the headers that it is based on.
+    /// The request as a host passes it to a function: with a verdict, and without the headers that the verdict is based on.
     fn at_the_door(&self, mut request: Request) -> Request {
         if !self.unchecked && request.verdict == Verdict::Unchecked {
             request.verdict = self.credentials.judge(&request.headers);

@@ -1,5 +1,5 @@
-//! The variables of the stand-in for Spin, as from a vault: a test makes some of them fail, and sees which were
-//! requested. Both sides share the data folder.
+//! The variables of the stand-in for Spin, as from a vault: a test makes some of them fail, and sees which were requested.
+//! Both sides share the data folder.
 
 use std::{
     fs::{self, File},
@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// What tests and stand-in exchange about variables, in files. Names are those of Spin, in lower case.
+/// What tests and the stand-in exchange about variables, in files. Names are Spin's, in lower case.
 pub struct Vault {
     failing: PathBuf,
     asked: PathBuf,
@@ -22,7 +22,7 @@ impl Vault {
         }
     }
 
-    /// From now on these variables, and no others, fail, also in running processes.
+    /// From now on these variables, and no others, fail, including in running processes.
     pub fn fail(&self, names: &[impl AsRef<str>]) {
         let names: Vec<_> = names.iter().map(AsRef::as_ref).collect();
         // A reader at this moment sees either the old names or the new ones.
@@ -37,7 +37,7 @@ impl Vault {
         failing.lines().any(|failing| failing == name)
     }
 
-    /// Notes that an instance of a component asked for a variable.
+    /// Records that an instance of a component requested a variable.
     pub fn note(&self, component: &str, instance: usize, name: &str) {
         let asked = File::options().create(true).append(true).open(&self.asked);
         let line = format!("{component} {instance} {name}\n");
@@ -45,8 +45,7 @@ impl Vault {
         written.expect("the folder can be written");
     }
 
-    /// The variables that a component has asked for, each as the number of the instance and the name, in order, with
-    /// repeats.
+    /// The variables that a component has requested, each with the number of the instance, in order and with repetitions.
     pub fn asked(&self, component: &str) -> Vec<String> {
         let asked = fs::read_to_string(&self.asked).unwrap_or_default();
         let lines = asked.lines().filter_map(|line| line.split_once(' '));

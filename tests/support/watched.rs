@@ -1,4 +1,4 @@
-//! A circuits store as it is in the world: it takes its time, so that others come in between; and its loads are counted.
+//! A circuits store with delays, as in practice, so that other calls come in between. Its loads are counted.
 
 use std::{
     sync::{
@@ -15,7 +15,7 @@ use twin_capabilities::{
 };
 use twin_host::providers::{Circuits, Stores};
 
-/// Stands before a circuits store. Clones are one.
+/// Wraps a circuits store. Clones share their state.
 #[derive(Clone, Default)]
 pub struct Watch {
     loads: Arc<AtomicUsize>,
@@ -28,7 +28,7 @@ struct Watched {
 }
 
 impl Watch {
-    /// Before a store that takes so long for each call.
+    /// Wraps a store that takes this long for each call.
     pub fn slow(ms: u64) -> Self {
         Self {
             delay: Duration::from_millis(ms),
@@ -36,7 +36,7 @@ impl Watch {
         }
     }
 
-    /// The stores with this before their circuits.
+    /// The stores with this wrapper around their circuits.
     pub fn before(&self, stores: Stores) -> Stores {
         let circuits = Arc::new(Watched {
             inner: stores.circuits.clone(),
@@ -45,7 +45,7 @@ impl Watch {
         Stores { circuits, ..stores }
     }
 
-    /// How many loads there were.
+    /// The number of loads.
     pub fn loads(&self) -> usize {
         self.loads.load(Ordering::SeqCst)
     }

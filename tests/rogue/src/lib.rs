@@ -1,5 +1,4 @@
-//! A component that does on command what a component must not do. The tests load it in a function's place, to see that
-//! the runtime outlives it.
+//! A component that misbehaves on command. The tests load it instead of a function, to show that the runtime survives it.
 
 use std::{cell::Cell, hint::black_box, time::Duration};
 
@@ -7,17 +6,17 @@ use twin_capabilities::Clock;
 use twin_functions::{Context, Request, Response, reply};
 use twin_guest::Wit;
 
-/// What is allocated at once, in bytes.
+/// The size of one allocation, in bytes.
 const PIECE: usize = 16 << 20;
 /// How long `/sleep` takes.
 const SLEEP: Duration = Duration::from_secs(1);
-/// As good as never: 35 years.
+/// Practically for ever: 35 years.
 const FOREVER: Duration = Duration::from_millis(1 << 40);
 
 thread_local! {
-    /// Calls that this instance has had.
+    /// The number of calls that this instance has had.
     static CALLS: Cell<u32> = const { Cell::new(0) };
-    /// Calls that are under way in this instance.
+    /// The number of calls in progress in this instance.
     static UNDER_WAY: Cell<u32> = const { Cell::new(0) };
 }
 
@@ -29,7 +28,7 @@ async fn handle(context: &Context<Wit>, request: Request) -> Response {
     CALLS.set(call);
     UNDER_WAY.set(UNDER_WAY.get() + 1);
     match request.path.as_str() {
-        // The second is what the runtime asks an instance in order to see whether it answers.
+        // The runtime requests the second path to check whether an instance answers.
         "/ok" | "/healthz" => {}
         "/sleep" => context.capabilities().sleep(SLEEP).await,
         "/spin" => spin(),
@@ -43,7 +42,7 @@ async fn handle(context: &Context<Wit>, request: Request) -> Response {
     reply::json(200, body.into_bytes())
 }
 
-/// Says how much it sees of the machine.
+/// Reports how much of the machine it can see.
 fn look() -> Response {
     let variables = std::env::vars_os().count();
     let arguments = std::env::args_os().count();
