@@ -33,23 +33,23 @@ Commands:
       --write               Write a new baseline
 ";
 
-/// What this program can do.
+/// The tasks of this program.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Task {
-    /// Print what it can do.
+    /// Print the help.
     Help,
     /// Build the components and the command.
     Build(Build),
     /// Build, then run `twin demo` with these arguments.
     Demo(Vec<OsString>),
-    /// Build, then check and test everything, or only the tests whose name contains this.
+    /// Build, then check and test everything, or only the tests whose name contains this text.
     Test(Option<String>),
     /// Build, then measure.
     Bench {
         /// Briefly, and without writing anything.
         quick: bool,
     },
-    /// Write what is generated.
+    /// Write the generated files.
     Generate,
     /// Count instructions.
     Guard {
@@ -58,20 +58,20 @@ pub(crate) enum Task {
     },
 }
 
-/// What is to be built.
+/// What to build.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Build {
-    /// Nothing native.
+    /// Build nothing native.
     pub(crate) components_only: bool,
     /// The command for deployment.
     pub(crate) dist: bool,
     /// Cargo features of the command for deployment.
     pub(crate) features: Option<String>,
-    /// The functions composed with the WASI adapter, too.
+    /// Also build the functions composed with the WASI adapter.
     pub(crate) wasi: bool,
 }
 
-/// Reads the arguments, without the program's name.
+/// Parses the arguments, without the program's name.
 pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<Task> {
     let mut arguments = Parser::from_args(arguments);
     let task = match arguments.next()? {
@@ -121,7 +121,7 @@ fn build(arguments: &mut Parser) -> anyhow::Result<Task> {
     Ok(Task::Build(build))
 }
 
-/// A command with no option but this switch; the empty name is none.
+/// Parses a command whose only option is this switch; an empty name means that it has none.
 fn switch(arguments: &mut Parser, name: &str, task: impl Fn(bool) -> Task) -> anyhow::Result<Task> {
     let mut given = false;
     while let Some(argument) = arguments.next()? {

@@ -1,10 +1,10 @@
-//! `cargo xtask bench`: builds what is measured and runs the bench.
+//! `cargo xtask bench`: builds what is measured, and runs the benchmark.
 
 use std::process::Command;
 
 use crate::{layout::Layout, process};
 
-/// Builds the bench and the `twin` command as they are shipped, then runs the bench.
+/// Builds the benchmark and the `twin` command with the profile that is shipped, then runs the benchmark.
 pub(crate) fn run(layout: &Layout, quick: bool) -> anyhow::Result<()> {
     let mut cargo = layout.cargo();
     let what = ["--profile", "dist", "-p", "twin-host", "-p", "twin-bench"];

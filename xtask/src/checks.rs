@@ -1,10 +1,10 @@
-//! `cargo xtask test`: everything that must be green before a change goes in.
+//! `cargo xtask test`: everything that must pass before a change is merged.
 
 use std::process::Command;
 
 use crate::{components, deny, guard, layout::Layout, postgres, process, steps::Steps, wasmtime};
 
-/// Lints unless only some tests are wanted, then tests.
+/// Runs the tests, after the lints unless only some tests are selected.
 pub(crate) fn run(layout: &Layout, steps: &mut Steps, only: Option<&str>) -> anyhow::Result<()> {
     if only.is_none() {
         lint(layout, steps)?;
@@ -31,7 +31,7 @@ pub(crate) fn run(layout: &Layout, steps: &mut Steps, only: Option<&str>) -> any
             let mut cargo = tests(layout);
             cargo.env("TWIN_STAGE", "native").args(runner);
             cargo.args(["--locked", "--release", "--test", "simulation"]);
-            // After `--` both runners take the same.
+            // After `--`, both runners accept the same arguments.
             cargo.arg("--");
             for module in ABOUT_COMPONENTS {
                 cargo.args(["--skip", module]);
@@ -51,7 +51,7 @@ pub(crate) fn run(layout: &Layout, steps: &mut Steps, only: Option<&str>) -> any
 fn examples(layout: &Layout, nextest: bool) -> anyhow::Result<()> {
     let mut cargo = layout.cargo();
     process::run(cargo.args(["run", "--locked", "--release", "--example", "embed"]))?;
-    // `cargo test` has run the documentation's examples, nextest cannot.
+    // `cargo test` has already run the documentation's examples; nextest cannot run them.
     if nextest {
         let mut cargo = tests(layout);
         process::run(cargo.args(["test", "--doc", "--locked", "--release"]))?;
@@ -72,8 +72,8 @@ fn lint(layout: &Layout, steps: &mut Steps) -> anyhow::Result<()> {
     steps.run("formatting", || {
         process::run(layout.cargo().args(["fmt", "--all", "--check"]))
     })?;
-    // Two runs, because together each would turn on features of the other's dependencies. The first has all that is built
-    // upon wasmtime, so that this is checked once.
+    // Two runs, because each would enable features of the other's dependencies. The first has everything that depends on
+    // wasmtime, so that wasmtime is checked only once.
     steps.run("lints", || {
         let mut clippy = clippy(layout);
         clippy.arg("--workspace");
@@ -101,7 +101,7 @@ fn lint(layout: &Layout, steps: &mut Steps) -> anyhow::Result<()> {
     })
 }
 
-/// The packages that become components, or parts of one.
+/// The packages that become components, or parts of components.
 fn wasm_packages() -> impl Iterator<Item = String> {
     let others = [
         "guest",

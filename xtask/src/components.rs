@@ -1,4 +1,4 @@
-//! Builds the function components and puts them where the host looks for them.
+//! Builds the function components and copies them to where the host looks for them.
 
 use std::{env, fs, path::Path};
 
@@ -27,7 +27,7 @@ const ADAPTERS: [(&str, &str); 2] = [
     ("twin-adapter-wasi", "wasi_adapter.wasm"),
 ];
 
-/// Builds all functions, then prints what came out.
+/// Builds all functions, then prints their sizes and digests.
 pub(crate) fn build(layout: &Layout, toolchain: &Toolchain) -> anyhow::Result<()> {
     compile(
         layout,
@@ -48,8 +48,8 @@ pub(crate) fn build(layout: &Layout, toolchain: &Toolchain) -> anyhow::Result<()
     Ok(())
 }
 
-/// Builds the adapters. Not together with the functions: cargo would give both one set of features, and a function's bytes
-/// must not depend on what is built together with it.
+/// Builds the adapters. They are not built together with the functions: cargo would give both the same features, and a
+/// function's bytes must not depend on what is built together with it.
 pub(crate) fn build_adapters(layout: &Layout, toolchain: &Toolchain) -> anyhow::Result<()> {
     compile(
         layout,
@@ -99,7 +99,7 @@ fn compile(
     progress::show(&mut cargo)
 }
 
-/// Copies a built file, stripped, to where it is looked for, and prints its size and digest.
+/// Copies a built file, stripped, to its final place, and prints its size and digest.
 fn publish(name: &str, from: &Path, to: &Path) -> anyhow::Result<()> {
     let bytes = fs::read(from).with_context(|| format!("cannot read {}", from.display()))?;
     let bytes = strip::custom_sections(&bytes)
@@ -110,10 +110,10 @@ fn publish(name: &str, from: &Path, to: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Writes a file only if it differs, so that an unchanged file keeps its time and a host that watches it does not react.
+/// Writes a file only if it differs, so an unchanged file keeps its time, and a host that watches it does not react.
 pub(crate) fn place(to: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     if !fs::read(to).is_ok_and(|old| old == bytes) {
-        // Under another name first, so that a partly written component is never loaded.
+        // Written under another name first, so that a partly written component is never loaded.
         let part = to.with_extension("wasm.part");
         fs::write(&part, bytes).with_context(|| format!("cannot write {}", part.display()))?;
         fs::rename(&part, to).with_context(|| format!("cannot write {}", to.display()))?;

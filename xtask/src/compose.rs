@@ -1,6 +1,6 @@
-//! `--wasi`: composes every function with the WASI adapter into one file that runs wherever WASI 0.3 does.
+//! `--wasi`: composes every function with the WASI adapter into one file that runs on any runtime with WASI 0.3.
 //!
-//! `tools/compose` does it: a program of its own, so that what it is built from is not built where nothing is composed.
+//! The separate program `tools/compose` does this, so its dependencies are built only where something is composed.
 
 use std::{fs, process::Command};
 

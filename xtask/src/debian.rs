@@ -1,5 +1,5 @@
-//! Runs `tools/debian-wasm`, which makes a toolchain of Debian's own packages, for machines where rustup cannot download a
-//! target.
+//! Runs `tools/debian-wasm`, which makes a toolchain from Debian's own packages, for machines where rustup cannot download
+//! a target.
 
 use std::{path::PathBuf, process::Command};
 
@@ -7,20 +7,20 @@ use anyhow::Context;
 
 use crate::{layout::Layout, process};
 
-/// The toolchain, made or not.
+/// The toolchain, whether it is made or not.
 pub(crate) struct Debian<'a> {
     layout: &'a Layout,
     home: PathBuf,
 }
 
 impl<'a> Debian<'a> {
-    /// The toolchain of a target folder.
+    /// The toolchain in a target folder.
     pub(crate) fn new(layout: &'a Layout) -> Self {
         let home = layout.made_toolchain();
         Self { layout, home }
     }
 
-    /// Whether it was made once. If the recipe has changed since, `make` makes it again.
+    /// Whether it has been made. If the recipe has changed since, `make` makes it again.
     pub(crate) fn is_made(&self) -> bool {
         self.home.join("stamp").is_file()
     }
@@ -30,7 +30,7 @@ impl<'a> Debian<'a> {
         Ok(process::read(self.tool().arg("supported"))?.trim() == "yes")
     }
 
-    /// Makes it, unless it is there, and returns its compiler.
+    /// Makes it, unless it exists, and returns its compiler.
     pub(crate) fn make(&self) -> anyhow::Result<PathBuf> {
         process::run(self.tool().arg("make").arg(&self.home))
             .context("cannot make a toolchain of Debian's packages")?;

@@ -1,17 +1,17 @@
-//! `cargo xtask demo`: becomes `twin demo`.
+//! `cargo xtask demo`: runs `twin demo`.
 
 use std::{ffi::OsString, process::Command};
 
 use crate::layout::Layout;
 
-/// Says how long it will take, where nothing is built yet.
+/// Says how long it will take, if nothing is built yet.
 pub(crate) fn announce(layout: &Layout) {
     if !layout.twin().exists() {
         println!("The first build takes several minutes, later ones seconds.");
     }
 }
 
-/// Hands over to `twin demo`.
+/// Runs `twin demo`.
 pub(crate) fn run(layout: &Layout, args: &[OsString]) -> anyhow::Result<()> {
     let mut twin = Command::new(layout.twin());
     twin.arg("demo").args(args);
@@ -27,7 +27,7 @@ fn hand_over(twin: &mut Command) -> anyhow::Result<()> {
     Err(anyhow::Error::new(why).context("cannot start twin demo"))
 }
 
-/// Where a process cannot be replaced, this one waits for it.
+/// If a process cannot be replaced, this one waits for it.
 #[cfg(not(unix))]
 fn hand_over(twin: &mut Command) -> anyhow::Result<()> {
     crate::process::run(twin)

@@ -2,7 +2,7 @@
 
 use crate::{layout::Layout, process, steps::Check};
 
-/// Runs cargo-deny where it is installed. Its check of advisories is left out: the database is fetched from the network.
+/// Runs cargo-deny if it is installed. Its check of advisories is left out, because it downloads a database.
 pub(crate) fn run(layout: &Layout) -> anyhow::Result<Check> {
     if process::read(layout.cargo().args(["deny", "--version"])).is_err() {
         return Ok(Check::Skipped("cargo-deny is not installed".to_owned()));

@@ -1,4 +1,4 @@
-//! Which crates may depend on wasmtime. `deny.toml` says it as well, for machines with cargo-deny.
+//! Which crates may depend on wasmtime. `deny.toml` has the same rule, for machines with cargo-deny.
 
 use std::{fs, path::Path};
 
@@ -6,7 +6,7 @@ use anyhow::Context;
 
 use crate::{layout::Layout, process};
 
-/// The folders with crates that must not be built with wasmtime, and the crates beside them.
+/// The folders of crates that must not depend on wasmtime.
 const FOLDERS: [&str; 2] = ["core", "host/providers"];
 const CRATES: [&str; 3] = ["host/native", "host/tasks", "host/telemetry"];
 
@@ -33,7 +33,7 @@ fn package(folder: &Path) -> anyhow::Result<String> {
         .with_context(|| format!("{} names no package", manifest.display()))
 }
 
-/// `cargo tree` with all features: the name of a package on each line.
+/// Runs `cargo tree` with all features: the name of a package on each line.
 fn tree(layout: &Layout, arguments: &[&str]) -> anyhow::Result<Vec<String>> {
     let mut cargo = layout.cargo();
     cargo.args(["tree", "--locked", "--all-features", "--prefix", "none"]);

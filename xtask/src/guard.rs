@@ -1,7 +1,7 @@
-//! `cargo xtask guard`: the instructions of the hot path, held against a committed baseline.
+//! `cargo xtask guard`: compares the instructions of the hot path with a committed baseline.
 //!
-//! Counted by callgrind, which needs no counters of the processor and gives the same number on a busy machine. It counts
-//! the plain crates: a runtime that reserves hundreds of gigabytes of address space does not run under it.
+//! Callgrind counts them. It needs no hardware counters, and gives the same number on a busy machine. It counts the plain
+//! crates, because a runtime that reserves hundreds of gigabytes of address space does not run under it.
 
 use std::{fmt::Write as _, fs, path::Path, process::Command};
 
@@ -9,13 +9,13 @@ use anyhow::{Context, bail};
 
 use crate::{layout::Layout, process, steps::Check};
 
-/// What is counted: a message of 0.2 KiB, one of 6 KiB, and one of 5,000 fields.
+/// The messages that are counted: one of 0.2 KiB, one of 6 KiB, and one of 5,000 fields.
 const WHAT: [&str; 3] = ["small", "large", "wide"];
-/// Above the baseline by more than this many percent fails.
+/// More than this percentage above the baseline is a failure.
 const SLACK: u64 = 10;
 const ROUNDS: u64 = 200;
 
-/// Counts, and compares with the baseline or writes it anew.
+/// Counts, and compares with the baseline or writes a new one.
 pub(crate) fn run(layout: &Layout, write: bool) -> anyhow::Result<Check> {
     if !process::starts("valgrind") {
         return Ok(Check::Skipped("valgrind is not installed".to_owned()));
@@ -64,7 +64,7 @@ fn baseline(text: &str, what: &str) -> Option<u64> {
     lines.find(|(name, _)| *name == what)?.1.parse().ok()
 }
 
-/// Instructions of one round.
+/// The instructions of one round.
 fn count(program: &Path, what: &str) -> anyhow::Result<u64> {
     let (some, more) = (
         collected(program, what, ROUNDS)?,

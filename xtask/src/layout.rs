@@ -1,4 +1,4 @@
-//! The paths of everything: the only part of xtask that knows the project's folders.
+//! All paths. This is the only part of xtask that knows the project's folders.
 
 use std::{
     env,
@@ -21,7 +21,7 @@ pub(crate) struct Layout {
 impl Layout {
     /// Finds the folders without starting cargo.
     pub(crate) fn find() -> anyhow::Result<Self> {
-        // `cargo run` says where the package is; a binary started by hand remembers where it was built.
+        // `cargo run` sets the package's folder; a binary started by hand uses the folder in which it was built.
         let package = env::var_os("CARGO_MANIFEST_DIR")
             .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
         let root = package
@@ -37,22 +37,22 @@ impl Layout {
         Ok(Self { root, target })
     }
 
-    /// The components, ready to be loaded.
+    /// The folder of components, ready to be loaded.
     pub(crate) fn components(&self) -> PathBuf {
         self.target.join("components")
     }
 
-    /// The component that misbehaves, under the name of a function.
+    /// The folder with the component that misbehaves, under the name of a function.
     pub(crate) fn test_components(&self) -> PathBuf {
         self.target.join("test-components")
     }
 
-    /// Where cargo leaves the components that it built.
+    /// Where cargo puts the components that it builds.
     pub(crate) fn built(&self) -> PathBuf {
         self.guest_target().join("wasm32-wasip2/component")
     }
 
-    /// The adapters, ready to be composed with.
+    /// The folder of adapters, ready for composition.
     pub(crate) fn adapters(&self) -> PathBuf {
         self.components().join("adapters")
     }
@@ -72,7 +72,7 @@ impl Layout {
         self.built_with("release", name)
     }
 
-    /// A program of this project as it is shipped: built with the profile `dist`.
+    /// A program of this project with the profile that is shipped, `dist`.
     pub(crate) fn shipped(&self, name: &str) -> PathBuf {
         self.built_with("dist", name)
     }
@@ -88,7 +88,7 @@ impl Layout {
         self.target.join("wasm")
     }
 
-    /// The toolchain that xtask makes where rustup cannot help.
+    /// The toolchain that xtask makes if rustup cannot download the target.
     pub(crate) fn made_toolchain(&self) -> PathBuf {
         self.target.join("wasm-toolchain")
     }

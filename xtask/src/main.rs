@@ -137,8 +137,8 @@ fn command(
     steps.run("the twin command", || {
         let mut cargo = layout.cargo();
         cargo.args(["build", "--locked", "--profile", profile]);
-        // A dependency's features are those that the selected packages ask for. What is shipped has those of the command alone;
-        // otherwise the command has the tests' features as well, so that they need not build everything again.
+        // Cargo gives a dependency the features that the selected packages ask for. What is shipped has only the command's
+        // features; otherwise the command also has the tests' features, so that the tests need not build everything again.
         cargo.args(match profile {
             SHIPPED => ["-p", "twin-host"],
             _ => ["--bin", "twin"],

@@ -1,4 +1,4 @@
-//! Gets Debian's PostgreSQL for the tests, which start servers of their own from it.
+//! Installs Debian's PostgreSQL for the tests, which start their own servers.
 
 use std::{env, fs, process::Command};
 
@@ -6,8 +6,8 @@ use crate::{process, steps::Check};
 
 const PACKAGE: &str = "postgresql";
 
-/// Installs it where continuous integration runs as root. A developer's machine is left alone: there the tests on it are skipped
-/// by name until it is installed.
+/// Installs it if continuous integration runs as root. On a developer's machine nothing is installed; the tests that need
+/// it are skipped by name until it is.
 pub(crate) fn install() -> anyhow::Result<Check> {
     if is_there() {
         return Ok(Check::Done);
@@ -30,7 +30,7 @@ pub(crate) fn install() -> anyhow::Result<Check> {
     }
 }
 
-/// Where the tests look for it.
+/// Whether it is where the tests look for it.
 fn is_there() -> bool {
     let debian = fs::read_dir("/usr/lib/postgresql")
         .into_iter()

@@ -1,8 +1,8 @@
-//! One line that says what cargo is building, and how far it is.
+//! One line that shows what cargo is building, and its progress.
 //!
-//! Cargo draws its own progress only on a terminal, below a line for each crate. Here it is told to draw it in any case, and what
-//! it draws is read: on a terminal it becomes one line that changes, elsewhere a line now and then. Warnings and errors
-//! are passed on as they are.
+//! Cargo shows its progress only on a terminal, below a line for each crate. Here it is told to show it always, and its
+//! output is read. On a terminal it becomes one line that changes; otherwise a line is printed from time to time. Warnings
+//! and errors are passed on unchanged.
 
 use std::{
     io::{self, IsTerminal, Read, Write},
@@ -12,11 +12,11 @@ use std::{
 
 use anyhow::{Context, bail};
 
-/// Between two lines where there is no terminal.
+/// The time between two lines without a terminal.
 const PAUSE: Duration = Duration::from_secs(20);
-/// A terminal's width.
+/// The assumed width of a terminal.
 const WIDTH: usize = 79;
-/// What cargo's own lines begin with, besides what it says at the end.
+/// The first words of cargo's status lines, except those at the end.
 const STATUS: [&str; 13] = [
     "Adding",
     "Blocking",
@@ -33,7 +33,7 @@ const STATUS: [&str; 13] = [
     "Updating",
 ];
 
-/// Runs a cargo command that builds, and shows how far it is.
+/// Runs a cargo command that builds, and shows its progress.
 pub(crate) fn show(cargo: &mut Command) -> anyhow::Result<()> {
     let terminal = io::stderr().is_terminal();
     cargo
@@ -57,7 +57,7 @@ pub(crate) fn show(cargo: &mut Command) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Reads to the end: lines, and drawings that end with a carriage return.
+/// Reads to the end: lines, and progress that ends with a carriage return.
 fn follow(mut from: impl Read, display: &mut Display) -> io::Result<()> {
     let mut text = Vec::new();
     let mut piece = [0; 4096];
@@ -75,13 +75,13 @@ fn follow(mut from: impl Read, display: &mut Display) -> io::Result<()> {
     }
 }
 
-/// What is shown.
+/// The state of the display.
 struct Display {
     terminal: bool,
     start: Instant,
-    /// When a line was last printed where there is no terminal.
+    /// When a line was last printed without a terminal.
     printed: Instant,
-    /// Whether a line is drawn that must be removed.
+    /// Whether the terminal shows a line that must be removed.
     drawn: bool,
 }
 
@@ -132,19 +132,19 @@ impl Display {
     }
 }
 
-/// If stderr is gone, there is nobody to tell.
+/// Ignores errors: if stderr is closed, they cannot be shown.
 fn write(text: &str) {
     let mut stderr = io::stderr().lock();
     let _ = stderr.write_all(text.as_bytes());
     let _ = stderr.flush();
 }
 
-/// A line of cargo's.
+/// A line of cargo's output.
 #[derive(Debug, PartialEq)]
 enum Said {
     /// Nothing new.
     Nothing,
-    /// How far it is.
+    /// The progress.
     Status(String),
     /// Anything else: warnings, errors.
     Other,
@@ -153,7 +153,7 @@ enum Said {
 impl Said {
     fn by_cargo(line: &str) -> Self {
         let (word, rest) = line.trim().split_once(' ').unwrap_or((line.trim(), ""));
-        // Cargo's words end in column 12. Quoted code may begin with such a word, but is indented otherwise.
+        // Cargo's status words end in column 12. Quoted code may begin with such a word, but has another indentation.
         let is_status =
             STATUS.contains(&word) && line.find(word).is_some_and(|at| at + word.len() == 12);
         match word {
@@ -180,7 +180,7 @@ fn in_words(counted: &str) -> String {
     }
 }
 
-/// Without the escape sequences that colour it.
+/// The line without the escape sequences for colours.
 fn without_colours(line: &str) -> String {
     let mut parts = line.split('\x1b');
     let mut plain = parts.next().unwrap_or_default().to_owned();

@@ -9,7 +9,7 @@ use crate::layout::Layout;
 /// The folders with tests, or with code that has tests beside it.
 const SOURCES: [&str; 4] = ["tests", "core", "components", "host"];
 
-/// Compares both.
+/// Compares the two.
 fn run(layout: &Layout) -> anyhow::Result<()> {
     let tests = layout.root.join("tests");
     let table = fs::read_to_string(tests.join("README.md")).context("tests/README.md")?;
@@ -36,7 +36,7 @@ fn run(layout: &Layout) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The functions that follow an attribute `#[test]` or `#[tokio::test]`.
+/// The functions that have the attribute `#[test]` or `#[tokio::test]`.
 fn names_of_tests(code: &str) -> impl Iterator<Item = &str> {
     let mut marked = false;
     code.lines().filter_map(move |line| {
@@ -46,12 +46,12 @@ fn names_of_tests(code: &str) -> impl Iterator<Item = &str> {
         }
         let (_, rest) = line.split_once("fn ")?;
         let name = rest.split_once('(')?.0;
-        // A name in a macro is a variable of it.
+        // A name that begins with `$` is a macro's variable.
         (std::mem::take(&mut marked) && !name.starts_with('$')).then_some(name)
     })
 }
 
-/// The names of tests in the table: words of lower case with at least two underscores, as code.
+/// The names of tests in the table: lower-case words with at least two underscores, in backticks.
 fn names_in(table: &str) -> impl Iterator<Item = &str> {
     let lower = |name: &&str| {
         name.chars()

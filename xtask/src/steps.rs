@@ -1,8 +1,8 @@
-//! The headings of a run, how long each part took, and what was skipped.
+//! The headings of a run, the time of each part, and what was skipped.
 
 use std::time::{Duration, Instant};
 
-/// What became of a step that needs a program which may not be installed.
+/// The outcome of a step that needs an optional program.
 #[derive(Debug)]
 pub(crate) enum Check {
     /// It ran, and passed.
@@ -44,7 +44,7 @@ impl Steps {
         outcome
     }
 
-    /// The same for a step that is skipped where a program is missing; the summary names it and counts it.
+    /// Like `run`, for a step that is skipped if a program is missing; the summary names and counts it.
     pub(crate) fn check(
         &mut self,
         name: &'static str,

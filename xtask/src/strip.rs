@@ -1,5 +1,5 @@
-//! Takes out of a component what no runtime reads: the names of its parts. The linker strips the
-//! program inside, and then names everything that it wraps around it.
+//! Removes from a component what no runtime reads: the names of its parts. The linker strips the program inside, but then
+//! adds names for everything that it wraps around it.
 
 use anyhow::{Context, bail};
 
@@ -8,7 +8,7 @@ const HEADER: &[u8] = b"\0asm\x0d\0\x01\0";
 /// The number of a custom section.
 const CUSTOM: u8 = 0;
 
-/// The component without its own custom sections. Those of the modules inside stay.
+/// The component without its own custom sections. Those of the modules inside are kept.
 pub(crate) fn custom_sections(component: &[u8]) -> anyhow::Result<Vec<u8>> {
     let mut rest = component.strip_prefix(HEADER).context("not a component")?;
     let mut stripped = HEADER.to_vec();
@@ -24,11 +24,11 @@ pub(crate) fn custom_sections(component: &[u8]) -> anyhow::Result<Vec<u8>> {
     Ok(stripped)
 }
 
-/// A length in LEB128, and what follows it.
+/// A length in LEB128, and the bytes after it.
 fn length(bytes: &[u8]) -> anyhow::Result<(usize, &[u8])> {
     let mut length = 0;
     let mut rest = bytes;
-    // A length has 32 bits, seven of them in a byte.
+    // A length has 32 bits, seven in each byte.
     for shift in (0..32).step_by(7) {
         let (byte, after) = rest.split_first().context("a section has no length")?;
         length |= usize::from(byte & 0x7f) << shift;
@@ -60,7 +60,7 @@ mod tests {
         assert!(custom_sections(b"\0asm").is_err());
         // A module is not a component.
         assert!(custom_sections(b"\0asm\x01\0\0\0").is_err());
-        // Sections that are longer than what is there, or whose length is missing or too long.
+        // Sections that are longer than the file, or whose length is missing or too long.
         for broken in [&b"\x01\x7f"[..], b"\x01", b"\x01\xff\xff\xff\xff\xff\x01"] {
             assert!(custom_sections(&[HEADER, broken].concat()).is_err());
         }

@@ -1,4 +1,4 @@
-//! Finds a rustc that can build the components, or gets one.
+//! Finds or installs a rustc that can build the components.
 
 use std::{
     env, fs,
@@ -19,7 +19,7 @@ const TARGET: &str = "wasm32-wasip2";
 pub(crate) struct Toolchain {
     /// The compiler.
     pub(crate) rustc: PathBuf,
-    /// Folders to put in front of PATH; `None` if the compiler finds its linker by itself.
+    /// Folders to add to the start of PATH; `None` if the compiler finds its linker by itself.
     pub(crate) linker_tools: Option<[PathBuf; 2]>,
 }
 
@@ -49,7 +49,7 @@ pub(crate) fn find(layout: &Layout) -> anyhow::Result<Toolchain> {
         return Ok(itself(own));
     }
     if debian.is_supported()? {
-        // Checked before anything is downloaded, because without a linker the rest is useless.
+        // Checked before anything is downloaded, because the rest is useless without a linker.
         linker_tools()?;
         return with_tools(debian.make()?);
     }
@@ -111,7 +111,7 @@ fn linker_tools() -> anyhow::Result<[PathBuf; 2]> {
     Ok([tools.join("gcc-ld"), tools])
 }
 
-/// Adds the target with rustup, which most machines need once. Returns whether it worked.
+/// Adds the target with rustup, which most machines need once. Returns whether this succeeded.
 fn add_with_rustup() -> anyhow::Result<bool> {
     const LIMIT: Duration = Duration::from_secs(60);
     if !process::starts("rustup") {
@@ -128,7 +128,7 @@ fn add_with_rustup() -> anyhow::Result<bool> {
     Ok(false)
 }
 
-/// Asks a rustc one question.
+/// Runs a rustc to query one value.
 fn ask(rustc: &Path, question: &[&str]) -> anyhow::Result<String> {
     let answer = process::read(Command::new(rustc).args(question))?;
     Ok(answer.trim().to_owned())

