@@ -1,12 +1,12 @@
-//! Composes a function with the WASI adapter into one component, which runs wherever WASI 0.3 does.
+//! Composes a function with the WASI adapter into one component, which runs on any runtime with WASI 0.3.
 //!
 //! ```text
 //! twin-compose FUNCTION ADAPTER EMPTY OUT
 //! ```
 //!
 //! EMPTY is `components/adapters/wasi/empty.wat`.
-//! The function gets its capabilities from the adapter and an empty environment from EMPTY; only the adapter is left
-//! with the runtime's environment, folder and network. Nothing of the function's own bytes changes.
+//! The function gets its capabilities from the adapter and an empty environment from EMPTY. Only the adapter can reach the
+//! runtime's environment, folder and network. The function's own bytes are not changed.
 //!
 //! `cargo xtask build --wasi` runs it for each function.
 
@@ -23,8 +23,8 @@ use wac_graph::{
     types::{Package, are_semver_compatible},
 };
 
-/// What a function may import from the runtime itself: clocks, random numbers, streams to write panics to, and the types of its
-/// own door. None of these gives access to a file, a variable or a network.
+/// What a function may import from the runtime itself: clocks, random numbers, streams for panic messages, and the types of
+/// door 2. None of these gives access to a file, a variable or a network.
 const OPEN: [&str; 11] = [
     "wasi:cli/exit@",
     "wasi:cli/stderr@",
@@ -93,7 +93,7 @@ fn register(graph: &mut CompositionGraph, name: &str, bytes: &[u8]) -> anyhow::R
     Ok(graph.register_package(package)?)
 }
 
-/// Connects the imports of an instance with what others export under the same names. Returns the names that stay open.
+/// Connects the imports of an instance with exports of the same names. Returns the names that remain open.
 fn connect(
     graph: &mut CompositionGraph,
     instance: NodeId,
@@ -117,7 +117,7 @@ fn connect(
     Ok(open)
 }
 
-/// A compatible version of an interface is accepted, because std does not stay at 0.2.6.
+/// Whether an export satisfies an import. Any compatible version is accepted, because std does not stay at 0.2.6.
 fn fits(export: &str, import: &str) -> bool {
     export == import || are_semver_compatible(export, import)
 }

@@ -1,4 +1,4 @@
-//! apt with folders of its own: it reads the machine's sources, proxies and keys, and changes nothing on the machine.
+//! Runs apt with separate folders: it reads the machine's sources, proxies and keys, and changes nothing on the machine.
 
 use std::{
     collections::BTreeSet,
@@ -13,7 +13,7 @@ use twin_process as process;
 
 use super::sources;
 
-/// apt as configured by one file of ours.
+/// apt with a configuration file of its own.
 #[derive(Debug)]
 pub(super) struct Apt {
     conf: PathBuf,
@@ -48,7 +48,7 @@ impl Apt {
             .with_context(|| format!("apt knows no package {package}"))
     }
 
-    /// The packages and, over all steps, the libraries that they need and the machine lacks.
+    /// The packages, and all libraries that they need directly or indirectly and that the machine lacks.
     pub(super) fn with_missing_libraries(&self, roots: &[&str]) -> anyhow::Result<Vec<String>> {
         let installed = installed()?;
         let mut all: BTreeSet<String> = roots.iter().map(|root| (*root).to_owned()).collect();
@@ -66,7 +66,7 @@ impl Apt {
         Ok(all.into_iter().collect())
     }
 
-    /// Downloads packages, checked by apt as ever, and returns the files.
+    /// Downloads packages, which apt verifies as usual, and returns the files.
     pub(super) fn download(&self, packages: &[String], to: &Path) -> anyhow::Result<Vec<PathBuf>> {
         fs::create_dir_all(to).with_context(|| format!("cannot create {}", to.display()))?;
         println!("downloading {}", packages.join(" "));
@@ -95,8 +95,8 @@ impl Apt {
     }
 }
 
-/// The last word over the machine's own configuration, whose proxies stay in force. Its pins and hooks do not: a pin
-/// could hide a version, and a hook (container images clean caches in one) would touch the machine.
+/// Overrides the machine's own configuration, except for its proxies. Its pins and hooks are removed: a pin could hide a
+/// version, and a hook (container images clean caches in one) would change the machine.
 fn configuration(home: &Path) -> String {
     let home = home.display();
     format!(
@@ -124,7 +124,7 @@ fn installed() -> anyhow::Result<BTreeSet<String>> {
     Ok(names.map(|name| name.trim().to_owned()).collect())
 }
 
-/// The names in the answer of `apt-cache depends`; virtual ones are in angle brackets and never libraries.
+/// The names in the output of `apt-cache depends`; virtual packages are in angle brackets and are never libraries.
 fn needed(depends: &str) -> impl Iterator<Item = &str> {
     depends.lines().filter_map(|line| {
         let (kind, name) = line.trim_start_matches([' ', '|']).split_once(": ")?;
@@ -132,8 +132,8 @@ fn needed(depends: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Libraries to run with. A compiler and headers for C are what the native build needs too, so they are there;
-/// Rust's own library is the exception that is called `-dev`.
+/// Whether a package is a runtime library. C compilers and headers are not needed, because the native build also needs them
+/// and so they are installed. Rust's own library is the exception whose name ends in `-dev`.
 fn is_library(name: &str) -> bool {
     name.starts_with("libstd-rust") || (name.starts_with("lib") && !name.ends_with("-dev"))
 }

@@ -1,10 +1,10 @@
-//! A Rust toolchain for the components, made of Debian's own packages, for machines where rustup cannot download the target
-//! wasm32-wasip2: no root, no change to the machine.
+//! Makes a Rust toolchain for the components from Debian's own packages, for machines where rustup cannot download the
+//! target wasm32-wasip2. It needs no root and does not change the machine.
 //!
 //!     twin-debian-wasm supported      # says whether this can work here: Debian 12 or newer on amd64
-//!     twin-debian-wasm make FOLDER    # makes the toolchain, unless it is there; its compiler is FOLDER/rustc
+//!     twin-debian-wasm make FOLDER    # makes the toolchain, unless it exists; its compiler is FOLDER/rustc
 //!
-//! `cargo xtask build` runs it where it is needed.
+//! `cargo xtask build` runs it if necessary.
 
 mod apt;
 mod sources;
@@ -26,7 +26,7 @@ use self::apt::Apt;
 /// Written last, so that its presence means "complete". Change it when the recipe changes.
 const STAMP: &str = "twin wasm toolchain, recipe 1\n";
 
-/// Debian's packages of the compiler that it keeps current for its browsers.
+/// Debian's packages of the compiler that it keeps up to date for its browsers.
 const ROOTS: [&str; 3] = ["rustc-web", "cargo-web", "rust-web-src"];
 
 fn main() -> ExitCode {
@@ -72,7 +72,7 @@ fn supported() -> bool {
             .all(process::starts)
 }
 
-/// Makes the toolchain, unless it is there.
+/// Makes the toolchain, unless it exists.
 fn make(home: &Path) -> anyhow::Result<()> {
     fs::create_dir_all(home).with_context(|| format!("cannot create {}", home.display()))?;
     let lock = File::create(home.join("lock")).context("cannot create the set-up's lock")?;
@@ -97,7 +97,7 @@ fn make(home: &Path) -> anyhow::Result<()> {
     fetch(&root, &work)?;
     let rustc = write_rustc(home)?;
     std_build::run(&rustc, &root, &work.join("std"))?;
-    // The sources were for the library only, and they are half of it all.
+    // The sources were needed only for the library, and are half of the total size.
     for part in [work, root.join("usr/src"), root.join("usr/share")] {
         remove(&part)?;
     }
@@ -132,7 +132,8 @@ fn fetch(root: &Path, work: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A script instead of an environment variable for all of cargo: only this compiler may see these libraries.
+/// Writes a script that runs rustc. An environment variable would apply to all of cargo, but only this compiler may see
+/// these libraries.
 fn write_rustc(home: &Path) -> anyhow::Result<PathBuf> {
     const SCRIPT: &str = r#"#!/bin/sh
 # Debian's rustc with its own libraries; it finds its sysroot by itself.
@@ -163,7 +164,7 @@ fn os_release(key: &str) -> Option<String> {
     Some(value.trim_matches('"').to_owned())
 }
 
-/// Compares the first two numbers of a package's version with what the workspace asks for.
+/// Whether the first two numbers of a package's version are at least those that the workspace requires.
 fn new_enough(offered: &str) -> bool {
     let numbers = |version: &str| -> Option<(u32, u32)> {
         let mut parts = version.split(|c: char| !c.is_ascii_digit());

@@ -1,19 +1,19 @@
-//! Reads the machine's apt sources and writes those of Debian proper again, so that mirrors keep working.
+//! Reads the machine's apt sources and writes only Debian's own again, so that mirrors keep working.
 
 use std::{fs, path::Path};
 
 use anyhow::bail;
 
-/// One source of packages, in the words of apt's newer format.
+/// One source of packages, with the fields of apt's newer format.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Source {
     uris: String,
     suites: Vec<String>,
-    /// Verbatim: a path, or a whole key over several lines.
+    /// Verbatim: a path, or a whole key in several lines.
     signed_by: Option<String>,
 }
 
-/// Debian's sources of this release as the machine has them, and the backports from the same mirror if wanted.
+/// Debian's sources of this release as configured on the machine, and if wanted the backports from the same mirror.
 pub(super) fn of_machine(codename: &str, backports: bool) -> anyhow::Result<String> {
     let mut found = Vec::new();
     read(Path::new("/etc/apt/sources.list"), &mut found);
@@ -29,7 +29,7 @@ pub(super) fn of_machine(codename: &str, backports: bool) -> anyhow::Result<Stri
     Ok(chosen.iter().map(write).collect())
 }
 
-/// A file that cannot be read adds nothing; apt sees it the same way.
+/// A file that cannot be read adds nothing, as with apt.
 fn read(path: &Path, found: &mut Vec<Source>) {
     let Ok(text) = fs::read_to_string(path) else {
         return;
@@ -66,7 +66,7 @@ fn one_line(line: &str) -> Option<Source> {
     })
 }
 
-/// `Types: deb`, `URIs: …`, `Suites: …`, one source after the other with an empty line between.
+/// `Types: deb`, `URIs: …`, `Suites: …`: sources separated by empty lines.
 fn stanzas(text: &str) -> Vec<Source> {
     let mut all = Vec::new();
     let lines: Vec<_> = text.lines().filter(|line| !line.starts_with('#')).collect();
@@ -104,7 +104,7 @@ fn field(stanza: &[&str], name: &str) -> Option<String> {
     Some(value)
 }
 
-/// Only this release and what corrects it: a third party's source may be broken, and none of ours is there.
+/// Selects only this release and its updates: other sources may be broken, and have nothing that is needed here.
 fn choose(found: Vec<Source>, codename: &str, backports: bool) -> Vec<Source> {
     let own = ["", "-security", "-updates"].map(|suffix| format!("{codename}{suffix}"));
     let mut chosen = Vec::new();

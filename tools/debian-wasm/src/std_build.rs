@@ -1,4 +1,4 @@
-//! Builds the standard library for the components, once, and puts it beside Debian's compiler.
+//! Builds the standard library for the components, once, and installs it for Debian's compiler.
 
 use std::{
     fs,
@@ -24,7 +24,7 @@ pub(super) fn run(rustc: &Path, root: &Path, work: &Path) -> anyhow::Result<()> 
 
     println!("building the standard library for {TARGET}");
     let usr = root.join("usr");
-    // Debian's cargo: another version may not be able to build this library.
+    // Debian's own cargo, because another version may not be able to build this library.
     let mut cargo = process::clean(&usr.join("bin/cargo"));
     cargo
         .current_dir(work)

@@ -1,4 +1,4 @@
-//! Starts other programs: their output is shown or read, and a failure becomes one line.
+//! Runs other programs: their output is shown or read, and a failure becomes one line.
 
 use std::{
     env,
@@ -24,10 +24,9 @@ pub fn run(command: &mut Command) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Runs a command for what it prints to stdout.
+/// Runs a command and returns its output on stdout.
 ///
-/// # Errors
-/// If it does not start, fails (the error has its last words) or prints anything but text.
+/// # Errors If it does not start, fails (the error has its last lines) or prints anything but text.
 pub fn read(command: &mut Command) -> anyhow::Result<String> {
     let output = command
         .stdin(Stdio::null())
@@ -79,7 +78,7 @@ pub fn starts(program: &str) -> bool {
         .is_ok_and(|status| status.success())
 }
 
-/// The command as one would type it, truncated if it is long.
+/// The command as a person would type it, truncated if it is long.
 fn line(command: &Command) -> String {
     let mut line = command.get_program().to_string_lossy().into_owned();
     for arg in command.get_args() {
@@ -106,8 +105,8 @@ fn last_words(stderr: &str) -> String {
     marked.join(" ")
 }
 
-/// A command without the variables that `cargo run` sets for this program: build scripts (ring's, for one) watch these
-/// variables and would run again whenever a build comes through xtask instead of from the command line.
+/// A command without the variables that `cargo run` sets for this program. Some build scripts (for example ring's) watch
+/// these variables, and would run again whenever a build is started by xtask instead of from the command line.
 pub fn clean(program: &Path) -> Command {
     const OWN: [&str; 4] = [
         "CARGO_PKG_",

@@ -84,7 +84,7 @@ fn title(one: &Described) -> String {
     format!("{} {}", one.operation.method, one.operation.path)
 }
 
-/// The anchor that renderers of Markdown give to the title.
+/// The anchor that Markdown renderers give to the title.
 fn anchor(one: &Described) -> String {
     title(one).to_lowercase().replace(' ', "-").replace(
         |character: char| !(character.is_alphanumeric() || "-_".contains(character)),

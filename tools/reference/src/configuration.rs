@@ -13,14 +13,14 @@ pub struct Group {
     pub variables: Vec<Variable>,
 }
 
-/// A variable, as it is shown.
+/// A variable as it is shown.
 #[derive(Clone, Debug)]
 pub struct Variable {
     /// Its name.
     pub name: String,
-    /// Its default in words; a value stands in backticks.
+    /// Its default in words; a value is in backticks.
     pub default: String,
-    /// Which values it takes.
+    /// The accepted values.
     pub values: String,
     /// The unit of its number; empty if it has no unit.
     pub unit: String,

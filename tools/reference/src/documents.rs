@@ -9,11 +9,11 @@ use twin_contract::{
 pub(crate) struct Document {
     /// Its name among the schemas.
     pub(crate) name: &'static str,
-    /// What it is.
+    /// Its meaning.
     pub(crate) meaning: &'static str,
     /// Its fields.
     pub(crate) fields: Vec<Field>,
-    /// Whether other fields are allowed, and carried along.
+    /// Whether other fields are allowed and kept.
     pub(crate) open: bool,
     /// What its schema requires beyond its fields.
     also: Value,
@@ -23,11 +23,11 @@ pub(crate) struct Document {
 pub(crate) struct Field {
     /// Its name.
     pub(crate) name: &'static str,
-    /// Whether it must be there.
+    /// Whether it is required.
     pub(crate) required: bool,
     /// Its value, as JSON Schema.
     pub(crate) schema: Value,
-    /// What it is.
+    /// Its meaning.
     pub(crate) meaning: &'static str,
 }
 
@@ -560,5 +560,5 @@ pub(crate) fn parameter(name: &'static str) -> Field {
     }
 }
 
-/// How large `raw_data` may become; the words above give it in KiB.
+/// The limits that the text above gives in KiB and bytes.
 const _: () = assert!(MAX_RAW_DATA == 64 * 1024 && MAX_DEVICE_ID == 256);

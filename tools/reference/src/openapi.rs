@@ -1,4 +1,4 @@
-//! `docs/openapi.json`: the same as `docs/api.md`, for programs.
+//! `docs/openapi.json`: the content of `docs/api.md` for programs.
 
 use std::collections::BTreeMap;
 
@@ -134,7 +134,7 @@ fn parameters(described: &Described) -> Vec<Value> {
     parameters
 }
 
-/// The headers that an operation reads, besides the credential.
+/// The headers that an operation reads, except the credential.
 pub(crate) fn headers(described: &Described) -> Vec<(&'static str, Value, &'static str)> {
     let mut headers = Vec::new();
     if described.takes_id {
@@ -222,7 +222,7 @@ fn error(status: u16, codes: &[ErrorCode]) -> Value {
     response
 }
 
-/// What the native host answers by itself.
+/// The operations of the native host itself.
 fn of_the_host() -> Vec<(String, Value)> {
     let get = |id: &str, summary: &str, public: bool, responses: Value| {
         let mut operation = json!({

@@ -1,4 +1,4 @@
-//! What each operation takes and answers.
+//! The requests and replies of each operation.
 
 use twin_contract::{ErrorCode, FunctionName, registry::Operation};
 
@@ -6,27 +6,27 @@ use crate::documents::{Field, parameter};
 
 /// An operation with everything that its caller must know.
 pub(crate) struct Described {
-    /// Method, path, and whose keys open it.
+    /// Method, path, and the access that it gives.
     pub(crate) operation: &'static Operation,
     /// The function that answers it.
     pub(crate) function: FunctionName,
     /// What it does, in one sentence.
     pub(crate) summary: &'static str,
-    /// Of the query string.
+    /// The parameters of the query string.
     pub(crate) parameters: Vec<Field>,
     /// Whether the caller may give the message an id.
     pub(crate) takes_id: bool,
-    /// The documents that the body may be; none without a body.
+    /// The possible documents of the body; empty without a body.
     pub(crate) body: &'static [&'static str],
     /// Status and document of each success.
     pub(crate) successes: &'static [(u16, &'static str)],
-    /// What else may be answered.
+    /// The possible errors.
     pub(crate) errors: Vec<ErrorCode>,
 }
 
 use ErrorCode::*;
 
-/// Of every operation of a function.
+/// The errors of every operation of a function.
 pub(crate) const EVERYWHERE: &[ErrorCode] = &[
     HostInvalid,
     HeaderRepeated,
@@ -44,7 +44,7 @@ pub(crate) const EVERYWHERE: &[ErrorCode] = &[
     ResponseInvalid,
 ];
 
-/// Of operations that take a document.
+/// The errors of operations that accept a document.
 const DOCUMENT: &[ErrorCode] = &[
     BodyNotUtf8,
     BodyNotJson,
@@ -68,7 +68,7 @@ const CONNECTOR: &[ErrorCode] = &[
 const INGESTION: &[ErrorCode] = &[NextHopRefused, NextHopUnavailable];
 const PASSED_ON: &[(u16, &str)] = &[(200, "Received"), (202, "DeadLettered")];
 
-/// All operations of all functions, in the order in which data passes them.
+/// All operations of all functions, in the order in which data passes through them.
 pub(crate) fn all() -> Vec<Described> {
     FunctionName::ALL
         .into_iter()

@@ -7,7 +7,7 @@ use twin_delivery::{DELIVERY, Setting, TWIN_CLOUD, TWIN_NAME};
 
 use crate::GENERATED;
 
-/// Variables of every function besides its settings and peers, and what each is declared as.
+/// Variables of every function besides its settings and peers, with their declarations.
 const COMMON: [(&str, &str); 4] = [
     ("inter_cloud_token", "{ required = true, secret = true }"),
     ("twin_operator_token", "{ default = \"\", secret = true }"),
@@ -15,8 +15,8 @@ const COMMON: [(&str, &str); 4] = [
     ("debug_mode", "{ default = \"false\" }"),
 ];
 
-/// The manifest with the bodies of `[variables]` and of each `[component.NAME.variables]` made anew. All else stays, and so
-/// does what a manifest declares as the URLs and hosts of peers: that is a matter of the deployment.
+/// The manifest with new bodies of `[variables]` and of each `[component.NAME.variables]`. Everything else is kept,
+/// including the manifest's declarations of URLs and hosts of peers, which depend on the deployment.
 pub fn manifest(text: &str) -> String {
     let functions = functions(text);
     let mut out = String::new();
@@ -49,7 +49,7 @@ fn functions(text: &str) -> Vec<FunctionName> {
         .collect()
 }
 
-/// The function that a line's table is about.
+/// The function of a table's header line.
 fn component_of(line: &str, end: &str) -> Option<FunctionName> {
     let name = line.strip_prefix("[component.")?.strip_suffix(end)?;
     name.parse().ok()
@@ -95,7 +95,7 @@ fn declared(setting: &Setting) -> String {
     )
 }
 
-/// The line by which a manifest declares the URL or host that a new line is about.
+/// The existing line that declares the URL or host of a new line.
 fn kept<'a>(line: &str, before: &'a str) -> Option<&'a str> {
     let (name, _) = line.split_once(" = ")?;
     let place = name.ends_with("_url") || name.ends_with("_host");
@@ -103,7 +103,7 @@ fn kept<'a>(line: &str, before: &'a str) -> Option<&'a str> {
     before.lines().filter(|_| place).find(declares)
 }
 
-/// A peer in this app is called by Spin's name for it.
+/// The declarations for a peer. A peer in this app is called by Spin's name for it.
 fn peer_declarations(peer: Peer, functions: &[FunctionName]) -> String {
     let here = peer
         .function()
@@ -191,7 +191,7 @@ mod tests {
         assert!(
             peers.contains("remote_ingestion_host = { default = \"https://ingestion.invalid\" }")
         );
-        // A reader asks nobody unless it is told to.
+        // A reader calls no other reader unless it is configured to.
         let peers = peer_declarations(Peer::Reader, &[FunctionName::Reader]);
         assert!(
             peers.contains("remote_reader_url = { default = \"\""),
