@@ -1,4 +1,4 @@
-//! Measures the host beside the same functions as native code. `cargo xtask bench` runs it; see docs/performance.md.
+//! Compares the host with the same functions as native code. `cargo xtask bench` runs it; see docs/performance.md.
 
 mod load;
 mod measure;
@@ -17,7 +17,7 @@ use clap::{Parser, Subcommand};
 
 use crate::measure::store::Durable;
 
-/// The allocator of `twin`, for everything that is measured here.
+/// The allocator of `twin`, used for everything that is measured here.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

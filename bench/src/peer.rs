@@ -1,5 +1,5 @@
-//! What a connector sends to: a server that reads a request and answers at once, as cheaply as possible, so that little of
-//! what is measured is its own.
+//! The peer that a connector sends to: a server that reads a request and answers at once, as cheaply as possible, so that
+//! it has little influence on the measurement.
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -24,7 +24,7 @@ pub(crate) async fn serve(listener: TcpListener, status: u16) {
     }
 }
 
-/// One request after another, until the other side goes.
+/// Answers one request after another, until the other side disconnects.
 async fn connection(mut stream: TcpStream, reply: &'static [u8]) {
     let _ = stream.set_nodelay(true);
     let mut buffer = Vec::with_capacity(128 * 1024);

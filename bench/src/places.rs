@@ -1,4 +1,4 @@
-//! Where things lie: told by `cargo xtask bench`, else as cargo lays them out.
+//! The paths: set by `cargo xtask bench`, otherwise cargo's defaults.
 
 use std::{
     env,
@@ -33,7 +33,7 @@ impl Places {
         })
     }
 
-    /// Where data of a run may lie: on the disk that the project is built on.
+    /// Where the data of a run is: on the disk on which the project is built.
     pub(crate) fn target(&self) -> &Path {
         &self.target
     }

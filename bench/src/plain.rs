@@ -1,4 +1,4 @@
-//! A plain hyper server in front of functions: what one would write without this project.
+//! A plain hyper server in front of functions, as one would write without this project.
 
 use std::{convert::Infallible, sync::Arc};
 

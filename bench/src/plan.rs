@@ -1,10 +1,10 @@
-//! How much is measured: the whole matrix, or enough to see that all of it works.
+//! How much is measured: the whole matrix, or only enough to check that everything works.
 
 use std::time::Duration;
 
 use crate::serve::Route;
 
-/// Bodies in bytes, with their names.
+/// Body sizes in bytes, with their names.
 pub(crate) const BODIES: [(usize, &str); 3] =
     [(307, "0.3 KiB"), (4096, "4 KiB"), (65536, "64 KiB")];
 pub(crate) const CONNECTIONS: [u64; 4] = [1, 8, 64, 512];
@@ -15,18 +15,18 @@ pub(crate) const ROUTES: [Route; 4] = [
     Route::Connector,
 ];
 
-/// The cell of the matrix that the targets are about.
+/// The cell of the matrix for which the targets are defined.
 pub(crate) const MAIN: (usize, u64) = (307, 64);
 
 /// Counts and times.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
-    /// Rounds of A B in the cells of the targets, and the time of each.
+    /// The number of A/B rounds in the cells of the targets, and the time of each.
     pub(crate) main: (usize, Duration),
-    /// … and in all others.
+    /// … and in all other cells.
     pub(crate) other: (usize, Duration),
     pub(crate) warm_up: Duration,
-    /// Time for one arrival rate.
+    /// The time for one arrival rate.
     pub(crate) open: Duration,
     pub(crate) starts: usize,
     /// Deliveries that wait at once.

@@ -1,4 +1,4 @@
-//! Processes under test: started, looked at through `/proc`, and ended by handle.
+//! Processes under test: started, observed through `/proc`, and killed through their handle.
 
 use std::{
     fs,
@@ -15,7 +15,7 @@ use crate::{
     stock::Stock,
 };
 
-/// A server that runs as long as this value.
+/// A server that runs as long as this value exists.
 pub(crate) struct Server {
     child: Child,
     pub(crate) address: SocketAddr,
@@ -50,12 +50,12 @@ impl Server {
         self.child.id()
     }
 
-    /// CPU time that it used so far, user and system, all threads.
+    /// The CPU time that it has used so far: user and system, all threads.
     pub(crate) fn cpu(&self) -> Duration {
         cpu_of(self.id())
     }
 
-    /// Memory that it holds now, in bytes.
+    /// The memory that it uses now, in bytes.
     pub(crate) fn memory(&self) -> u64 {
         status_kib(self.id(), "VmRSS:") * 1024
     }
@@ -63,7 +63,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may be gone already.
+        // It may already have ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -76,7 +76,7 @@ fn name(value: impl clap::ValueEnum) -> String {
         .unwrap_or_default()
 }
 
-/// What the scheduler says, to the nanosecond: `/proc/…/stat` counts in hundredths of a second.
+/// From the scheduler, in nanoseconds: `/proc/…/stat` counts in hundredths of a second.
 fn cpu_of(process: u32) -> Duration {
     let tasks = fs::read_dir(format!("/proc/{process}/task")).into_iter();
     let nanos = tasks.flatten().flatten().filter_map(|task| {
@@ -93,7 +93,7 @@ fn status_kib(process: u32, field: &str) -> u64 {
         .unwrap_or(0)
 }
 
-/// The server of a kind for a route, with nothing special about it.
+/// A server of this kind for a route, with default options.
 pub(crate) fn plain(kind: Kind, route: Route) -> Serve {
     Serve {
         kind,

@@ -1,6 +1,6 @@
-//! A server under test, as a process of its own: its CPU time and memory are then nobody else's.
+//! A server under test, as a separate process, so that its CPU time and memory can be measured.
 //!
-//! It prints its address, and ends when its standard input does: it never outlives the bench.
+//! It prints its address, and ends when its standard input closes: it never outlives the benchmark.
 
 use std::{
     io::{Read, Write},
@@ -89,7 +89,7 @@ pub(crate) fn run(serve: &Serve) -> anyhow::Result<()> {
     println!("{address}");
     std::io::stdout().flush()?;
     std::io::stdin().read_to_end(&mut Vec::new())?;
-    // What is under way is cut off: everything was measured.
+    // Calls in progress are cut off, because everything has been measured.
     runtime.shutdown_background();
     std::process::exit(0)
 }
@@ -130,7 +130,7 @@ async fn start(serve: &Serve) -> anyhow::Result<SocketAddr> {
     Ok(address)
 }
 
-/// The functions, native, over what the host gives its components: the same checks, peers, stores and limits.
+/// The functions as native code, with what the host gives its components: the same checks, peers, stores and limits.
 pub(crate) fn native(config: &Arc<Config>, stores: Stores) -> anyhow::Result<Arc<dyn Functions>> {
     let peers = Arc::new(PeerSender::new(Arc::clone(config))?);
     let verifier: Arc<dyn Verifier> = Arc::new(Credentials::of(config));
@@ -153,7 +153,7 @@ pub(crate) fn native(config: &Arc<Config>, stores: Stores) -> anyhow::Result<Arc
     Ok(functions)
 }
 
-/// As the environment would say it.
+/// The configuration, as read from environment variables.
 pub(crate) fn config(serve: &Serve) -> anyhow::Result<Config> {
     let places = Places::find()?;
     let functions = match serve.route {
@@ -167,7 +167,7 @@ pub(crate) fn config(serve: &Serve) -> anyhow::Result<Config> {
         ("TWIN_FUNCTIONS", functions),
         ("INTER_CLOUD_TOKEN", KEY),
         ("RETRY_INITIAL_MS", &serve.retry_initial_ms.to_string()),
-        // There must be time left to try again.
+        // There must be enough time left for a retry.
         (
             "FUNCTION_DEADLINE_MS",
             &(25_000 + 2 * serve.retry_initial_ms).to_string(),

@@ -26,7 +26,7 @@ pub(crate) struct Stock {
 }
 
 impl Stock {
-    /// `WASMTIME`, or what `cargo xtask bench` installed; or what is missing, in words.
+    /// `WASMTIME`, or the command that `cargo xtask bench` installed; otherwise a text that says what is missing.
     pub(crate) fn find() -> anyhow::Result<Result<Self, String>> {
         let target = Places::find()?.target().to_owned();
         let installed = target.join("wasmtime/wasmtime");
@@ -41,13 +41,13 @@ impl Stock {
         Ok(missing.map_or(Ok(stock), Err))
     }
 
-    /// The name and version that it gives itself.
+    /// The name and version that it reports.
     pub(crate) fn version(&self) -> anyhow::Result<String> {
         let output = Command::new(&self.wasmtime).arg("--version").output()?;
         Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
     }
 
-    /// Starts the function of a route, and says where it answers.
+    /// Starts the function of a route, and returns its address.
     pub(crate) fn start(&self, serve: &Serve) -> anyhow::Result<(Child, SocketAddr)> {
         let (function, peer) = function(serve.route).context("no such route in this runtime")?;
         fs::create_dir_all(&serve.data)?;
@@ -81,14 +81,14 @@ impl Stock {
                 break rest.trim_end_matches('/').parse()?;
             }
         };
-        // A pipe that nobody empties would stop it.
+        // Without a reader, the pipe would fill up and stop it.
         thread::spawn(move || io::copy(&mut said, &mut io::sink()));
         Ok((child, address))
     }
 }
 
-/// The function that answers on a route, and the variable that says where it sends. The adapter keeps records in files, so
-/// there is none for the route into memory.
+/// The function that answers on a route, and the variable for its destination. The adapter keeps records in files, so there
+/// is no function for the route into memory.
 pub(crate) const fn function(route: Route) -> Option<(&'static str, Option<&'static str>)> {
     match route {
         Route::Ingest => Some(("ingestion", Some("REMOTE_WRITER_URL"))),

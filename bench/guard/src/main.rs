@@ -1,7 +1,7 @@
-//! The hot path of `contract` and `delivery`, so many times over: `cargo xtask guard` counts its instructions.
+//! Runs the hot path of `contract` and `delivery` a given number of times: `cargo xtask guard` counts its instructions.
 //!
-//! Instructions and not time, so that a busy machine makes no difference. The number of rounds is an argument: the
-//! difference between two counts is the rounds' own, whatever starting a process costs.
+//! Instructions are counted instead of time, so that a busy machine makes no difference. The number of rounds is an
+//! argument: the difference between two counts belongs to the rounds alone, whatever starting the process costs.
 
 use std::{env, hint::black_box, time::Duration};
 
@@ -33,7 +33,7 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A reading's way as far as it is computing: from a device through L1, L2 and L3, and the reply back.
+/// The computation for one reading: from a device through L1, L2 and L3, and the reply back.
 fn reading(
     body: &str,
     round: u32,
@@ -95,7 +95,7 @@ fn message(samples: usize) -> String {
     )
 }
 
-/// A message of many fields: looking for a name that is there twice must not cost more than the rest.
+/// A message of many fields: the search for a repeated name must not cost more than the rest.
 fn wide() -> String {
     let fields: Vec<_> = (0..FIELDS)
         .map(|n| format!("\"sensor_{n}\":25.40"))

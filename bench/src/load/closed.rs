@@ -1,5 +1,5 @@
-//! Closed loop: every connection sends its next request when it has the reply to the last. Finds the most that goes
-//! through.
+//! Closed loop: every connection sends its next request when it has the reply to the previous one. This measures the
+//! maximum throughput.
 
 use std::{
     cell::{Cell, RefCell},
@@ -18,7 +18,7 @@ use tokio::{
 use super::{Histogram, template::Template, wire};
 use crate::process::Server;
 
-/// What to do.
+/// The parameters of a run.
 #[derive(Clone, Debug)]
 pub(crate) struct Closed {
     pub(crate) template: Template,
@@ -27,17 +27,17 @@ pub(crate) struct Closed {
     pub(crate) time: Duration,
 }
 
-/// What came of it.
+/// The results of a run.
 #[derive(Clone, Debug)]
 pub(crate) struct Run {
-    /// Requests answered 200 in a second.
+    /// Requests answered with 200 per second.
     pub(crate) rate: f64,
-    /// The server's CPU time for one, in microseconds.
+    /// The server's CPU time per request, in microseconds.
     pub(crate) cpu_us: f64,
     pub(crate) times: Histogram,
 }
 
-/// What all connections of a run share.
+/// The state that all connections of a run share.
 struct Shared {
     next: Cell<u64>,
     measuring: Cell<bool>,
@@ -151,7 +151,7 @@ async fn reply(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> anyhow::Result<u
     }
 }
 
-/// Sends so many requests, one on each of as many connections, and calls `look` while none of them is answered.
+/// Sends this many requests, each on its own connection, and calls `look` while none of them is answered.
 pub(crate) fn hold(
     server: &Server,
     route_template: &Template,

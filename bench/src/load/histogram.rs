@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Buckets to a doubling.
+/// The number of buckets per doubling.
 const STEPS: u64 = 32;
 
 /// A histogram of nanoseconds.
@@ -35,7 +35,7 @@ impl Histogram {
         self.total += other.total;
     }
 
-    /// The time that this share of all took at most.
+    /// The time within which this share of all requests was answered.
     pub(crate) fn quantile(&self, share: f64) -> Duration {
         #[allow(
             clippy::cast_possible_truncation,

@@ -1,7 +1,7 @@
 //! The load generator: raw HTTP/1.1 over kept connections, one thread, prepared requests.
 //!
-//! It shares two cores with what it measures, so it does as little as it can: a request is a copy of a template with a
-//! number written into it, a reply is read as far as its status and its length.
+//! It shares two cores with the server under test, so it does as little as possible: a request is a copy of a template with
+//! a number written into it, and of a reply only the status and the length are read.
 
 mod closed;
 mod histogram;

@@ -1,7 +1,7 @@
 //! Open loop: requests are due at fixed times, whether or not earlier ones were answered, and their time counts from when
-//! they were due. So a server that stalls is charged for all who had to wait.
+//! they were due. So the delay of a server that stalls counts for all requests that had to wait.
 //!
-//! With threads: their sleep is exact to some 60 µs, the async runtime's timer to a millisecond.
+//! It uses threads, because their sleep is exact to about 60 µs, but the async runtime's timer only to a millisecond.
 
 use std::{
     io::{Read, Write},
@@ -15,22 +15,22 @@ use anyhow::{Context, bail};
 
 use super::{Histogram, template::Template, wire};
 
-/// What to do.
+/// The parameters of a run.
 #[derive(Clone, Debug)]
 pub(crate) struct Open {
     pub(crate) template: Template,
-    /// Threads, each with a connection of its own.
+    /// Threads, each with its own connection.
     pub(crate) connections: u32,
-    /// Requests in a second, all connections together.
+    /// Requests per second, over all connections.
     pub(crate) rate: u32,
-    /// Requests due before this has passed do not count.
+    /// Requests due before this time has passed do not count.
     pub(crate) warm_up: Duration,
     pub(crate) time: Duration,
 }
 
 impl Open {
     pub(crate) fn run(&self, address: SocketAddr, first: &mut u64) -> anyhow::Result<Histogram> {
-        // The clock starts when all threads stand: to start them takes the same processors that the server needs.
+        // The clock starts when all threads are running, because starting them uses the processors that the server needs.
         let ready = Arc::new(Barrier::new(self.connections as usize));
         let threads: Vec<_> = (0..self.connections)
             .map(|place| {
@@ -50,7 +50,7 @@ impl Open {
             };
             times.add(&part?);
         }
-        // Certainly more than were sent.
+        // More than were sent.
         *first += u64::from(self.rate) * ((self.warm_up + self.time).as_secs() + 1) + 10_000;
         Ok(times)
     }

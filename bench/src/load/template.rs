@@ -1,29 +1,29 @@
-//! Requests, ready but for a number that makes each another message.
+//! Prepared requests, with a number that makes each a different message.
 
 use std::fmt::Write as _;
 
 use crate::serve::{KEY, Route};
 
-/// Digits of the number.
+/// The number of digits.
 const DIGITS: usize = 12;
 const PLACE: &str = "000000000000";
 
-/// The bytes of a request, and where its number stands.
+/// The bytes of a request, and the position of its number.
 #[derive(Clone, Debug)]
 pub(crate) struct Template {
     bytes: Vec<u8>,
     places: Vec<usize>,
-    /// Numbers repeat after so many, so that what is kept in memory stays bounded.
+    /// Numbers repeat after this many messages, which bounds the memory for stored messages.
     numbers: u64,
 }
 
 impl Template {
-    /// A request to a route with a body of about so many bytes.
+    /// A request to a route with a body of about this many bytes.
     pub(crate) fn new(route: Route, body: usize) -> Self {
         let (path, id) = match route {
             Route::Ingest => ("/ingest", true),
             Route::Write | Route::WriteDurable => ("/write", true),
-            // A device gives no id of its own.
+            // A device sends no id of its own.
             Route::Connector => ("/telemetry", false),
         };
         let body = self::body(route, body);
@@ -50,7 +50,7 @@ impl Template {
         }
     }
 
-    /// The request with a number.
+    /// The request with this number.
     pub(crate) fn stamp(&mut self, number: u64) -> &[u8] {
         let digits = format!("{:0DIGITS$}", number % self.numbers);
         for place in &self.places {
@@ -62,7 +62,7 @@ impl Template {
     }
 }
 
-/// A message of about so many bytes: a few fields, and samples to fill it up.
+/// A message of about this many bytes: a few fields, and samples to reach the size.
 pub(crate) fn body(route: Route, size: usize) -> String {
     let mut payload = format!("\"seq\":{PLACE},\"unit\":\"°C\",\"temperature\":25.40")
         .replace(&format!(":{PLACE}"), &format!(":\"{PLACE}\""));

@@ -1,15 +1,15 @@
-//! Just enough of HTTP/1.1: where a message ends, and a response's status.
+//! The part of HTTP/1.1 that is needed: the end of a message, and a response's status.
 
-/// A whole message at the start of a buffer.
+/// A complete message at the start of a buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Message {
     /// Head and body.
     pub(crate) length: usize,
-    /// Of a response; 0 of a request.
+    /// The status of a response; 0 for a request.
     pub(crate) status: u16,
 }
 
-/// The first message in a buffer, if it is there as a whole. Both sides here send `content-length`.
+/// The first message in a buffer, if it is complete. Both sides here send `content-length`.
 pub(crate) fn message(buffer: &[u8]) -> Option<Message> {
     let end = buffer.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
     let head = std::str::from_utf8(buffer.get(..end)?).ok()?;

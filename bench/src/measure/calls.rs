@@ -1,4 +1,4 @@
-//! Calls without HTTP: what one hop between two functions in a process costs, and what an instance costs.
+//! Calls without HTTP: the cost of one hop between two functions in a process, and of an instance.
 
 use std::{sync::Arc, time::Instant};
 
@@ -24,16 +24,16 @@ use crate::{
     serve::{self, Kind, Route, config},
 };
 
-/// Microseconds.
+/// Times in microseconds.
 pub(crate) struct Calls {
-    /// A call of the writer: what ingestion waits for when it hands on in the process.
+    /// A call of the writer: the time that ingestion waits for a writer in the same process.
     pub(crate) hop: f64,
-    /// The same of the native function.
+    /// The same for the native function.
     pub(crate) native_hop: f64,
     /// Ingestion, which calls the writer.
     pub(crate) two: f64,
     pub(crate) native_two: f64,
-    /// A call of the writer in an instance made for it.
+    /// A call of the writer in an instance created for it.
     pub(crate) fresh: f64,
 }
 
@@ -47,7 +47,7 @@ pub(crate) fn calls(plan: &Plan) -> anyhow::Result<Calls> {
         let fresh = twin(1).await?;
         let calls = plan.calls;
         let (writer, ingestion) = (FunctionName::Writer, FunctionName::Ingestion);
-        // Once before it counts.
+        // A first run that does not count.
         time(&reused, ingestion, calls / 4).await?;
         Ok(Calls {
             hop: time(&reused, writer, calls).await?,
@@ -59,7 +59,7 @@ pub(crate) fn calls(plan: &Plan) -> anyhow::Result<Calls> {
     })
 }
 
-/// The median of calls one after the other, from a task of the runtime as in a server.
+/// The median of sequential calls from a task of the runtime, as in a server.
 async fn time(
     functions: &Arc<dyn Functions>,
     function: FunctionName,

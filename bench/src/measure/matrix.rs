@@ -1,4 +1,4 @@
-//! Throughput, CPU and times of every route, by connections and body: the servers side by side, taking turns.
+//! Throughput, CPU time and latency of every route, by connections and body. The servers are measured in alternation.
 
 use std::{collections::BTreeMap, net::SocketAddr};
 
@@ -14,15 +14,15 @@ use crate::{
     stock::{self, Stock},
 };
 
-/// One route with one body over so many connections.
+/// One route with one body size over this many connections.
 pub(crate) struct Cell {
     pub(crate) route: Route,
     pub(crate) body: usize,
     pub(crate) connections: u64,
     pub(crate) runs: BTreeMap<Kind, Vec<Run>>,
-    /// What kept the stock runtime from answering all.
+    /// Why the stock runtime did not answer all requests.
     pub(crate) stock_failed: Option<String>,
-    /// The raw appender's records in a second, on the durable route.
+    /// The raw appender's records per second, on the durable route.
     pub(crate) raw: Vec<f64>,
 }
 
@@ -50,7 +50,7 @@ impl Cell {
         Spread::of(self.runs.get(&kind).into_iter().flatten().map(value))
     }
 
-    /// The twin's throughput by the native server's, each round's own: what disturbed one disturbed the other.
+    /// The twin's throughput divided by the native server's in the same round, since disturbances affect both.
     pub(crate) fn ratio(&self) -> Spread {
         self.ratios(|run| run.rate)
     }
@@ -77,7 +77,7 @@ impl Cell {
 /// The servers of one route.
 struct Servers {
     by_kind: BTreeMap<Kind, Server>,
-    /// It answers the connectors.
+    /// The connectors' peer.
     _peer: Server,
     data: TempDir,
     next: u64,
@@ -86,7 +86,7 @@ struct Servers {
 impl Servers {
     fn start(route: Route) -> anyhow::Result<Self> {
         let peer = Server::start(&plain(Kind::Peer, route))?;
-        // Where the project is built there is a disk; the folder for temporary files may be memory.
+        // The project is built on a disk; the folder for temporary files may be in memory.
         let data = TempDir::new_in(Places::find()?.target())?;
         let mut by_kind = BTreeMap::new();
         let stock = stock::function(route).is_some() && Stock::find()?.is_ok();
@@ -141,7 +141,7 @@ pub(crate) fn closed(plan: &Plan, route: Route) -> anyhow::Result<Vec<Cell>> {
                     };
                     match load.run(server, &mut servers.next) {
                         Ok(run) => cell.runs.entry(*kind).or_default().push(run),
-                        // It has limits of its own; ours have none that a bench may meet.
+                        // The stock runtime has its own limits. A benchmark must not reach those of the other servers.
                         Err(error) if *kind == Kind::Stock => {
                             cell.stock_failed = Some(error.to_string());
                         }

@@ -1,4 +1,4 @@
-//! Memory at rest, and with deliveries that wait to be tried again.
+//! Memory at rest, and with deliveries that wait for a retry.
 
 use std::time::Duration;
 
@@ -9,12 +9,12 @@ use crate::{
     serve::{Kind, Route},
 };
 
-/// Long enough for all of them to wait at once on a machine that is busy, too.
+/// Long enough for all deliveries to wait at the same time, even on a busy machine.
 const BACKOFF_MS: u32 = 60_000;
-/// From the last request sent to the look at the memory.
+/// From the last request to the measurement of the memory.
 const SETTLED: Duration = Duration::from_millis(1500);
 
-/// Bytes held by a connector.
+/// Bytes used by a connector.
 pub(crate) struct Waiting {
     pub(crate) kind: Kind,
     pub(crate) deliveries: u64,

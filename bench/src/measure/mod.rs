@@ -1,4 +1,4 @@
-//! What is measured, one file a question.
+//! The measurements, one per file.
 
 pub(crate) mod calls;
 pub(crate) mod matrix;
@@ -8,7 +8,7 @@ pub(crate) mod raw;
 pub(crate) mod start;
 pub(crate) mod store;
 
-/// The middle value, the least and the greatest.
+/// The median, the minimum and the maximum.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Spread {
     pub(crate) median: f64,

@@ -1,4 +1,4 @@
-//! One cell of the matrix, for as long as one likes: to be looked at with a profiler.
+//! One cell of the matrix, for any length of time: for use with a profiler.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ pub(crate) struct One {
     rate: Option<u32>,
 }
 
-/// Measures it, and says which process it was.
+/// Measures it, and prints the process id.
 pub(crate) fn run(one: &One) -> anyhow::Result<()> {
     let peer = Server::start(&plain(Kind::Peer, one.route))?;
     let data = tempfile::tempdir()?;

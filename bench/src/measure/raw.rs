@@ -1,4 +1,5 @@
-//! The ceiling of the durable route: records appended to a file, one fsync for all that gathered during the last one.
+//! The upper limit of the durable route: records appended to a file, with one fsync for all that gathered during the
+//! previous one.
 
 use std::sync::Arc;
 use std::{
@@ -25,7 +26,7 @@ struct Append {
     done: oneshot::Sender<()>,
 }
 
-/// Records in a second, with 64 producers that each wait for their record to be on the disk.
+/// Records per second, with 64 producers that each wait until their record is on the disk.
 pub(crate) fn rate(folder: &Path, size: usize, time: Duration) -> anyhow::Result<f64> {
     let file = open(folder)?;
     let (sender, receiver) = channel();
@@ -57,7 +58,7 @@ pub(crate) fn rate(folder: &Path, size: usize, time: Duration) -> anyhow::Result
         tokio::time::sleep(time).await;
         over.store(true, Ordering::Relaxed);
         for producer in producers {
-            // One that panicked has stopped, too.
+            // A producer that panicked has also stopped.
             let _ = producer.await;
         }
         start.elapsed()

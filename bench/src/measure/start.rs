@@ -16,19 +16,19 @@ use tempfile::TempDir;
 use super::Spread;
 use crate::{places::Places, plan::Plan, serve::KEY};
 
-/// Milliseconds.
+/// Times in milliseconds.
 pub(crate) struct Starts {
-    /// `twin --version`, to its end.
+    /// `twin --version`, from start to end.
     pub(crate) bare: Spread,
     pub(crate) serve: Vec<Start>,
 }
 
-/// By what there is already when the process starts.
+/// Times by what exists when the process starts.
 pub(crate) struct Start {
     pub(crate) mounted: &'static str,
-    /// Code and data: a restart.
+    /// Code cache and data: a restart.
     pub(crate) again: Spread,
-    /// Code: a new instance with a cache that was shipped to it. The store is made, durably.
+    /// Only the code cache: a new instance with a cache that was shipped to it. The store is created, durably.
     pub(crate) new_data: Spread,
     /// Nothing.
     pub(crate) new: Spread,
@@ -87,7 +87,7 @@ impl Drop for Running {
     }
 }
 
-/// With the code cache and the data in `folder`.
+/// The time with the code cache and the data in `folder`.
 fn first_answer(places: &Places, mounted: &str, folder: &Path) -> anyhow::Result<f64> {
     let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
     let start = Instant::now();
@@ -121,7 +121,7 @@ fn first_answer(places: &Places, mounted: &str, folder: &Path) -> anyhow::Result
     bail!("twin gave no answer")
 }
 
-/// Asks the component for something cheap that it must answer itself: it refuses an empty body.
+/// Sends a cheap request that the component must answer itself: it refuses an empty body.
 fn ask(mut stream: TcpStream) -> anyhow::Result<()> {
     stream.set_nodelay(true)?;
     let request = format!(

@@ -1,4 +1,5 @@
-//! Durable records in a second, straight into the providers, and into PostgreSQL by a bare client with the same statement.
+//! Durable records per second, directly into the providers, and into PostgreSQL by a minimal client with the same
+//! statement.
 
 use std::{
     fmt,
@@ -18,10 +19,10 @@ use twin_postgres_server::Server;
 
 use super::Spread;
 
-/// Each waits for its record to be durable before it puts the next.
+/// Each producer waits until its record is durable before it stores the next one.
 const PRODUCERS: usize = 64;
 
-/// The statement of the provider, with what it stores of a record.
+/// The provider's statement, with the same columns.
 const INSERT: &str = "
     INSERT INTO twin.records
         (twin, collection, device_id, id, time_us, message_type, digest, body, seal, stored_at_us)
@@ -31,16 +32,16 @@ const INSERT: &str = "
     ON CONFLICT (twin, collection, device_id, id) DO NOTHING
     RETURNING collection, device_id, id, stored_at_us";
 
-/// Records in a second.
+/// Records per second.
 #[derive(Debug)]
 pub(crate) struct Durable {
     pub(crate) local: Spread,
-    /// With a bare client; or why there is no server.
+    /// With a minimal client, or why there is no server.
     pub(crate) postgres: Result<(Spread, Spread), String>,
 }
 
 impl Durable {
-    /// Measures for so long, so often, in turn.
+    /// Measures this many rounds of this length, in alternation.
     pub(crate) fn measure(
         folder: &Path,
         rounds: usize,
@@ -113,7 +114,7 @@ impl fmt::Display for Durable {
     }
 }
 
-/// What records are put into.
+/// Where records are stored.
 #[derive(Clone)]
 enum Store {
     Provider(Stores),
@@ -136,7 +137,7 @@ async fn put(store: &Store, entry: Entry) -> bool {
     }
 }
 
-/// Records in a second. One that is not stored ends its producer, so that a store that fails is a slow one.
+/// Records per second. A producer ends if a record is not stored, so a store that fails appears slow.
 async fn produce(store: Store, time: Duration, size: usize) -> f64 {
     let (over, count) = (
         Arc::new(AtomicBool::new(false)),
@@ -160,7 +161,7 @@ async fn produce(store: Store, time: Duration, size: usize) -> f64 {
     tokio::time::sleep(time).await;
     over.store(true, Ordering::Relaxed);
     for producer in producers {
-        // One that panicked has stopped, too.
+        // A producer that panicked has also stopped.
         let _ = producer.await;
     }
     #[allow(clippy::cast_precision_loss, reason = "counts of a bench are small")]
@@ -180,7 +181,7 @@ fn entry(producer: usize, number: i64, size: usize) -> Entry {
     }
 }
 
-/// A client that puts what has gathered in one statement, and nothing else.
+/// A client that only stores what has gathered, in one statement.
 async fn bare_client(
     client: tokio_postgres::Client,
 ) -> anyhow::Result<mpsc::Sender<(Entry, oneshot::Sender<()>)>> {

@@ -9,7 +9,7 @@ use crate::{
     serve::{Kind, Route},
 };
 
-/// Everything between the marks. Writing to a string cannot fail, so no outcome of it is looked at.
+/// Everything between the marks. Writing to a string cannot fail, so results of writes are ignored.
 pub(super) fn page(results: &Results) -> String {
     let mut out = format!(
         "Measured on: {}. Load average before {}, after {} (the bench's own). The run took {:.0} s.\n\n",
@@ -60,7 +60,7 @@ fn closed(out: &mut String, results: &Results) {
     }
 }
 
-/// Where the difference lies: the ingress, or the sandbox.
+/// How the difference divides between the ingress and the sandbox.
 fn split(out: &mut String, results: &Results) {
     out.push_str(
         "\n### Where the difference lies\n\n\
@@ -217,7 +217,7 @@ fn stock(out: &mut String, results: &Results) {
     }
 }
 
-/// The columns that say which cell it is: route, body, connections.
+/// The columns that identify a cell: route, body, connections.
 fn place(cell: &Cell) -> String {
     let known = BODIES.iter().find(|(size, _)| *size == cell.body);
     let body = known.map_or("", |(_, name)| name);

@@ -1,4 +1,5 @@
-//! What came out: in docs/performance.md between two marks, beside it a plot, and on the terminal what missed its target.
+//! The results: in docs/performance.md between two marks, beside it a plot, and on the terminal the targets that were
+//! missed.
 
 mod markdown;
 mod plot;
@@ -20,7 +21,7 @@ use crate::measure::{
 const BEGIN: &str = "<!-- bench: begin -->";
 const END: &str = "<!-- bench: end -->";
 
-/// All that was measured in one run.
+/// Everything that was measured in one run.
 pub(crate) struct Results {
     started: Instant,
     machine: String,
@@ -33,7 +34,7 @@ pub(crate) struct Results {
     pub(crate) cells: Vec<Cell>,
     pub(crate) arrivals: Vec<Arrivals>,
     pub(crate) waiting: Vec<Waiting>,
-    /// Which stock runtime it was, or why there was none.
+    /// The version of the stock runtime, or why there was none.
     pub(crate) stock: String,
 }
 
@@ -61,7 +62,7 @@ impl Results {
     }
 }
 
-/// Prints the targets, and writes the page unless it was only a quick look.
+/// Prints the targets, and writes the page unless the run was a quick one.
 pub(crate) fn show(results: &Results, root: &Path, quick: bool) -> anyhow::Result<()> {
     let text = markdown::page(results);
     if quick {
@@ -103,7 +104,7 @@ fn machine() -> anyhow::Result<String> {
         .unwrap_or(0)
         >> 20;
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease")?;
-    // What follows the version is the distribution's own.
+    // The text after the version is specific to the distribution.
     let kernel = kernel.trim().split('-').next().unwrap_or_default();
     let date = Command::new("date").args(["-u", "+%Y-%m-%d"]).output()?;
     Ok(format!(

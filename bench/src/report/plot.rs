@@ -1,4 +1,4 @@
-//! The plot: the twin's throughput by the native server's, a panel for each route.
+//! The plot: the twin's throughput divided by the native server's, with a panel for each route.
 
 use std::fmt::Write as _;
 

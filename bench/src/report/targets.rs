@@ -1,4 +1,4 @@
-//! What is to be reached, and whether it was.
+//! The targets, and whether they were reached.
 
 use super::Results;
 use crate::{
@@ -87,7 +87,7 @@ pub(super) fn all(results: &Results) -> Vec<Target> {
     targets
 }
 
-/// No route slower than twice native, at any body's size: by throughput, over 64 connections or what was measured.
+/// No route may be slower than twice native, for any body size: by throughput, over 64 connections or what was measured.
 fn slowest(cells: &[Cell]) -> Option<Target> {
     let worst = cells
         .iter()
@@ -134,7 +134,7 @@ fn limit(what: &str, value: f64, limit: f64, unit: &str) -> Target {
     }
 }
 
-/// A route in words.
+/// The name of a route.
 pub(super) const fn name(route: Route) -> &'static str {
     match route {
         Route::Ingest => "ingest",
