@@ -1,4 +1,5 @@
-//! Between the generated types of the bindings and the plain ones of `twin-capabilities`. Values move; nothing is copied.
+//! Conversions between the generated types of the bindings and the plain ones of `twin-capabilities`. Values are moved, not
+//! copied.
 
 use twin_capabilities as plain;
 

@@ -1,9 +1,10 @@
-//! Door 2: `wasi:http/handler` around a function, for runtimes that know only that.
+//! Door 2: `wasi:http/handler` around a function, for runtimes that support only that.
 //!
-//! Nobody has checked the caller's credential here, so the function gets the request's headers as they are and asks its adapter.
+//! The caller's credential has not been checked here, so the function gets all request headers and calls its adapter's
+//! verifier.
 //!
-//! Written on the bare resources: a whole body in, a whole body out, and always a `content-length`, without which some
-//! runtimes reply in chunks that wait for one another.
+//! Written on the resources directly: a complete body in, a complete body out, and always a `content-length`. Without it,
+//! some runtimes reply in chunks that wait for one another.
 
 use twin_capabilities::Clock;
 use twin_contract::{
@@ -32,7 +33,7 @@ pub async fn handle<F: Future<Output = Response>>(
     write(function(request).await, id)
 }
 
-/// The request's id: the one that it came with, if it is valid and alone, or a new one.
+/// The request's id: the one that it came with if that is valid and not repeated, otherwise a new one.
 fn request_id(request: &mut Request) -> String {
     let mut given = request
         .headers
@@ -50,13 +51,13 @@ fn request_id(request: &mut Request) -> String {
     id
 }
 
-/// On Azure, a key in the query becomes the header that it stands for, and the function does not see it. With one in a header
-/// that is another there are two, as with any header that is repeated.
+/// On Azure, a key in the query becomes the corresponding header, and the function does not see it. If a header has a
+/// different key, there are two keys, as with any repeated header.
 async fn query_key(call: &Call<'_, Wit>, request: &mut Request) {
     let Some(QueryKey { keys, rest }) = QueryKey::take(&request.query) else {
         return;
     };
-    // Where the cloud cannot be told, no credential can be checked either: the gate says so.
+    // If the cloud is not known, no credential can be checked either; the gate reports this.
     if !settings::load(call)
         .await
         .is_ok_and(|settings| settings.cloud == Cloud::Azure)
@@ -117,7 +118,7 @@ async fn read_body(request: types::Request) -> Result<Vec<u8>, ErrorCode> {
     }
     drop(stream);
     if body.len() <= MAX_BODY {
-        // Only now is it known whether the body came whole.
+        // Only now is it known whether the body is complete.
         trailers.await?;
     }
     drop(done);
@@ -146,7 +147,7 @@ fn write(response: Response, id: String) -> Result<types::Response, ErrorCode> {
     wasip3::spawn(async move {
         body.write_all(response.body).await;
         drop(body);
-        // A reader that has gone away wants no trailers either.
+        // A reader that has disconnected does not need trailers either.
         let _ = no_trailers.write(Ok(None)).await;
     });
     Ok(written)

@@ -1,8 +1,8 @@
-//! What makes a component of a function: the bindings of its imports, their mapping to the capabilities that functions are
-//! written against ([`Wit`]), and its two doors.
+//! Turns a function into a component: the bindings of its imports, their mapping to the capabilities that functions use
+//! ([`Wit`]), and its two doors.
 //!
-//! A component is one line, [`export_function!`](crate::export_function) with the function's `handle`. Everything it imports
-//! but does not use is dropped when it is linked, so that its import list shows what it really uses.
+//! A component is one line, [`export_function!`](crate::export_function) with the function's `handle`. Everything that it
+//! imports but does not use is dropped when it is linked, so its import list shows what it really uses.
 
 pub mod bindings;
 mod convert;

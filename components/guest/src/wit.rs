@@ -1,4 +1,4 @@
-//! The capabilities of a component: each method calls the import of the same name, and does no more.
+//! The capabilities of a component: each method only calls the import of the same name.
 
 use std::{future::poll_fn, task::Poll, time::Duration};
 
@@ -32,7 +32,8 @@ use crate::{
     convert::all,
 };
 
-/// Everything that the WIT of a function offers. What a function does not use is not linked: its bounds say what that is.
+/// Everything that the WIT offers to functions. What a function does not use is not linked; its trait bounds determine
+/// this.
 #[derive(Debug)]
 pub struct Wit;
 
@@ -108,7 +109,7 @@ impl Lifecycle for Wit {
 #[cfg_attr(not(target_family = "wasm"), async_trait)]
 impl Peers for Wit {
     async fn send(&self, messages: Vec<Outgoing>) -> Vec<Result<Reply, SendFailure>> {
-        // A function sends one message at a time: `join_all`, which is made for many, would be 8 KiB of each component.
+        // A function sends one message at a time. `join_all` is made for many, and would add 8 KiB to each component.
         let one = |message| Box::pin(maybe_done(send(message)));
         let mut sent: Vec<_> = messages.into_iter().map(one).collect();
         poll_fn(|context| {

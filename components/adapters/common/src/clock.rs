@@ -13,7 +13,7 @@ use crate::Instant;
 
 const NANOS_PER_MS: u64 = 1_000_000;
 
-/// Now, in microseconds since 1970.
+/// The current time, in microseconds since 1970.
 pub fn now() -> Instant {
     let now = system_clock::now();
     let micros = Instant::from(now.nanoseconds / 1000);
@@ -25,7 +25,7 @@ pub fn millis(instant: Instant) -> u64 {
     u64::try_from(instant / 1000).unwrap_or(0)
 }
 
-/// The instant that is a number of milliseconds after another one.
+/// The instant this many milliseconds after another one.
 pub fn later(instant: Instant, ms: u32) -> Instant {
     instant.saturating_add(Instant::from(ms) * 1000)
 }
@@ -33,8 +33,8 @@ pub fn later(instant: Instant, ms: u32) -> Instant {
 /// How far the clocks of machines that share a store may differ, in microseconds.
 const CLOCKS_APART_US: Instant = 1_000_000;
 
-/// The latest time at which a lease can have begun by now, by the clock of any machine. One that began later is from before
-/// the clock was set back.
+/// The latest time, by the clock of any machine, at which an existing lease can have begun. A lease with a later start was
+/// taken before the clock was set back.
 pub fn latest_start(now: Instant) -> Instant {
     now.saturating_add(CLOCKS_APART_US)
 }
@@ -54,7 +54,7 @@ pub fn mono_ms() -> u64 {
     monotonic_clock::now() / NANOS_PER_MS
 }
 
-/// The output of a future if it completes within a number of milliseconds; otherwise the future is dropped.
+/// The output of a future if it completes within this many milliseconds; otherwise the future is dropped.
 pub async fn within<T>(ms: u64, future: impl Future<Output = T>) -> Option<T> {
     let end = pin!(monotonic_clock::wait_for(ms.saturating_mul(NANOS_PER_MS)));
     match select(pin!(future), end).await {

@@ -25,7 +25,7 @@ impl<T: Variables> Guest for T {
     }
 }
 
-/// The keys that callers may present. Nothing checks the variables before the first request, so it is done here: without
+/// The keys that callers may present. Variables are not checked before the first request, so they are checked here: without
 /// a name, a cloud and a key, all requests are refused.
 async fn ring<T: Variables>() -> Result<KeyRing, Denied> {
     let wrong = |words: &str| Denied::Unavailable(words.to_owned());

@@ -1,7 +1,7 @@
-//! `error-topic`: into a durable outbox, and from there to the error reporter.
+//! `error-topic`: stores errors in a durable outbox, and sends them from there to the error reporter.
 //!
 //! No task runs between requests here, so every publication also sends waiting events from the outbox, within its 500 ms.
-//! Events that the reporter cannot take now wait for the next publication.
+//! Events that the reporter cannot accept now wait for the next publication.
 
 use twin_contract::{
     Peer, Severity as Written, SystemError as Document,
@@ -17,10 +17,10 @@ use crate::{
     clock, log, peers,
 };
 
-/// The longest time that publishing may take, in milliseconds, and the part of it that is reserved for returning.
+/// The time limit for publishing, in milliseconds, and the part of it that is reserved for returning.
 const LIMIT_MS: u64 = 500;
 const MARGIN_MS: u64 = 20;
-/// The most events that are sent along.
+/// The most waiting events that one publication sends.
 const BATCH: u32 = 16;
 
 /// A waiting event.
@@ -65,7 +65,7 @@ impl<T: Variables + Neighbours + Outbox> Guest for T {
         clock::within(left(), T::keep(&event))
             .await
             .unwrap_or_else(|| Err(Failure::Unavailable("the store is busy".to_owned())))?;
-        // It is durable now: from here on nothing can fail, it can only take longer.
+        // The event is durable now: from here on nothing can fail, but sending may take longer.
         let cause = match clock::within(left(), forward::<T>()).await {
             Some(Ok(())) => return Ok(()),
             Some(Err(cause)) => cause,

@@ -1,8 +1,8 @@
-//! One exchange over `wasi:http/client`, on the bare resources: a whole body out, a whole body in.
+//! One exchange over `wasi:http/client`, on its resources directly: a complete body out, a complete body in.
 //!
-//! Two pitfalls are avoided. The future that says whether the request was transmitted is kept until the reply's body
-//! is read: on some runtimes dropping it ends the connection, and the body with it, without an error. For the same
-//! reason a reply is only accepted if its length matches its `content-length`.
+//! Two pitfalls are avoided. The future that says whether the request was transmitted is kept until the reply's body is
+//! read, because on some runtimes dropping it ends the connection, and the body with it, without an error. For the same
+//! reason, a reply is accepted only if its length matches its `content-length`.
 
 use twin_contract::is_read_in_replies;
 use wasip3::{
@@ -23,7 +23,7 @@ use crate::{
 const MAX_REPLY: usize = 2 * 1024 * 1024;
 const CHUNK: usize = 64 * 1024;
 
-/// What is sent.
+/// A request to be sent.
 pub(crate) struct Outgoing {
     /// The method.
     pub(crate) method: Method,

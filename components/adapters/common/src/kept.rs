@@ -19,7 +19,7 @@ impl Kept {
         (now_ms.saturating_sub(*asked_ms) < KEEP_MS).then(|| value.clone())
     }
 
-    /// Caches what was found by a look-up at `asked_ms`.
+    /// Caches the value found by a look-up that was started at `asked_ms`.
     pub fn put(&mut self, name: &str, value: Option<String>, asked_ms: u64) {
         self.values.insert(name.to_owned(), (value, asked_ms));
     }

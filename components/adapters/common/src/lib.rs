@@ -1,4 +1,4 @@
-//! What every adapter shares: an adapter says where its runtime keeps variables, records, letters and events
+//! What all adapters share. An adapter implements its runtime's storage of variables, records, letters and events
 //! ([`Variables`], [`Outbox`] and the generated traits of the stores), and gets the other capabilities from here.
 //!
 //! Keys, peers and paging follow the native host: both take their rules from `twin-contract`.
@@ -24,7 +24,7 @@ pub use neighbours::Neighbours;
 
 use twin_contract::Cloud;
 
-/// A variable that the runtime failed to look up, so that it is unknown whether it is set.
+/// A variable that the runtime failed to look up, so it is not known whether it is set.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{variable} cannot be read: {cause}")]
 pub struct Unreadable {
@@ -40,14 +40,13 @@ pub trait Variables: 'static {
     /// A variable's value; `None` if it is unset or empty.
     ///
     /// # Errors
-    /// If the runtime cannot look it up. That is never the same as `None`: a fallback for an unset variable (another
-    /// key, another header, the own store) must not replace a variable that is set.
+    /// If the runtime cannot look it up. This is never the same as `None`: a fallback for an unset variable (another key,
+    /// another header, the function's own store) must not replace a variable that is set.
     async fn variable(name: &str) -> Result<Option<String>, Unreadable>;
 
-    /// The cloud of a receiver, as far as the host of its URL (in lower case, without a port) shows it.
+    /// The cloud of a receiver, if the host of its URL (in lower case, without a port) shows it.
     ///
-    /// # Errors
-    /// If the variable that decides it cannot be read.
+    /// # Errors If the variable that determines it cannot be read.
     async fn cloud_of_host(host: &str) -> Result<Option<Cloud>, Unreadable> {
         Ok(twin_contract::cloud_of_host(host))
     }

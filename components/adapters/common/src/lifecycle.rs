@@ -1,4 +1,4 @@
-//! `lifecycle`: neither Spin nor `wasmtime serve` announces its end.
+//! `lifecycle`: neither Spin nor `wasmtime serve` announces that it is stopping.
 
 use wasip3::clocks::monotonic_clock;
 
@@ -7,8 +7,8 @@ use crate::{Variables, bindings::lifecycle::Guest};
 const NANOS_PER_DAY: u64 = 24 * 60 * 60 * 1_000_000_000;
 
 impl<T: Variables> Guest for T {
-    /// Never resolves. A delivery that is waiting to retry is cut off with its instance; the sender of its message, left
-    /// without an answer, still has it.
+    /// Never resolves. A delivery that waits to retry is cut off with its instance; the sender of the message gets no
+    /// reply, and still has custody.
     async fn draining() {
         loop {
             // Not `future::pending`: a task of a component must wait for something outside the component.

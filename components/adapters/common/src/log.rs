@@ -22,7 +22,7 @@ struct Line<'a> {
     fields: BTreeMap<&'a str, &'a str>,
 }
 
-/// Something that is degraded.
+/// Logs that something is degraded.
 pub fn warn<T: Variables>(message: &str, fields: &[(&str, &str)]) {
     let fields = fields.iter();
     let fields = fields.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));

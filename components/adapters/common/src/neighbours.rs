@@ -8,17 +8,17 @@ use crate::{
     url::Target,
 };
 
-/// What a runtime must be asked before a peer is called.
+/// A check that a runtime needs before a peer is called.
 #[allow(async_fn_in_trait, reason = "components have one thread")]
 pub trait Neighbours: 'static {
-    /// False if nothing runs at this host (in lower case, without a port) and a call would make the runtime end the whole
-    /// instance, with every call in it. `path` is the path of the peer's URL.
+    /// False if nothing runs at this host (in lower case, without a port) and a call would make the runtime stop the whole
+    /// instance with all its calls. `path` is the path of the peer's URL.
     async fn is_there(_host: &str, _path: &str) -> bool {
         true
     }
 }
 
-/// The status with which a URL answers `OPTIONS` without a credential: every function of ours answers 405.
+/// The status with which a URL answers `OPTIONS` without a credential: every function of this project answers 405.
 ///
 /// # Errors
 /// Why there is no reply.

@@ -1,4 +1,4 @@
-//! `peers`: follows the same rules as the native host: which key, in which header, and what a function may not send.
+//! `peers`: follows the native host's rules for the key, its header, and what a function may not send.
 
 use twin_contract::{Cloud, HeaderForm, Peer, is_key, is_the_runtimes, keys};
 use wasip3::http::types::Method;
@@ -64,8 +64,9 @@ async fn form<T: Variables>(variable: &str, target: &Target) -> Result<HeaderFor
     Ok(HeaderForm::of(cloud))
 }
 
-/// The peer's own key, else the one for all peers, else the first that this side accepts. None if the URL has the receiver's
-/// key in its query, as a portal hands it out: any other but the peer's own would contradict it.
+/// The peer's own key, otherwise the one for all peers, otherwise the first that this function accepts. `None` if the URL
+/// has the receiver's key in its query, such as an Azure portal's URL: any key except the peer's own would conflict with
+/// it.
 async fn key<T: Variables>(
     variable: &str,
     form: HeaderForm,
@@ -94,7 +95,7 @@ impl From<Unreadable> for Failure {
     }
 }
 
-/// Refuses methods other than GET and POST, and headers that are the runtime's.
+/// Refuses methods other than GET and POST, and headers that only the runtime may set.
 fn check(request: &Request) -> Result<(), Failure> {
     if !matches!(request.method.as_str(), "GET" | "POST") {
         let words = "the method is neither GET nor POST";

@@ -14,7 +14,7 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// Splits an absolute http or https URL. A user name would compete with the key, a fragment never leaves the sender.
+    /// Splits an absolute http or https URL. A user name would conflict with the key, and a fragment is never sent.
     pub(crate) fn parse(url: &str) -> Option<Self> {
         let (scheme, rest) = url.split_once("://")?;
         let https = scheme.eq_ignore_ascii_case("https");
@@ -60,7 +60,7 @@ impl Target {
         query.is_some_and(|(_, query)| QueryKey::is_in(query))
     }
 
-    /// With a query appended to its own.
+    /// The destination with a query appended to its own.
     pub(crate) fn with_query(mut self, query: &str) -> Self {
         if !query.is_empty() {
             match self.path_with_query.split_once('?') {

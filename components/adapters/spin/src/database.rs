@@ -7,15 +7,15 @@ use twin_adapter::{Failure, twin_name};
 
 use crate::Adapter;
 
-/// As in the native host: durable, and many times faster than SQLite's default. A database that is not a file decides for
-/// itself, and may refuse.
+/// As in the native host: durable, and many times faster than SQLite's default. A database that is not a file uses its own
+/// settings, and may refuse these.
 const JOURNAL: [&str; 2] = ["PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL"];
 
 /// The tables. A test compares them with those of the native host.
 const TABLES: &str = include_str!("schema.sql");
 
-/// A column that databases of an earlier version lack. Existing letters keep their order. The index needs the column, so
-/// it comes last.
+/// Columns that databases of an earlier version lack. Existing letters keep their order. The index needs the column, so it
+/// is created last.
 const HAS_LEASED_AT: &str =
     "SELECT 1 FROM pragma_table_info('dead_letters') WHERE name = 'leased_at_us'";
 const ADD_LEASED_AT: &str = "ALTER TABLE dead_letters ADD COLUMN leased_at_us INTEGER";
@@ -48,7 +48,7 @@ impl Database {
                 let _ = answer.collect().await;
             }
         }
-        // Spin runs one statement at a time.
+        // Spin runs only one statement per call.
         for statement in TABLES.split_inclusive(";\n") {
             done(&connection, statement).await?;
         }
@@ -88,7 +88,7 @@ impl Database {
     }
 }
 
-/// Brings the tables of an earlier version to this one.
+/// Upgrades the tables of an earlier version to this one.
 async fn upgrade(connection: &Connection) -> Result<(), Failure> {
     add_column(connection, HAS_LEASED_AT, ADD_LEASED_AT).await?;
     if add_column(connection, HAS_TURN, ADD_TURN).await? {
@@ -97,7 +97,7 @@ async fn upgrade(connection: &Connection) -> Result<(), Failure> {
     done(connection, INDEX_TURN).await
 }
 
-/// Adds a column if it is missing. True if it was.
+/// Adds a column if it is missing. Returns whether it was.
 async fn add_column(connection: &Connection, has: &str, add: &str) -> Result<bool, Failure> {
     if is_there(connection, has).await? {
         return Ok(false);

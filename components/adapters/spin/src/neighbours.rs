@@ -13,7 +13,7 @@ const DOMAIN: &str = ".spin.internal";
 const OWN_ROUTES: &str = "http://self.alt";
 
 thread_local! {
-    /// Which neighbours are known to be running or not: this does not change while the app runs.
+    /// Which neighbours are known to be running or not. This does not change while the app runs.
     static KNOWN: RefCell<HashMap<String, bool>> = RefCell::default();
 }
 
@@ -23,8 +23,8 @@ pub(crate) fn is_neighbour(host: &str) -> bool {
 }
 
 impl Neighbours for Adapter {
-    /// A running component has its route; for one that is not running, the app answers 404 there. If the app
-    /// cannot be asked because the manifest does not permit it, the neighbour is called as if it were running.
+    /// A running component answers on its route; for one that is not running, the app answers 404 there. If the app cannot
+    /// be called because the manifest does not permit it, the neighbour is assumed to be running.
     async fn is_there(host: &str, path: &str) -> bool {
         if !is_neighbour(host) {
             return true;

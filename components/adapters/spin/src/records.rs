@@ -1,4 +1,4 @@
-//! `records`: one table that is appended to, with indices for identity and order.
+//! `records`: one table to which rows are appended, with indices for identity and order.
 
 use spin_sdk::sqlite::Value;
 use twin_adapter::{

@@ -126,7 +126,7 @@ impl Guest for Adapter {
     ) -> Result<Taken, Failure> {
         let database = Database::open().await?;
         let now = clock::now();
-        // A caller's round number is capped at those that the store has issued.
+        // A caller's round number is limited to those that the store has issued.
         let last_turn = last_turn(&database).await?;
         let round = round.map_or(last_turn, |round| round.min(last_turn));
         let parameters = selected(selection, limit)
@@ -141,11 +141,11 @@ impl Guest for Adapter {
                 text(receipt.clone()),
                 Value::Integer(clock::later(now, lease_ms)),
                 Value::Integer(now),
-                // The last letter of the round may be gone by now; letters that are taken must still come after it.
+                // The last letter of the round may be gone by now, but letters that are taken must still come after it.
                 number(round),
                 Value::Integer(clock::latest_start(now)),
             ];
-            // No row: another replay was faster.
+            // No row: another replay took it first.
             if database.first(LEASE, parameters).await?.is_some() {
                 leases.push(Lease {
                     letter: stored.letter,

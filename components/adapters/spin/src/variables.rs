@@ -1,6 +1,6 @@
-//! Configuration from Spin's variables: from the manifest, the environment or a vault, as `spin up` is configured.
+//! Configuration from Spin's variables: from the manifest, the environment or a vault, as configured for `spin up`.
 //!
-//! A vault is asked over the network for each variable, so a value is cached for [`KEEP_MS`].
+//! A vault is called over the network for each variable, so a value is cached for [`KEEP_MS`].
 
 use std::cell::{Cell, RefCell};
 
@@ -42,8 +42,8 @@ impl Variables for Adapter {
     }
 }
 
-/// A log line cannot wait for a variable, so this one is looked up with the others. It only affects what is logged:
-/// while it cannot be read, the last known value is used.
+/// A log line cannot wait for a variable, so this one is looked up with the others. It affects only what is logged: while
+/// it cannot be read, the last known value is used.
 async fn learn_debug_mode() {
     const NAME: &str = "DEBUG_MODE";
     let now = clock::mono_ms();

@@ -1,4 +1,4 @@
-//! What is inside a file: one line of JSON, followed by the content, verbatim.
+//! The content of a file: one line of JSON, followed by the body, verbatim.
 
 use serde::{Serialize, de::DeserializeOwned};
 use twin_adapter::Failure;

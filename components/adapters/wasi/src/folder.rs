@@ -79,12 +79,12 @@ impl Folder {
             },
             Err(code) => Err(failure(code)),
         };
-        // Files that a crash leaves here do no harm.
+        // A file that a crash leaves here does no harm.
         let _ = self.root.unlink_file_at(temporary).await;
         created
     }
 
-    /// Gives a file one more name, durably. False if that name is taken.
+    /// Gives a file an additional name, durably. False if that name is in use.
     pub(crate) async fn link(
         &self,
         (from, old): (&str, &str),
@@ -139,7 +139,7 @@ impl Folder {
         }
     }
 
-    /// Removes a folder with the files in it. It is not a failure if another process is removing it, too.
+    /// Removes a folder with the files in it. Succeeds if another process is also removing it.
     pub(crate) async fn remove_folder(&self, folder: &str) -> Result<(), Failure> {
         for name in self.list(folder).await? {
             self.remove(folder, &name).await?;

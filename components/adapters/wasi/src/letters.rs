@@ -1,5 +1,5 @@
-//! Dead letters in a folder: one file per letter, with two names. The name made of its id says that it exists; the one made of
-//! the time at which it was stored gives the order. Its lease is a value with versions.
+//! Dead letters in a folder: one file per letter, with two names. The name made from its id shows that it exists; the name
+//! made from the time at which it was stored gives the order. Its lease is a value with versions.
 
 use std::collections::HashSet;
 
@@ -89,7 +89,7 @@ impl Letters {
         let mut stored_at = clock::now();
         let content = compose(letter, stored_at)?;
         if !self.0.create(BY_ID, &name, content).await? {
-            // The process that was first may have been stopped before it added the letter's place.
+            // The process that created it may have been stopped before it added the letter's place.
             match self.read(&name).await? {
                 Some(before) => stored_at = before.stored_at,
                 None => return Ok(()),
@@ -153,7 +153,7 @@ impl Letters {
             };
             return Ok(Some((letter, version, hold)));
         }
-        // A process was stopped between removing the letter and its place.
+        // A process was stopped after removing the letter but before removing its place.
         self.0.remove(BY_AGE, place).await?;
         Ok(None)
     }
@@ -186,7 +186,7 @@ impl Letters {
         self.leases(name).swap(version, content).await
     }
 
-    /// Removes a letter, first the name that says that it exists.
+    /// Removes a letter, first the name that shows that it exists.
     pub(crate) async fn remove(&self, name: &str, stored_at: Instant) -> Result<(), Failure> {
         self.0.remove(BY_ID, name).await?;
         let place = names::place(stored_at, name);

@@ -1,9 +1,9 @@
 //! The capabilities over standard WASI 0.3 only, for `wasmtime serve` and every other runtime that supports it.
 //!
-//! Variables are read from the environment; data is in the folder that is preopened as `/data`: one file per record, letter,
-//! event and version of a circuit. Files are written under another name, synced, and then given their own name, which fails if
-//! the name exists. There is no other locking: this needs no clean-up after a crash, and works between
-//! any number of processes on one disk.
+//! Variables are read from the environment. Data is in the folder that is preopened as `/data`: one file per record,
+//! letter, event and version of a circuit. A file is written under a temporary name, synced, and then given its own name,
+//! which fails if that name exists. There is no other locking, so nothing needs to be cleaned up after a crash, and any
+//! number of processes on one disk can use the folder.
 
 mod circuits;
 mod documents;

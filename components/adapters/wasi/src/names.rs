@@ -2,7 +2,7 @@
 
 use twin_contract::{Place, Timestamp, digest};
 
-/// A text as the name of a file or folder: the text itself if it is short and plain, else its digest.
+/// A text as the name of a file or folder: the text itself if it is short and plain, otherwise its digest.
 pub(crate) fn plain(text: &str) -> String {
     let fits = (1..=40).contains(&text.len())
         && text
@@ -31,7 +31,7 @@ pub(crate) fn numbered(sortable: u64, id: &str) -> String {
     format!("{}~{}", number(sortable), id.replace(':', "="))
 }
 
-/// The place that a name stands for.
+/// The place that a name represents.
 pub(crate) fn read_place(name: &str) -> Option<Place> {
     let (time, id) = name.split_once('~')?;
     let time: u64 = time.parse().ok()?;

@@ -1,5 +1,5 @@
-//! `records` in a folder: one file per record, with two names. The name made of its id decides who was first; the one made of
-//! its time gives the order.
+//! `records` in a folder: one file per record, with two names. The name made from its id determines which record was first;
+//! the name made from its time gives the order.
 
 use serde::{Deserialize, Serialize};
 use twin_adapter::{
@@ -90,7 +90,7 @@ impl<'a> Device<'a> {
         if before.digest != head.digest {
             return Ok(Outcome::Conflict);
         }
-        // The process that was first may have been stopped before this.
+        // The process that created it may have been stopped before this.
         self.order(&name, &before).await?;
         Ok(Outcome::Duplicate(before.stored_at_us))
     }

@@ -111,7 +111,7 @@ impl Guest for Adapter {
         let wanted = selection.letter_id.as_deref().map(names::plain);
         let queue = letters.in_turn().await?;
         let last_turn = queue.last().map_or(0, |last| last.number);
-        // A caller's round number is capped at those that the store has issued.
+        // A caller's round number is limited to those that the store has issued.
         let round = round.map_or(last_turn, |round| round.min(last_turn));
         let mut last_turn = last_turn;
         let mut taken = Fill::new(limit);
@@ -147,7 +147,7 @@ impl Guest for Adapter {
                 settled: false,
                 turn: Some(last_turn),
             };
-            // If another replay was faster, it has the letter; if the letter was settled meanwhile, it is gone.
+            // If another replay was faster, it has the letter; if the letter has been settled meanwhile, it is gone.
             if letters.swap(&turn.name, version, &hold).await?
                 && letters.read(&turn.name).await?.is_some()
             {
@@ -207,7 +207,7 @@ fn is_free(stored: &StoredLetter, selection: &Selection) -> bool {
         && before.is_none_or(|before| stored.stored_at < before)
 }
 
-/// Replaces the lease that the receipt belongs to. The swap decides between this and a replay that takes the letter again.
+/// Replaces the lease to which the receipt belongs. The swap fails if a replay has taken the letter again.
 async fn give_up(
     letter_id: &str,
     receipt: &str,

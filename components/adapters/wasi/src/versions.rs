@@ -4,10 +4,10 @@ use twin_adapter::Failure;
 
 use crate::{folder::Folder, names};
 
-/// Versions that are kept. A swap that is further behind than this is detected below.
+/// The number of versions that are kept. A swap that is further behind is detected below.
 const KEPT: u64 = 16;
 
-/// The versions of one value, in a folder of their own.
+/// The versions of one value, in its own folder.
 pub(crate) struct Versions<'a> {
     /// The twin's folder.
     pub(crate) folder: &'a Folder,
@@ -22,7 +22,7 @@ impl Versions<'_> {
             let Some(latest) = self.numbers().await?.last().copied() else {
                 return Ok((0, Vec::new()));
             };
-            // If it is missing, so many versions were stored since then that it was removed: look again.
+            // If it is missing, it was removed because many versions have been stored since: look again.
             if let Some(content) = self.folder.read(&self.path, &names::number(latest)).await? {
                 return Ok((latest, content));
             }
