@@ -6,7 +6,7 @@ use anyhow::Context;
 
 use crate::{layout::Layout, process};
 
-/// The folders of crates that must not depend on wasmtime.
+/// Folders of crates that must not depend on wasmtime. The same rule applies to the single crates below.
 const FOLDERS: [&str; 2] = ["core", "host/providers"];
 const CRATES: [&str; 3] = ["host/native", "host/tasks", "host/telemetry"];
 

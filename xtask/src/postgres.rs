@@ -6,8 +6,8 @@ use crate::{process, steps::Check};
 
 const PACKAGE: &str = "postgresql";
 
-/// Installs it if continuous integration runs as root. On a developer's machine nothing is installed; the tests that need
-/// it are skipped by name until it is.
+/// Installs it in continuous integration (`CI` is set), which must run as root. On a developer's machine nothing is
+/// installed; the tests that need it are skipped by name until it is.
 pub(crate) fn install() -> anyhow::Result<Check> {
     if is_there() {
         return Ok(Check::Done);

@@ -147,7 +147,7 @@ fn web(text: &str) -> Option<Url> {
         .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
 }
 
-/// Adds a slash in front and removes the one at the end: `api/` and `/api` are the same.
+/// A prefix with a slash in front and none at the end, or empty: `api/` and `/api` are the same.
 pub(super) fn route_prefix(text: &str) -> Parsed<String> {
     let path = text.trim_matches('/');
     let segments = path.split('/').all(|segment| {
