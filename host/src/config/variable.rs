@@ -34,8 +34,8 @@ pub(crate) enum Reads {
     Delivery(&'static Setting),
 }
 
-/// `reads!(a.b = parse(…))` parses the text and stores the value in that field of the configuration; `reads!(parse(…),
-/// |config, value| …)` passes the value to the closure.
+/// `reads!(a.b = parse(…))` parses the text and stores the value in that field of the configuration;
+/// `reads!(parse(…), |config, value| …)` passes the value to the closure.
 macro_rules! reads {
     ($($field:ident).+ = $parse:ident($($argument:expr),*)) => {
         $crate::config::reads!($parse($($argument),*), |config, value| config.$($field).+ = value.into())
