@@ -1,5 +1,5 @@
-//! The error reporter: stores what the error topic delivers, then notifies the management backend. `POST /errors`, `GET
-//! /errors`.
+//! The error reporter: stores what the error topic delivers, then notifies the management backend.
+//! `POST /errors`, `GET /errors`.
 //!
 //! It never reports its own failures as system errors, because that could create an endless loop. They are log lines.
 

@@ -1,5 +1,5 @@
-//! Listing, showing and discarding dead letters. `GET /dead-letters`, `GET /dead-letters/{id}`, `DELETE
-//! /dead-letters/{id}`.
+//! Listing, showing and discarding dead letters. `GET /dead-letters`, `GET /dead-letters/{id}`,
+//! `DELETE /dead-letters/{id}`.
 
 use twin_capabilities::{
     DeadLetters, Failure,
