@@ -12,7 +12,7 @@ use tokio::{
 
 use crate::{
     config::{Config, ConfigError},
-    credentials::Credentials,
+    credentials::RotatingCredentials,
     dispatch::{Dispatch, DispatchSettings, Readiness},
     function::{FunctionName, Functions},
     imports::Capabilities,
@@ -22,7 +22,8 @@ use crate::{
     peers::{Caller, PeerSender},
     providers::{Health, Stores},
     runtime::{Runtime, RuntimeError, RuntimeSettings, Sandbox, Time},
-    stores::{StoreError, within},
+    secrets::{Services, Vault},
+    stores::{Misconfigured, Patience, StoreError},
     telemetry::metrics,
 };
 use twin_capabilities::{Settings, Verifier, types::Failure};
@@ -75,7 +76,8 @@ impl fmt::Debug for Host {
 impl Host {
     /// Binds the configured address.
     ///
-    /// # Errors If the address is in use, or does not belong to this machine.
+    /// # Errors
+    /// If the address is in use, or does not belong to this machine.
     pub async fn listen(address: SocketAddr) -> Result<TcpListener, HostError> {
         TcpListener::bind(address)
             .await
@@ -113,7 +115,10 @@ impl Host {
             source,
         })?;
         let config = Arc::new(config);
-        let peers = Arc::new(PeerSender::new(Arc::clone(&config))?);
+        let vault = Arc::new(Vault::new(Arc::new(Services), config.secret_ttl));
+        secrets_of_peers(&config, &vault).await?;
+        let sender = PeerSender::new(Arc::clone(&config))?.with_secrets(vault.clone());
+        let peers = Arc::new(sender);
         let forwarder = stores
             .outbox
             .clone()
@@ -121,7 +126,7 @@ impl Host {
         if let Some(forwarder) = &forwarder {
             stores.error_topic = forwarder.announced(stores.error_topic);
         }
-        let verifier: Arc<dyn Verifier> = Arc::new(Credentials::of(&config));
+        let verifier: Arc<dyn Verifier> = Arc::new(RotatingCredentials::of(&config, vault).await?);
         let runtime = start_runtime(sandbox, &config, &verifier, &stores, &peers).await?;
         let functions: Arc<dyn Functions> = runtime.clone();
         peers.mount(Arc::downgrade(&functions));
@@ -194,6 +199,21 @@ impl Host {
     }
 }
 
+/// Looks up the secrets that are presented to peers: what is missing is found at the start, and not at the first message.
+async fn secrets_of_peers(config: &Config, vault: &Vault) -> Result<(), ConfigError> {
+    let common = config.peers.token.iter();
+    let common = common.map(|token| ("REMOTE_AUTH_TOKEN", token));
+    let remotes = config.peers.remotes.iter().filter_map(|(peer, remote)| {
+        let token = remote.token.as_ref()?;
+        Some((peer.variables().token, token))
+    });
+    for (variable, token) in common.chain(remotes) {
+        let keys = vault.keys(token).await;
+        keys.map_err(|error| ConfigError::of_secret(variable, error))?;
+    }
+    Ok(())
+}
+
 /// Instances without calls need a moment to end.
 const LAST_TURN: Duration = Duration::from_millis(50);
 
@@ -211,13 +231,16 @@ async fn start_runtime(
         deadline: config.delivery.function_deadline,
         ..RuntimeSettings::new(config.code.components_dir.clone())
     };
-    let stores = within(stores.clone(), settings.deadline);
+    let patience = Patience::new(settings.deadline);
     let capabilities = |function| Capabilities {
         function,
         settings: Arc::clone(config) as Arc<dyn Settings>,
         verifier: Arc::clone(verifier),
         peers: peers.of(function),
-        stores: stores.clone(),
+        stores: patience.with(
+            stores.clone(),
+            Misconfigured::of(config, function, Arc::clone(&stores.error_topic)),
+        ),
         // The runtime replaces this with its own receiver.
         draining: watch::channel(false).1,
     };
@@ -238,7 +261,7 @@ impl Readiness for Answering {
         let (functions, store) = tokio::join!(self.runtime.ready(), self.store.check());
         functions.map_err(|why| why.to_string())?;
         store.map_err(|failure| match failure {
-            Failure::Unavailable(cause) | Failure::Other(cause) => {
+            Failure::Unavailable(cause) | Failure::Misconfigured(cause) | Failure::Other(cause) => {
                 format!("the store cannot be used: {cause}")
             }
             Failure::Full => "the store has no room".to_owned(),

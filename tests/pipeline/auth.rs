@@ -1,5 +1,7 @@
 //! Keys over the network: which are accepted, which are sent, and that no key is ever written to a log or a disk.
 
+use std::fs;
+
 use reqwest::Method;
 use twin_contract::Cloud::{self, Aws, Azure, Gcp};
 
@@ -242,4 +244,52 @@ async fn a_portals_url_works_as_it_is() {
             .await;
         assert!(here.items("/read?device_id=d").await.is_empty());
     }
+}
+
+#[tokio::test]
+async fn a_key_that_is_kept_in_a_file_is_replaced_without_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, next) = (folder.path().join("token"), folder.path().join("next"));
+    let replace = |key: &str| {
+        // As Kubernetes does: nobody reads half a file.
+        fs::write(&next, format!("{key}\n")).unwrap();
+        fs::rename(&next, &file).unwrap();
+    };
+    replace("key-before");
+    let reference = format!("file:{}", file.display());
+    let writer = Host::of(Gcp, "writer,reader")
+        .set("INTER_CLOUD_TOKEN", &format!("fixed-key,{reference}"))
+        .start()
+        .await;
+    let connector = Host::of(Aws, "connector")
+        .next("WRITER", &writer, "/write")
+        .set("REMOTE_WRITER_TOKEN", &reference)
+        .start()
+        .await;
+    let delivered = async |number| {
+        let envelope = format!(
+            r#"{{"source_cloud":"aws","target_layer":"L3","message_type":"event","timestamp":"2026-01-01T00:00:0{number}Z","payload":{{"device_id":"d"}}}}"#
+        );
+        let sent = connector.post("/telemetry", &envelope).await;
+        sent.assert_status(200);
+    };
+    assert_eq!(status(&writer, form(Gcp, "key-before")).await.0, 200);
+    delivered(0).await;
+
+    replace("key-after");
+    // Both still use what they looked up at the start.
+    delivered(1).await;
+    // The receiver learns of the new key, and the sender by that the old one is refused.
+    assert_eq!(status(&writer, form(Gcp, "key-after")).await.0, 200);
+    delivered(2).await;
+    assert_eq!(status(&writer, form(Gcp, "fixed-key")).await.0, 200);
+    // The keys were looked up a moment ago, so one that is unknown now may be newer. One that was withdrawn is not.
+    assert_eq!(status(&writer, form(Gcp, "key-newer")).await.0, 503);
+    assert_eq!(status(&writer, form(Gcp, "key-before")).await.0, 403);
+    let logs = connector.logs() + &writer.logs();
+    assert!(
+        !logs.contains("key-before") && !logs.contains("key-after"),
+        "{logs}"
+    );
+    assert!(!logs.contains("dead letter"), "{logs}");
 }

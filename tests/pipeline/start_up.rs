@@ -152,6 +152,43 @@ fn a_folder_file_or_address_of_no_use_is_named_with_its_variable() {
 }
 
 #[test]
+fn a_reference_that_cannot_be_used_is_named_with_its_variable() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("token");
+    let reference = format!("file:{}", file.display());
+    let remote = || writer().set("REMOTE_AUTH_TOKEN", &reference);
+    for host in [writer().set("INTER_CLOUD_TOKEN", &reference), remote()] {
+        let line = refusal(&host, 2);
+        assert!(
+            line.contains("_TOKEN") && line.contains(&reference),
+            "{line}"
+        );
+        assert!(line.contains("does not exist"), "{line}");
+    }
+    std::fs::write(&file, "a-key,,another-key").unwrap();
+    let line = refusal(&remote(), 2);
+    assert!(line.contains("REMOTE_AUTH_TOKEN"), "{line}");
+    assert!(!line.contains("another-key"), "{line}");
+    std::fs::write(&file, "a-key").unwrap();
+    let host = writer().set("TWIN_OPERATOR_TOKEN", &reference);
+    let line = refusal(&host.set("INTER_CLOUD_TOKEN", "a-key"), 2);
+    assert!(
+        line.contains("TWIN_OPERATOR_TOKEN must be keys other than"),
+        "{line}"
+    );
+    // What is no reference, but begins like one, is not taken for a key.
+    for slip in [
+        "file:run/secrets/token",
+        "arn:aws:secretsmanager:x",
+        "https://example.com/secrets/x",
+    ] {
+        let line = refusal(&writer().set("INTER_CLOUD_TOKEN", slip), 2);
+        assert!(line.contains("INTER_CLOUD_TOKEN must be"), "{line}");
+        assert!(!line.contains(slip), "{line}");
+    }
+}
+
+#[test]
 fn help_lists_every_variable_with_its_words() {
     let told = run(&mut twin(["serve", "--help"]));
     assert_eq!(told.code, Some(0), "{told:?}");

@@ -59,7 +59,8 @@ pub struct Server {
 
 /// The server that the tests of this process share; a new one, if none is in use.
 ///
-/// # Errors If PostgreSQL is not installed.
+/// # Errors
+/// If PostgreSQL is not installed.
 pub fn shared() -> Result<Arc<Server>, String> {
     static SHARED: Mutex<Weak<Server>> = Mutex::new(Weak::new());
     let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
@@ -73,7 +74,8 @@ pub fn shared() -> Result<Arc<Server>, String> {
 
 /// The folder of the server's programs, of the newest version if there are several.
 ///
-/// # Errors If they are not installed.
+/// # Errors
+/// If they are not installed.
 pub fn programs() -> Result<PathBuf, String> {
     let debian = fs::read_dir("/usr/lib/postgresql")
         .into_iter()

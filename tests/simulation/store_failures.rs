@@ -38,7 +38,11 @@ async fn each_failure_of_a_store_has_its_status_and_code_and_keeps_its_words_to_
         ),
         (Failure::Full, 503, "STORE_FULL"),
         (Failure::TooLarge, 413, "BODY_TOO_LARGE"),
-        (Failure::NotPermitted, 500, "STORE_NOT_PERMITTED"),
+        (
+            Failure::Misconfigured(inside.to_owned()),
+            503,
+            "STORE_MISCONFIGURED",
+        ),
         (Failure::Other(inside.to_owned()), 500, "STORE_FAILED"),
     ];
     for (failure, status, code) in failures {

@@ -46,7 +46,8 @@ impl Running {
 
     /// Checks that every function can answer. Native code always can: it has no instances to lose.
     ///
-    /// # Errors The first function that cannot answer.
+    /// # Errors
+    /// The first function that cannot answer.
     pub async fn ready(&self) -> Result<(), Unanswering> {
         match self {
             Self::Components(runtime) => runtime.ready().await,

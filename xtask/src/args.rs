@@ -17,8 +17,8 @@ Usage: cargo xtask <COMMAND>
 Commands:
   build                     Build the five function components and the `twin` command
       --components-only     Build the function components and leave the native command alone
-      --dist                Build the command for deployment, into target/dist: about 10 % faster, but it takes
-                            several minutes longer to build
+      --dist                Build the command for deployment, into target/dist: optimized for speed, which
+                            takes several minutes longer
       --features FEATURES   Cargo features of the command for deployment, separated by commas: `postgres` adds the
                             store of that name. Without --dist the command has all of them, because the tests need them
       --wasi                Also compose each function with the WASI adapter, into target/wasi

@@ -69,7 +69,7 @@ fields! {
 
 cases! {
     wit::types::Failure => plain::Failure {
-        Unavailable(cause), Full, TooLarge, NotPermitted, Other(cause),
+        Unavailable(cause), Full, TooLarge, Misconfigured(cause), Other(cause),
     }
     wit::circuits::SwapFailure => plain::circuits::SwapFailure {
         Conflict(circuit), Store(failure),

@@ -26,6 +26,12 @@ pub trait PeerAuth: Send + Sync + 'static {
     async fn headers(&self, request: Departing<'_>)
     -> Result<Vec<(&'static str, Secret)>, Failure>;
 
-    /// The peer refused the credential (401 or 403). A cached credential must be renewed.
-    async fn refused(&self);
+    /// The peer refused the credential (401 or 403): one that is remembered must be renewed. True if the next
+    /// [`Self::headers`] carry another credential, with which the request is then sent once more.
+    async fn refused(&self) -> bool;
+
+    /// Whether a credential that was refused may be renewed: if not, the request need not be kept to be sent again.
+    fn is_renewable(&self) -> bool {
+        true
+    }
 }

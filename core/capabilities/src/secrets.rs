@@ -34,11 +34,13 @@ pub trait Secrets: Send + Sync + 'static {
     /// The current value of a secret. `configured` is the configured text: the value itself, or a reference that this
     /// implementation understands.
     ///
-    /// # Errors If it cannot be looked up now. The caller must not continue without it.
+    /// # Errors
+    /// If it cannot be looked up now. The caller must not continue without it.
     async fn current(&self, configured: &Secret) -> Result<Secret, Failure>;
 
-    /// The value that [`Self::current`] returned was refused (401 or 403). A cached value must be looked up again.
-    async fn refused(&self, configured: &Secret);
+    /// The value that [`Self::current`] gave was refused (401 or 403), and is looked up again if it was remembered. True if
+    /// the present value is another than the one that was presented.
+    async fn refused(&self, configured: &Secret, presented: &Secret) -> bool;
 }
 
 /// Secrets that the configuration itself contains.
@@ -51,7 +53,9 @@ impl Secrets for Verbatim {
         Ok(configured.clone())
     }
 
-    async fn refused(&self, _: &Secret) {}
+    async fn refused(&self, _: &Secret, _: &Secret) -> bool {
+        false
+    }
 }
 
 #[cfg(test)]

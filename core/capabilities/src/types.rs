@@ -18,9 +18,10 @@ pub enum Failure {
     /// The item is larger than the store accepts. Not retryable.
     #[error("too large")]
     TooLarge,
-    /// The function's identity is not permitted to do this.
-    #[error("not permitted")]
-    NotPermitted,
+    /// It does not exist, or refuses this function's identity: an operator must change something. The text is for the log, and
+    /// names the service, the action and the service's own code. Retryable once that is done.
+    #[error("misconfigured: {0}")]
+    Misconfigured(String),
     /// Anything else, described for a log.
     #[error("{0}")]
     Other(String),

@@ -41,7 +41,8 @@ impl<'a> Post<'a> {
     /// Parses a body. A body with two of the envelope's own fields is an envelope. This way an envelope that lacks a field
     /// gets a suitable error, and a device may still use one of these names.
     ///
-    /// # Errors If it is not valid.
+    /// # Errors
+    /// If it is not valid.
     pub fn parse(body: &'a [u8]) -> Result<Self, ContractError> {
         let object = Object::from_body(body)?;
         let marks = ["source_cloud", "target_layer", "message_type", "payload"]

@@ -26,7 +26,8 @@ pub(crate) struct Object<'a> {
 impl<'a> Object<'a> {
     /// Parses a whole body; a byte order mark in front of it is skipped.
     ///
-    /// # Errors If the body is too large, not UTF-8, not JSON, nests too deep, is not an object, or repeats a field.
+    /// # Errors
+    /// If the body is too large, not UTF-8, not JSON, nests too deep, is not an object, or repeats a field.
     pub(crate) fn from_body(body: &'a [u8]) -> Result<Self, ContractError> {
         if body.len() > MAX_BODY {
             return Err(ContractError::BodyTooLarge);
@@ -36,7 +37,8 @@ impl<'a> Object<'a> {
 
     /// Parses a document of any size, such as a stored one.
     ///
-    /// # Errors As for [`Self::from_body`], except for the size.
+    /// # Errors
+    /// As for [`Self::from_body`], except for the size.
     pub(crate) fn from_document(bytes: &'a [u8]) -> Result<Self, ContractError> {
         let text = std::str::from_utf8(bytes).map_err(|_| ContractError::BodyNotUtf8)?;
         let Document {

@@ -50,7 +50,8 @@ impl Page {
     /// Appends a document's own fields, followed by `id` and `stored_at`. Fields with these names in the document itself
     /// are left out, because an item has one identity.
     ///
-    /// # Errors If the document is not a JSON object, which a writer never stores.
+    /// # Errors
+    /// If the document is not a JSON object, which a writer never stores.
     pub fn push(&mut self, item: &Item<'_>) -> Result<(), ContractError> {
         let object = Object::from_document(item.document)?;
         self.begin_item();

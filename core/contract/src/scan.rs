@@ -32,7 +32,8 @@ pub(crate) struct Document<'a> {
 
 /// Scans a document. If the field `inner` is an object, its fields are found in the same pass.
 ///
-/// # Errors If it is not JSON, with the position, or nests deeper than [`MAX_DEPTH`].
+/// # Errors
+/// If it is not JSON, with the position, or nests deeper than [`MAX_DEPTH`].
 pub(crate) fn scan<'a>(text: &'a str, inner: &str) -> Result<Document<'a>, ContractError> {
     let mut scanner = Scanner::new(text);
     scanner.document(inner).map_err(|flaw| match flaw {

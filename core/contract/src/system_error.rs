@@ -69,7 +69,8 @@ const FIELDS: [&str; 8] = [
 impl SystemError {
     /// Parses and validates an event from the error topic.
     ///
-    /// # Errors The first error, naming the field. A field that the specification does not have is also an error.
+    /// # Errors
+    /// The first error, naming the field. A field that the specification does not have is also an error.
     pub fn parse(body: &[u8]) -> Result<Self, ContractError> {
         let object = Object::from_body(body)?;
         if let Some((name, _)) = object

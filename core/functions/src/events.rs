@@ -70,7 +70,8 @@ pub(crate) async fn publish<C: Portable + ErrorTopic>(call: &Call<'_, C>, incide
 
 /// Publishes, for a caller that must not continue if publishing fails.
 ///
-/// # Errors The reason, which has already been logged.
+/// # Errors
+/// The reason, which has already been logged.
 pub(crate) async fn try_publish<C: Portable + ErrorTopic>(
     call: &Call<'_, C>,
     incident: Incident<'_>,

@@ -72,9 +72,9 @@ pub(crate) fn store_failed(failure: &Failure) -> Response {
         ),
         Failure::Full => try_again(ErrorCode::StoreFull, "the store has no room for more"),
         Failure::TooLarge => refused(&ContractError::BodyTooLarge),
-        Failure::NotPermitted => error(
-            ErrorCode::StoreNotPermitted,
-            "the store refuses this function",
+        Failure::Misconfigured(_) => try_again(
+            ErrorCode::StoreMisconfigured,
+            "the store is not set up for this function",
         ),
         Failure::Other(_) => error(ErrorCode::StoreFailed, "the store failed"),
     }

@@ -45,7 +45,8 @@ pub enum SettingsError {
 
 /// The settings. Reads them from the host until all of them have been read successfully once.
 ///
-/// # Errors The first setting that cannot be used. The failure is not cached: the next call reads again.
+/// # Errors
+/// The first setting that cannot be used. The failure is not cached: the next call reads again.
 pub async fn load<'a, C: Portable>(call: &Call<'a, C>) -> Result<&'a Settings, SettingsError> {
     let slot = &call.context().settings;
     if let Some(known) = slot.get() {

@@ -25,7 +25,7 @@ use twin_host::{
     peers::{PeerSender, command_client},
     providers::local::Local,
     runtime::{Runtime, RuntimeSettings, Sandbox, Time},
-    secrets::Secret,
+    secrets::{Secret, Vault},
     telemetry,
 };
 
@@ -128,12 +128,12 @@ impl Reach {
             filter: Some("error".to_owned()),
         });
         match &options.url {
-            Some(url) => Self::remote(url, options),
+            Some(url) => Self::remote(url, options).await,
             None => Self::here(function, options, configure).await,
         }
     }
 
-    fn remote(url: &reqwest::Url, options: &Options) -> anyhow::Result<Self> {
+    async fn remote(url: &reqwest::Url, options: &Options) -> anyhow::Result<Self> {
         let told = || cloud_of_host(url.host_str()?);
         let cloud = options.cloud.or_else(told).ok_or(UsageError(
             "--cloud is required (aws, azure or gcp): the host name of --url does not show in whose header the key goes",
@@ -150,7 +150,7 @@ impl Reach {
             url: url.clone(),
             client,
             form: HeaderForm::of(Some(cloud)),
-            key: Secret::new(key),
+            key: first_of(key).await?,
         })
     }
 
@@ -296,6 +296,13 @@ fn key_of_environment() -> Result<Option<String>, ConfigError> {
     };
     let first = |list: String| twin_contract::keys(&list).next().map(str::to_owned);
     Ok(list.and_then(first))
+}
+
+/// The key, or the first of those that it refers to.
+async fn first_of(key: String) -> anyhow::Result<Secret> {
+    let keys = Vault::default().keys(&Secret::new(key)).await?;
+    let first = keys.into_iter().next();
+    Ok(first.ok_or(UsageError("the secret that is referred to has no key"))?)
 }
 
 /// The one twin whose data is in a folder.

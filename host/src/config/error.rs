@@ -1,5 +1,7 @@
 //! Errors of the configuration, each in one line that names the variable. The binary prints it and exits with 2.
 
+use crate::secrets::LookupError;
+
 /// A configuration that the host does not start with.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
@@ -68,6 +70,23 @@ pub enum ConfigError {
         /// What needs it.
         reason: String,
     },
+    /// A secret that a variable refers to, and that cannot be looked up.
+    #[error("{variable} refers to a secret that cannot be used: {source}")]
+    Secret {
+        /// Its name.
+        variable: &'static str,
+        /// Why not.
+        source: Box<LookupError>,
+    },
+}
+
+impl ConfigError {
+    pub(crate) fn of_secret(variable: &'static str, source: LookupError) -> Self {
+        Self::Secret {
+            variable,
+            source: Box::new(source),
+        }
+    }
 }
 
 fn shown(value: Option<&str>) -> String {

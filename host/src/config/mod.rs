@@ -6,7 +6,7 @@
 //! and the keys that `twin dead-letters` and `twin errors` send.
 
 mod error;
-mod needs;
+pub(crate) mod needs;
 pub(crate) mod parse;
 mod peers;
 mod settings;
@@ -55,6 +55,8 @@ pub struct Config {
     pub keys: Vec<Secret>,
     /// The operator keys. If there are any, `keys` open only the routes for data.
     pub operator_keys: Vec<Secret>,
+    /// How long a secret that was looked up is used.
+    pub secret_ttl: Duration,
     /// How requests come in.
     pub listen: Listen,
     /// Where data is kept.
@@ -94,7 +96,8 @@ impl Config {
 
     /// One variable of the process, for a command that needs no others; `None` if it is not set.
     ///
-    /// # Errors If a variable of the table is not valid UTF-8, which is not treated as unset.
+    /// # Errors
+    /// If a variable of the table is not valid UTF-8, which is not treated as unset.
     pub fn variable_from_env(name: &str) -> Result<Option<String>, ConfigError> {
         match env::var_os(name).map(OsString::into_string) {
             None => Ok(None),
@@ -105,7 +108,8 @@ impl Config {
 
     /// Reads variables from any source, such as tests or the three clouds of `twin up`. An empty value counts as not set.
     ///
-    /// # Errors The first problem that is found: see [`ConfigError`].
+    /// # Errors
+    /// The first problem that is found: see [`ConfigError`].
     pub fn from_vars<N, V>(vars: impl IntoIterator<Item = (N, V)>) -> Result<Self, ConfigError>
     where
         N: Into<String>,
@@ -139,7 +143,8 @@ impl Config {
     /// Reads from the environment only how requests leave this machine: `TWIN_HTTP_PROXY` and `TWIN_EXTRA_CA_FILE`.
     /// Commands that send requests to a host use it.
     ///
-    /// # Errors If one of them has an invalid value.
+    /// # Errors
+    /// If one of them has an invalid value.
     pub fn outgoing_from_env() -> Result<PeerSettings, ConfigError> {
         let names = ["TWIN_HTTP_PROXY", "TWIN_EXTRA_CA_FILE"];
         Ok(Self::part_from_env(|variable| names.contains(&variable.name))?.peers)
@@ -147,7 +152,8 @@ impl Config {
 
     /// Reads from the environment only which store is used and how it is reached. Commands that prepare a store use it.
     ///
-    /// # Errors If a variable has an invalid value, or one that the store needs is missing.
+    /// # Errors
+    /// If a variable has an invalid value, or one that the store needs is missing.
     pub fn store_from_env() -> Result<Self, ConfigError> {
         let config = Self::part_from_env(|variable| {
             ["TWIN_STORE", "TWIN_EPHEMERAL", "TWIN_EXTRA_CA_FILE"].contains(&variable.name)
@@ -205,6 +211,7 @@ impl Config {
             functions: Vec::new(),
             keys: Vec::new(),
             operator_keys: Vec::new(),
+            secret_ttl: Duration::ZERO,
             listen: Listen {
                 address: Ipv4Addr::UNSPECIFIED.into(),
                 port: 0,

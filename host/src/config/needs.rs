@@ -25,17 +25,22 @@ fn keys_apart(config: &Config) -> Result<(), ConfigError> {
     let sent = peers.filter_map(|peer| peer.token.as_ref());
     let mut others = config.keys.iter().chain(&config.peers.token).chain(sent);
     if others.any(|key| config.operator_keys.contains(key)) {
-        return Err(ConfigError::Invalid {
-            variable: "TWIN_OPERATOR_TOKEN",
-            value: None,
-            expected: "keys other than those of INTER_CLOUD_TOKEN, REMOTE_AUTH_TOKEN and REMOTE_<PEER>_TOKEN"
-                .into(),
-        });
+        return Err(operators_need_keys_of_their_own());
     }
     Ok(())
 }
 
-/// A function platform's disk is lost with its instance. Storing data there must be explicitly permitted.
+pub(crate) fn operators_need_keys_of_their_own() -> ConfigError {
+    ConfigError::Invalid {
+        variable: "TWIN_OPERATOR_TOKEN",
+        value: None,
+        expected:
+            "keys other than those of INTER_CLOUD_TOKEN, REMOTE_AUTH_TOKEN and REMOTE_<PEER>_TOKEN"
+                .into(),
+    }
+}
+
+/// A function platform's disk is lost with its instance. Storing there must be explicitly permitted.
 fn durable_storage(config: &Config) -> Result<(), ConfigError> {
     match config.storage.platform {
         Some(marker)

@@ -5,14 +5,14 @@ use std::{
 };
 
 use tracing_subscriber::EnvFilter;
-use twin_contract::{Cloud, is_twin_name};
+use twin_contract::{Cloud, is_key, is_twin_name, keys};
 use twin_delivery::{TWIN_CLOUD, TWIN_NAME};
 use url::Url;
 
 use super::LogFormat;
 use crate::{
     function::FunctionName,
-    secrets::{PrivateUrl, Secret},
+    secrets::{FORMS, PrivateUrl, Reference, Secret},
     stores,
 };
 
@@ -39,6 +39,10 @@ where
 
 pub(super) fn millis(text: &str, range: RangeInclusive<u64>) -> Parsed<Duration> {
     number(text, range).map(Duration::from_millis)
+}
+
+pub(super) fn seconds(text: &str, range: RangeInclusive<u64>) -> Parsed<Duration> {
+    number(text, range).map(Duration::from_secs)
 }
 
 pub(super) fn days(text: &str, range: RangeInclusive<u64>) -> Parsed<Duration> {
@@ -106,19 +110,24 @@ pub(super) fn functions(text: &str) -> Parsed<Vec<FunctionName>> {
     Ok(functions)
 }
 
-/// A key is sent in a header, so it must be a valid header value.
+/// A key goes into a header, so it must be able to. What begins like a reference must be one: a misspelt reference must not be
+/// sent as a key.
 pub(super) fn secret(text: &str) -> Parsed<Secret> {
-    let fits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
-    fits.then(|| Secret::new(text))
-        .ok_or_else(|| "a key of visible ASCII characters without spaces".into())
+    let fits = is_key(text) && (!Reference::is_begun(text) || Reference::parse(text).is_some());
+    fits.then(|| Secret::new(text)).ok_or_else(|| {
+        format!("a key of visible ASCII characters without spaces, or a reference to one ({FORMS})")
+    })
 }
 
 pub(super) fn secrets(text: &str) -> Parsed<Vec<Secret>> {
-    text.split(',')
-        .map(|key| secret(key.trim()))
+    keys(text)
+        .map(secret)
         .collect::<Result<_, _>>()
         .map_err(|_| {
-            "a comma-separated list of keys, none of them empty, of visible ASCII characters".into()
+            format!(
+                "a comma-separated list of keys, none of them empty, of visible ASCII characters, or of references to keys \
+                 ({FORMS})"
+            )
         })
 }
 

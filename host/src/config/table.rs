@@ -9,7 +9,7 @@ use super::{
     Peer,
     parse::{
         address, cloud, days, functions, log_filter, log_format, millis, name, number, path, proxy,
-        route_prefix, secret, secrets, store, switch, url,
+        route_prefix, seconds, secret, secrets, store, switch, url,
     },
     variable::{
         Group, Reads,
@@ -84,6 +84,13 @@ const IDENTITY: &[Variable] = &[
         "keys of operators: where set, they alone open /dead-letters, GET /errors and /metrics, and they open nothing else",
     )
     .secret(),
+    Variable::new(
+        "SECRET_TTL_SECONDS",
+        Value("300"),
+        reads!(secret_ttl = seconds(10..=86_400)),
+        "how long a key that another variable refers to is used before it is looked up again",
+    )
+    .unit("s"),
 ];
 
 const HTTP: &[Variable] = &[

@@ -242,12 +242,11 @@ fn who_hands_on_needs_a_next_hop() {
         ("connector,ingestion", "REMOTE_WRITER_URL", ""),
         ("reader,error-reporter", "", ""),
     ] {
-        let remote = if remote.is_empty() {
-            "REMOTE_AUTH_TOKEN"
-        } else {
-            remote
+        let other = match remote {
+            "" => ("REMOTE_AUTH_TOKEN", "a-key"),
+            remote => (remote, url),
         };
-        let changes = [(functions, mounted), (remote, url)];
+        let changes = [(functions, mounted), other];
         if missing.is_empty() {
             good(&changes);
         } else {

@@ -55,7 +55,8 @@ pub trait Readiness: Send + Sync + 'static {
     /// Succeeds if components are loaded and the store can be written. Peers do not count: a peer's outage does not make
     /// this host unready.
     ///
-    /// # Errors What is missing, as a text for the caller.
+    /// # Errors
+    /// What is missing, as a text for the caller.
     async fn ready(&self) -> Result<(), String>;
 }
 

@@ -1,20 +1,39 @@
 //! The default credential for a peer: a key in the header that the receiving cloud reads (spec §2).
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use twin_capabilities::{
     Failure, PeerAuth, Secret, Secrets, peer_auth::Departing, peers::SendFailure,
 };
 
-use crate::{credentials::HeaderForm, headers};
+use crate::{credentials::HeaderForm, headers, secrets::Reference};
 
-/// A key in a header.
+/// A key in a header, for one request.
 pub(super) struct KeyAuth {
-    pub(super) form: HeaderForm,
-    /// The key as configured, or a reference to it.
-    pub(super) key: Secret,
-    pub(super) secrets: Arc<dyn Secrets>,
+    form: HeaderForm,
+    /// As configured: the key, or a reference to it.
+    key: Secret,
+    secrets: Arc<dyn Secrets>,
+    /// What the key was when it was last presented.
+    presented: Mutex<Option<Secret>>,
+}
+
+impl KeyAuth {
+    pub(super) fn new(form: HeaderForm, key: Secret, secrets: Arc<dyn Secrets>) -> Self {
+        Self {
+            form,
+            key,
+            secrets,
+            presented: Mutex::default(),
+        }
+    }
+
+    fn presented(&self) -> MutexGuard<'_, Option<Secret>> {
+        self.presented
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 #[async_trait]
@@ -22,11 +41,20 @@ impl PeerAuth for KeyAuth {
     async fn headers(&self, _: Departing<'_>) -> Result<Vec<(&'static str, Secret)>, Failure> {
         let key = self.secrets.current(&self.key).await?;
         let value = Secret::new(self.form.value(key.expose()));
+        *self.presented() = Some(key);
         Ok(vec![(self.form.header(), value)])
     }
 
-    async fn refused(&self) {
-        self.secrets.refused(&self.key).await;
+    async fn refused(&self) -> bool {
+        let presented = self.presented().clone();
+        match presented {
+            Some(presented) => self.secrets.refused(&self.key, &presented).await,
+            None => false,
+        }
+    }
+
+    fn is_renewable(&self) -> bool {
+        Reference::parse(self.key.expose()).is_some()
     }
 }
 
@@ -61,7 +89,9 @@ pub(super) async fn authorize(
 
 fn unavailable(failure: Failure) -> SendFailure {
     SendFailure::CredentialsUnavailable(match failure {
-        Failure::Unavailable(cause) | Failure::Other(cause) => cause,
+        Failure::Unavailable(cause) | Failure::Misconfigured(cause) | Failure::Other(cause) => {
+            cause
+        }
         failure => format!("{failure:?}"),
     })
 }

@@ -28,6 +28,7 @@ use crate::{
     config::{Binding, Config, ConfigError, Peer},
     credentials::HeaderForm,
     function::{FunctionName, Functions},
+    secrets::PrivateUrl,
     telemetry::metrics,
 };
 use twin_capabilities::{
@@ -75,7 +76,8 @@ impl fmt::Debug for PeerSender {
 impl PeerSender {
     /// A sender to remote peers. It reaches functions in this process after [`Self::mount`].
     ///
-    /// # Errors The variable with which TLS or the proxy cannot be set up.
+    /// # Errors
+    /// The variable with which TLS or the proxy cannot be set up.
     pub fn new(config: Arc<Config>) -> Result<Self, ConfigError> {
         let client = Client::new(&config.peers)?;
         Ok(Self {
@@ -148,11 +150,8 @@ impl PeerSender {
         if let Some(auth) = self.auths.get(&peer) {
             return Some(Arc::clone(auth));
         }
-        Some(Arc::new(KeyAuth {
-            form,
-            key: key?.clone(),
-            secrets: Arc::clone(&self.secrets),
-        }))
+        let secrets = Arc::clone(&self.secrets);
+        Some(Arc::new(KeyAuth::new(form, key?.clone(), secrets)))
     }
 
     /// Sends once and waits for the whole reply.
@@ -170,6 +169,28 @@ impl PeerSender {
         outcome
     }
 
+    /// Sends to a URL; once more if the peer refused a credential that has been replaced since. A key can so be rotated
+    /// without a failed delivery.
+    async fn send_to(
+        &self,
+        url: &PrivateUrl,
+        auth: Option<&dyn PeerAuth>,
+        request: Request,
+    ) -> Result<Reply, SendFailure> {
+        let again = auth
+            .filter(|auth| auth.is_renewable())
+            .map(|auth| (auth, request.clone()));
+        let reply = self.client.send(url, auth, request).await?;
+        match again {
+            Some((renewing, request))
+                if matches!(reply.status, 401 | 403) && renewing.refused().await =>
+            {
+                self.client.send(url, auth, request).await
+            }
+            _ => Ok(reply),
+        }
+    }
+
     async fn attempt(
         &self,
         caller: Caller,
@@ -185,14 +206,10 @@ impl PeerSender {
         match binding {
             Binding::Remote { url, form, key } => {
                 let auth = self.auth(peer, form, key);
-                let reply = tokio::select! {
-                    outcome = self.client.send(url, auth.as_deref(), request) => outcome?,
-                    () = self.cut_off() => return Err(SendFailure::TimedOut),
-                };
-                if let (401 | 403, Some(auth)) = (reply.status, auth) {
-                    auth.refused().await;
+                tokio::select! {
+                    outcome = self.send_to(url, auth.as_deref(), request) => outcome,
+                    () = self.cut_off() => Err(SendFailure::TimedOut),
                 }
-                Ok(reply)
             }
             Binding::Local(function) => {
                 let functions = self.functions.get().and_then(Weak::upgrade);

@@ -400,8 +400,9 @@ impl PeerAuth for Signing {
         Ok(vec![("authorization", Secret::new(signed))])
     }
 
-    async fn refused(&self) {
+    async fn refused(&self) -> bool {
         self.0.fetch_add(1, Ordering::SeqCst);
+        false
     }
 }
 
@@ -433,7 +434,9 @@ impl Secrets for Kept {
         value.ok_or_else(|| Failure::Unavailable("the vault is away".into()))
     }
 
-    async fn refused(&self, _: &Secret) {}
+    async fn refused(&self, _: &Secret, _: &Secret) -> bool {
+        false
+    }
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@
 //! the reason.
 
 mod local;
+mod misconfigured;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 mod timely;
@@ -19,6 +20,8 @@ use twin_capabilities::Stores;
 
 use crate::config::{Config, ConfigError, Variable};
 
+pub(crate) use misconfigured::Misconfigured;
+pub(crate) use timely::Patience;
 pub use timely::within;
 
 /// The kinds of store that this program was built with; the first is the default.
@@ -75,6 +78,21 @@ pub trait Kind: Debug + Send + Sync {
     /// # Errors
     /// If it cannot be changed, or a newer version prepared it.
     async fn upgrade(&self, config: &Config) -> Result<Prepared, StoreError>;
+
+    /// What [`Self::init`] would create, a line for each part, without a look at what is there: `twin store init --print`. Empty
+    /// if a host prepares the store itself, or a single command creates all of it.
+    ///
+    /// # Errors
+    /// If the configuration cannot be used.
+    async fn plan(&self, _: &Config) -> Result<Vec<String>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    /// What is missing, differs, or cannot be read, a line for each: `twin store check`.
+    ///
+    /// # Errors
+    /// If the store cannot be examined at all.
+    async fn examine(&self, config: &Config) -> Result<Vec<String>, StoreError>;
 }
 
 /// A kind of store that this program was built without. The cargo feature of its name adds it.
@@ -102,7 +120,7 @@ impl fmt::Debug for Opened {
 }
 
 /// The result of preparing a store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Prepared {
     /// A host prepares stores of this kind itself when it starts.
     NotNeeded,
@@ -117,6 +135,8 @@ pub enum Prepared {
     },
     /// It already had this version.
     Unchanged(i32),
+    /// It has parts, each of which was created or was already there: a line for each.
+    Parts(Vec<String>),
 }
 
 /// Why a store cannot be used.

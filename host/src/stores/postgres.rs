@@ -105,6 +105,16 @@ impl Kind for Postgres {
         let tables = twin_postgres::upgrade(&settings(config)?).await?;
         Ok(prepared(tables))
     }
+
+    async fn examine(&self, config: &Config) -> Result<Vec<String>, StoreError> {
+        // A host that opens it finds everything that could be wrong, and names it.
+        let opened = twin_postgres::open(settings(config)?, &config.twin).await;
+        Ok(opened
+            .err()
+            .map(|error| error.to_string())
+            .into_iter()
+            .collect())
+    }
 }
 
 fn settings(config: &Config) -> Result<PostgresSettings, StoreError> {

@@ -21,6 +21,8 @@ use twin_capabilities::{
     types::Failure,
 };
 
+use super::misconfigured::{Misconfigured, OfStore};
+
 /// The upper limit for a call, however long the function's deadline is.
 const LONGEST: Duration = Duration::from_secs(5);
 
@@ -30,23 +32,47 @@ const LONGEST: Duration = Duration::from_secs(5);
 /// and a function that makes several calls would not answer in time.
 #[must_use]
 pub fn within(stores: Stores, deadline: Duration) -> Stores {
-    let limit = LONGEST.min(deadline / 4);
-    let (reading, writing) = (Gate::new(limit), Gate::new(limit));
-    let timely = Arc::new(Timely {
-        publishing: Gate {
-            limit: limit.min(PUBLISH_LIMIT),
-            ..writing.clone()
-        },
-        reading,
-        writing,
-        stores: stores.clone(),
-    });
-    Stores {
-        records: timely.clone(),
-        dead_letters: timely.clone(),
-        error_topic: timely.clone(),
-        circuits: timely,
-        ..stores
+    Patience::new(deadline).with(stores, None)
+}
+
+/// How long the calls of a host's functions wait for the stores, and which of them still wait.
+pub(crate) struct Patience {
+    reading: Gate,
+    writing: Gate,
+}
+
+impl Patience {
+    /// For functions with this deadline.
+    pub(crate) fn new(deadline: Duration) -> Self {
+        let limit = LONGEST.min(deadline / 4);
+        Self {
+            reading: Gate::new(limit),
+            writing: Gate::new(limit),
+        }
+    }
+
+    /// Stores that answer in time, for one function. What an operator must mend is reported.
+    pub(crate) fn with(&self, stores: Stores, misconfigured: Option<Arc<Misconfigured>>) -> Stores {
+        let gate = |gate: &Gate| Gate {
+            misconfigured: misconfigured.clone(),
+            ..gate.clone()
+        };
+        let timely = Arc::new(Timely {
+            publishing: Gate {
+                limit: self.writing.limit.min(PUBLISH_LIMIT),
+                ..self.writing.clone()
+            },
+            reading: gate(&self.reading),
+            writing: gate(&self.writing),
+            stores: stores.clone(),
+        });
+        Stores {
+            records: timely.clone(),
+            dead_letters: timely.clone(),
+            error_topic: timely.clone(),
+            circuits: timely,
+            ..stores
+        }
     }
 }
 
@@ -62,6 +88,7 @@ struct Timely {
 struct Gate {
     limit: Duration,
     overdue: Overdue,
+    misconfigured: Option<Arc<Misconfigured>>,
 }
 
 /// The number of calls that were not answered in time and are still unanswered.
@@ -89,6 +116,7 @@ impl Gate {
         Self {
             limit,
             overdue: Overdue::default(),
+            misconfigured: None,
         }
     }
 
@@ -99,7 +127,14 @@ impl Gate {
         self.pass_or(call, |failure| failure).await
     }
 
-    async fn pass_or<T: Send + 'static, E: Send + 'static>(
+    /// Reports a failure that an operator must mend.
+    fn look(&self, failure: Option<&Failure>) {
+        if let (Some(misconfigured), Some(failure)) = (&self.misconfigured, failure) {
+            misconfigured.look(failure);
+        }
+    }
+
+    async fn pass_or<T: Send + 'static, E: OfStore + Send + 'static>(
         &self,
         call: impl Future<Output = Result<T, E>> + Send + 'static,
         failed: impl FnOnce(Failure) -> E,
@@ -110,6 +145,7 @@ impl Gate {
         }
         let mut call = Box::pin(call);
         if let Ok(answer) = timeout(self.limit, call.as_mut()).await {
+            self.look(answer.as_ref().err().and_then(OfStore::of_store));
             return answer;
         }
         // When the call ends, the store answers again.
@@ -130,7 +166,11 @@ impl Records for Timely {
         let count = entries.len();
         let call = async move { Ok(store.put(collection, entries).await) };
         let stored = self.writing.pass(call).await;
-        stored.unwrap_or_else(|failure| vec![Err(failure); count])
+        let outcomes = stored.unwrap_or_else(|failure| vec![Err(failure); count]);
+        for outcome in &outcomes {
+            self.writing.look(outcome.as_ref().err());
+        }
+        outcomes
     }
 
     async fn query(

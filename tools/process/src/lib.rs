@@ -26,7 +26,8 @@ pub fn run(command: &mut Command) -> anyhow::Result<()> {
 
 /// Runs a command and returns its output on stdout.
 ///
-/// # Errors If it does not start, fails (the error has its last lines) or prints anything but text.
+/// # Errors
+/// If it does not start, fails (the error has its last lines) or prints anything but text.
 pub fn read(command: &mut Command) -> anyhow::Result<String> {
     let output = command
         .stdin(Stdio::null())

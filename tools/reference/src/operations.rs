@@ -56,7 +56,7 @@ const DOCUMENT: &[ErrorCode] = &[
 ];
 
 const PARAMETERS: &[ErrorCode] = &[ParameterInvalid, ParameterUnknown];
-const STORE: &[ErrorCode] = &[StoreUnavailable, StoreFull, StoreNotPermitted, StoreFailed];
+const STORE: &[ErrorCode] = &[StoreUnavailable, StoreFull, StoreMisconfigured, StoreFailed];
 const CONNECTOR: &[ErrorCode] = &[
     IdInvalid,
     IdReused,

@@ -46,7 +46,8 @@ pub trait Variables: 'static {
 
     /// The cloud of a receiver, if the host of its URL (in lower case, without a port) shows it.
     ///
-    /// # Errors If the variable that determines it cannot be read.
+    /// # Errors
+    /// If the variable that determines it cannot be read.
     async fn cloud_of_host(host: &str) -> Result<Option<Cloud>, Unreadable> {
         Ok(twin_contract::cloud_of_host(host))
     }

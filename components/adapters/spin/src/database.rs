@@ -186,11 +186,15 @@ pub(crate) fn optional(value: Option<String>) -> Value {
     value.map_or(Value::Null, Value::Text)
 }
 
+fn misconfigured(cause: &str) -> Failure {
+    Failure::Misconfigured(cause.to_owned())
+}
+
 fn failure(error: Error) -> Failure {
     match error {
-        Error::AccessDenied => Failure::NotPermitted,
+        Error::AccessDenied => misconfigured("access to the database `default` is denied"),
         Error::DatabaseFull => Failure::Full,
-        Error::NoSuchDatabase => Failure::Other("the database `default` does not exist".to_owned()),
+        Error::NoSuchDatabase => misconfigured("the database `default` does not exist"),
         Error::InvalidConnection => Failure::Unavailable("the connection is gone".to_owned()),
         Error::Io(words) => Failure::Unavailable(words),
     }

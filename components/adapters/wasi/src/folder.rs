@@ -237,7 +237,9 @@ async fn write(file: &Descriptor, content: Vec<u8>) -> Result<(), ErrorCode> {
 fn failure(code: ErrorCode) -> Failure {
     use ErrorCode as Code;
     match code {
-        Code::Access | Code::NotPermitted | Code::ReadOnly => Failure::NotPermitted,
+        Code::Access | Code::NotPermitted | Code::ReadOnly => {
+            Failure::Misconfigured(format!("the folder cannot be used: {code:?}"))
+        }
         Code::FileTooLarge => Failure::TooLarge,
         Code::InsufficientSpace | Code::Quota => Failure::Full,
         Code::Busy

@@ -95,9 +95,9 @@ pub enum ErrorCode {
     /// The store has no room left. Nothing was stored.
     #[strum(message = "Try again later; make room, or raise `TWIN_DATA_MAX_BYTES`.")]
     StoreFull,
-    /// The store denies access to this function.
-    #[strum(message = "Give the function access to its store.")]
-    StoreNotPermitted,
+    /// The store does not exist, or refuses this function; the log and the system error name what. Nothing was stored.
+    #[strum(message = "Prepare the store, or give the function access to it.")]
+    StoreMisconfigured,
     /// The store failed for another reason; the log has the cause. Nothing was stored.
     #[strum(message = "Try again later; look at the log if it persists.")]
     StoreFailed,
@@ -190,11 +190,12 @@ impl ErrorCode {
             Self::IdReused | Self::LetterLeased => 409,
             Self::BodyTooLarge => 413,
             Self::CodingUnsupported => 415,
-            Self::StoreNotPermitted | Self::StoreFailed | Self::ResponseInvalid => 500,
+            Self::StoreFailed | Self::ResponseInvalid => 500,
             Self::NextHopRefused | Self::RemoteReaderRefused => 502,
             Self::CredentialsUnavailable
             | Self::StoreUnavailable
             | Self::StoreFull
+            | Self::StoreMisconfigured
             | Self::SettingsUnavailable
             | Self::PeerUnbound
             | Self::ResourcesExhausted

@@ -35,6 +35,9 @@ pub enum EventCode {
     /// The writer could not store a record. Its sender was told so.
     #[strum(message = "Look at the writer's store at once.")]
     RecordWriteFailed,
+    /// The store does not exist, or refuses this host; the message names the service, the action and the service's code.
+    #[strum(message = "Prepare the store, or give the host access to it.")]
+    StoreMisconfigured,
     /// The reader could not read records.
     #[strum(message = "Look at the reader's store.")]
     RecordReadFailed,
@@ -66,6 +69,7 @@ impl EventCode {
         match self {
             Self::DeadLetterNotStored
             | Self::RecordWriteFailed
+            | Self::StoreMisconfigured
             | Self::RecordDamaged
             | Self::LetterDamaged
             | Self::LetterExpired => Severity::Critical,

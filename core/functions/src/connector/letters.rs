@@ -20,7 +20,8 @@ use crate::{
 
 /// Stores a message as a dead letter.
 ///
-/// # Errors If it could not be stored, which has already been logged and reported.
+/// # Errors
+/// If it could not be stored, which has already been logged and reported.
 pub(super) async fn keep<C: worlds::Connector>(
     call: &Call<'_, C>,
     message: &Message,

@@ -12,7 +12,8 @@ use crate::{
 
 /// Queries the peer `reader`. `None` if no such peer is bound; this function's own store then answers.
 ///
-/// # Errors The response if the remote reader could not be queried: 503.
+/// # Errors
+/// The response if the remote reader could not be queried: 503.
 pub(super) async fn ask<C: worlds::Reader>(
     call: &Call<'_, C>,
     request: &Request,

@@ -165,7 +165,7 @@ pub(super) fn failure(error: rusqlite::Error) -> Failure {
             ErrorCode::PermissionDenied
             | ErrorCode::ReadOnly
             | ErrorCode::AuthorizationForStatementDenied,
-        ) => Failure::NotPermitted,
+        ) => Failure::Misconfigured(error.to_string()),
         Some(
             ErrorCode::DatabaseBusy
             | ErrorCode::DatabaseLocked

@@ -174,7 +174,9 @@ impl From<Trouble> for Failure {
                 of_statement(error)
             }
             Trouble::Connection(PostgresError::Unreachable(error)) => match error.as_db_error() {
-                Some(answer) if answer.code().code().starts_with("28") => Self::NotPermitted,
+                Some(answer) if answer.code().code().starts_with("28") => {
+                    Self::Misconfigured(words(answer))
+                }
                 // Where the database is does not concern those who are told.
                 _ => Self::Unavailable("the database cannot be reached".to_owned()),
             },
@@ -191,7 +193,7 @@ fn of_statement(error: &tokio_postgres::Error) -> Failure {
     let said = || words(answer);
     match answer.code().code().get(..2) {
         _ if *answer.code() == SqlState::DISK_FULL => Failure::Full,
-        _ if *answer.code() == SqlState::INSUFFICIENT_PRIVILEGE => Failure::NotPermitted,
+        _ if *answer.code() == SqlState::INSUFFICIENT_PRIVILEGE => Failure::Misconfigured(said()),
         _ if *answer.code() == SqlState::READ_ONLY_SQL_TRANSACTION => Failure::Unavailable(said()),
         Some("54") => Failure::TooLarge,
         Some("08" | "40" | "53" | "55" | "57" | "58") => Failure::Unavailable(said()),

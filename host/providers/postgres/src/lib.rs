@@ -111,7 +111,8 @@ const BATCHES: usize = 1;
 
 /// Opens a twin's stores. Creates nothing: the tables must exist.
 ///
-/// # Errors If no host of the URL can be reached, the server may lose what it acknowledges, or the tables do not have the
+/// # Errors
+/// If no host of the URL can be reached, the server may lose what it acknowledges, or the tables do not have the
 /// version that this program needs.
 pub async fn open(settings: PostgresSettings, twin: &str) -> Result<Postgres, PostgresError> {
     open_with(settings, twin, Hands::default()).await

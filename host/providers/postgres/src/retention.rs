@@ -125,7 +125,8 @@ impl Postgres {
 
     /// Removes data that is too old now; does nothing while another host removes data.
     ///
-    /// # Errors If the store cannot be written. What has been removed by then stays removed.
+    /// # Errors
+    /// If the store cannot be written. What has been removed by then stays removed.
     pub async fn expire(&self) -> Result<Expired, Failure> {
         let session = self.place.connect(None).await.map_err(Trouble::from)?;
         Ok(expire(&session).await?)

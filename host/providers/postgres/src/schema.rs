@@ -50,7 +50,8 @@ pub enum Prepared {
 /// Creates the tables, and permits a role to use them: for `twin store init`. If the tables exist, it only permits the
 /// role.
 ///
-/// # Errors If the tables have another version, or the role of the URL may not do this.
+/// # Errors
+/// If the tables have another version, or the role of the URL may not do this.
 /// If the tables are of another version, or the role of the URL may not do this.
 pub async fn init(
     settings: &PostgresSettings,
@@ -78,7 +79,8 @@ pub async fn init(
 /// Upgrades the tables to the version that this program needs: for `twin store upgrade`. Hosts of the previous version may
 /// run until they are replaced.
 ///
-/// # Errors If there are no tables, they have a newer version, or the role of the URL may not do this.
+/// # Errors
+/// If there are no tables, they have a newer version, or the role of the URL may not do this.
 pub async fn upgrade(settings: &PostgresSettings) -> Result<Prepared, PostgresError> {
     let session = connect(settings).await?;
     begin(&session).await?;

@@ -15,7 +15,8 @@ use crate::{PostgresError, url::Protection};
 
 /// Makes TLS connections according to the settings.
 ///
-/// # Errors If a file of authorities cannot be used.
+/// # Errors
+/// If a file of authorities cannot be used.
 pub(crate) fn connector(
     protection: Protection,
     ca_files: &[&Path],

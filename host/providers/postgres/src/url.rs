@@ -43,7 +43,8 @@ pub struct PostgresUrl {
 impl PostgresUrl {
     /// Parses a URL.
     ///
-    /// # Errors What is wrong with the URL, without the URL itself.
+    /// # Errors
+    /// What is wrong with the URL, without the URL itself.
     pub fn parse(url: &str) -> Result<Self, PostgresError> {
         if !["postgres://", "postgresql://"]
             .iter()

@@ -58,7 +58,7 @@ impl From<plain::Failure> for wit::types::Failure {
             plain::Failure::Unavailable(text) => Self::Unavailable(text),
             plain::Failure::Full => Self::Full,
             plain::Failure::TooLarge => Self::TooLarge,
-            plain::Failure::NotPermitted => Self::NotPermitted,
+            plain::Failure::Misconfigured(text) => Self::Misconfigured(text),
             plain::Failure::Other(text) => Self::Other(text),
         }
     }

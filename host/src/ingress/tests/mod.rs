@@ -5,6 +5,7 @@ mod coding;
 mod connections;
 mod draining;
 mod heads;
+mod rotation;
 
 use std::net::SocketAddr;
 

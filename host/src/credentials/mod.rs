@@ -1,8 +1,11 @@
 //! The check of a caller's key (spec §2). The host checks each request once; functions get the verdict.
 
+mod rotating;
+
 use async_trait::async_trait;
 use twin_contract::{Cloud, KeyRefusal, KeyRing};
 
+pub use self::rotating::RotatingCredentials;
 pub use twin_contract::HeaderForm;
 
 use crate::{config::Config, secrets::Secret};

@@ -1,11 +1,24 @@
 //! Values that must not be shown: keys, and URLs that may contain one. Both can be logged safely.
+//!
+//! A variable that holds a key may hold a [`Reference`] to it instead; the [`Vault`] looks it up and remembers it.
+
+mod lookup;
+mod reference;
+pub(crate) mod vault;
 
 use std::fmt;
 
+pub(crate) use self::reference::FORMS;
 pub use twin_capabilities::Secret;
 use url::Url;
 
-/// A URL whose path or query may contain a key, such as that of an Azure function (`?code=…`). Only its origin is shown.
+pub use self::{
+    lookup::{Lookup, LookupError, Services},
+    reference::Reference,
+    vault::{Renewal, Vault},
+};
+
+/// A URL whose path or query may contain a key, like that of an Azure function (`?code=…`). It shows its origin only.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PrivateUrl(Url);
 
