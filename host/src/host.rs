@@ -115,7 +115,7 @@ impl Host {
             source,
         })?;
         let config = Arc::new(config);
-        let vault = Arc::new(Vault::new(Arc::new(Services), config.secret_ttl));
+        let vault = Arc::new(Vault::new(Arc::new(Services::default()), config.secret_ttl));
         secrets_of_peers(&config, &vault).await?;
         let sender = PeerSender::new(Arc::clone(&config))?.with_secrets(vault.clone());
         let peers = Arc::new(sender);

@@ -25,6 +25,8 @@ Commands:
   demo [ARGS]...            Build, then run `twin demo` with these arguments
   test                      Build, then check formatting, lints and documentation, and run all tests
       --only NAME           Run only the tests whose name contains this, and no lints
+      --clouds              Also check and test the providers of the clouds, against emulators that are installed below
+                            the target folder. Those that cannot be had are named, and their tests skipped
   bench                     Build, then measure the host beside native code, and write docs/performance.md
       --quick               Takes about a minute, and writes nothing
   generate                  Write what is generated from the tables in the code: docs/api.md, docs/openapi.json,
@@ -42,8 +44,8 @@ pub(crate) enum Task {
     Build(Build),
     /// Build, then run `twin demo` with these arguments.
     Demo(Vec<OsString>),
-    /// Build, then check and test everything, or only the tests whose name contains this text.
-    Test(Option<String>),
+    /// Build, then check and test everything, or only some of it.
+    Test(Tests),
     /// Build, then measure.
     Bench {
         /// Briefly, and without writing anything.
@@ -58,7 +60,16 @@ pub(crate) enum Task {
     },
 }
 
-/// What to build.
+/// What is to be tested.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Tests {
+    /// Only the tests whose name contains this, and no lints.
+    pub(crate) only: Option<String>,
+    /// The clouds' providers, too.
+    pub(crate) clouds: bool,
+}
+
+/// What is to be built.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Build {
     /// Build nothing native.
@@ -83,15 +94,16 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Re
         "build" => build(&mut arguments),
         "demo" => Ok(Task::Demo(arguments.raw_args()?.collect())),
         "test" => {
-            let mut only = None;
+            let mut tests = Tests::default();
             while let Some(argument) = arguments.next()? {
                 match argument {
-                    Long("only") => only = Some(arguments.value()?.string()?),
+                    Long("only") => tests.only = Some(arguments.value()?.string()?),
+                    Long("clouds") => tests.clouds = true,
                     Short('h') | Long("help") => return Ok(Task::Help),
                     other => return Err(other.unexpected().into()),
                 }
             }
-            Ok(Task::Test(only))
+            Ok(Task::Test(tests))
         }
         "bench" => switch(&mut arguments, "quick", |quick| Task::Bench { quick }),
         "generate" => switch(&mut arguments, "", |_| Task::Generate),
@@ -164,10 +176,20 @@ mod tests {
                     ["--seed", "7", "--help"].map(OsString::from).into(),
                 )),
             ),
-            ("test", Ok(Task::Test(None))),
+            ("test", Ok(Task::Test(Tests::default()))),
+            (
+                "test --clouds",
+                Ok(Task::Test(Tests {
+                    clouds: true,
+                    ..Tests::default()
+                })),
+            ),
             (
                 "test --only a_name",
-                Ok(Task::Test(Some("a_name".to_owned()))),
+                Ok(Task::Test(Tests {
+                    only: Some("a_name".to_owned()),
+                    ..Tests::default()
+                })),
             ),
             ("bench --quick", Ok(Task::Bench { quick: true })),
             ("generate", Ok(Task::Generate)),

@@ -2,12 +2,16 @@
 
 use std::process::Command;
 
-use crate::{components, deny, guard, layout::Layout, postgres, process, steps::Steps, wasmtime};
+use crate::{
+    args::Tests, components, deny, emulators, guard, layout::Layout, postgres, process,
+    steps::Steps, wasmtime,
+};
 
-/// Runs the tests, after the lints unless only some tests are selected.
-pub(crate) fn run(layout: &Layout, steps: &mut Steps, only: Option<&str>) -> anyhow::Result<()> {
+/// Lints unless only some tests are wanted, then tests.
+pub(crate) fn run(layout: &Layout, steps: &mut Steps, what: &Tests) -> anyhow::Result<()> {
+    let only = what.only.as_deref();
     if only.is_none() {
-        lint(layout, steps)?;
+        lint(layout, steps, what.clouds)?;
     }
     steps.check("wasmtime for the tests", || wasmtime::install(layout))?;
     steps.check("PostgreSQL for the tests", postgres::install)?;
@@ -26,6 +30,9 @@ pub(crate) fn run(layout: &Layout, steps: &mut Steps, only: Option<&str>) -> any
                 .args(only),
         )
     })?;
+    if what.clouds {
+        clouds(layout, steps, runner, only)?;
+    }
     if only.is_none() {
         steps.run("the functions' tests, as native code", || {
             let mut cargo = tests(layout);
@@ -48,6 +55,31 @@ pub(crate) fn run(layout: &Layout, steps: &mut Steps, only: Option<&str>) -> any
     Ok(())
 }
 
+/// The providers of the clouds: they need no component, and share no build with the rest.
+const CLOUDS: [&str; 3] = ["twin-aws", "twin-azure", "twin-gcp"];
+
+fn clouds(
+    layout: &Layout,
+    steps: &mut Steps,
+    runner: &[&str],
+    only: Option<&str>,
+) -> anyhow::Result<()> {
+    let running = emulators::start(layout, steps)?;
+    steps.run("providers of the clouds", || {
+        let mut cargo = layout.cargo();
+        cargo.args(runner).args(["--locked", "--release"]);
+        for package in CLOUDS {
+            cargo.args(["-p", package]);
+        }
+        cargo.envs(running.variables.iter().map(|(name, value)| (name, value)));
+        // A name may be that of a test elsewhere.
+        if runner.contains(&"nextest") {
+            cargo.args(["--no-tests", "pass"]);
+        }
+        process::run(cargo.args(only))
+    })
+}
+
 fn examples(layout: &Layout, nextest: bool) -> anyhow::Result<()> {
     let mut cargo = layout.cargo();
     process::run(cargo.args(["run", "--locked", "--release", "--example", "embed"]))?;
@@ -68,7 +100,7 @@ const ABOUT_COMPONENTS: [&str; 5] = [
     "runtime::",
 ];
 
-fn lint(layout: &Layout, steps: &mut Steps) -> anyhow::Result<()> {
+fn lint(layout: &Layout, steps: &mut Steps, clouds: bool) -> anyhow::Result<()> {
     steps.run("formatting", || {
         process::run(layout.cargo().args(["fmt", "--all", "--check"]))
     })?;
@@ -79,6 +111,11 @@ fn lint(layout: &Layout, steps: &mut Steps) -> anyhow::Result<()> {
         clippy.arg("--workspace");
         for package in wasm_packages() {
             clippy.args(["--exclude", &package]);
+        }
+        if !clouds {
+            for package in CLOUDS {
+                clippy.args(["--exclude", package]);
+            }
         }
         process::run(clippy.args(DENY))
     })?;

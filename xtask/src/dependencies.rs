@@ -57,6 +57,10 @@ mod tests {
             "twin-local",
             "twin-memory",
             "twin-postgres",
+            "twin-documents",
+            "twin-aws",
+            "twin-azure",
+            "twin-gcp",
             "twin-functions",
         ] {
             assert!(packages.iter().any(|other| other == package), "{package}");

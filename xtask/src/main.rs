@@ -10,6 +10,7 @@ mod demo;
 mod deny;
 #[cfg(test)]
 mod dependencies;
+mod emulators;
 mod generate;
 mod guard;
 mod layout;
@@ -31,7 +32,7 @@ use std::{
 use twin_process as process;
 
 use crate::{
-    args::{HELP, Task},
+    args::{HELP, Task, Tests},
     layout::Layout,
     steps::Steps,
     toolchain::Toolchain,
@@ -90,8 +91,8 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Guard { write } => steps.check("instructions of the hot path", || {
             guard::run(&layout, write)
         }),
-        Task::Test(only) => {
-            let outcome = test(&layout, &mut steps, only.as_deref());
+        Task::Test(tests) => {
+            let outcome = test(&layout, &mut steps, &tests);
             steps.summary();
             outcome
         }
@@ -99,7 +100,7 @@ fn run(task: Task) -> anyhow::Result<()> {
 }
 
 /// Everything is built before anything is tested.
-fn test(layout: &Layout, steps: &mut Steps, only: Option<&str>) -> anyhow::Result<()> {
+fn test(layout: &Layout, steps: &mut Steps, tests: &Tests) -> anyhow::Result<()> {
     let toolchain = functions(layout, steps)?;
     adapters(layout, steps, &toolchain)?;
     composed(layout, steps)?;
@@ -107,7 +108,7 @@ fn test(layout: &Layout, steps: &mut Steps, only: Option<&str>) -> anyhow::Resul
         components::build_rogue(layout, &toolchain)
     })?;
     command(layout, steps, BUILT, None)?;
-    checks::run(layout, steps, only)
+    checks::run(layout, steps, tests)
 }
 
 fn functions(layout: &Layout, steps: &mut Steps) -> anyhow::Result<Toolchain> {

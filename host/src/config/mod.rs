@@ -156,12 +156,22 @@ impl Config {
     /// If a variable has an invalid value, or one that the store needs is missing.
     pub fn store_from_env() -> Result<Self, ConfigError> {
         let config = Self::part_from_env(|variable| {
-            ["TWIN_STORE", "TWIN_EPHEMERAL", "TWIN_EXTRA_CA_FILE"].contains(&variable.name)
+            const SHARED: [&str; 4] = [
+                "TWIN_NAME",
+                "TWIN_STORE",
+                "TWIN_EPHEMERAL",
+                "TWIN_EXTRA_CA_FILE",
+            ];
+            SHARED.contains(&variable.name)
                 || stores::KINDS
                     .iter()
                     .flat_map(|kind| kind.variables())
                     .any(|own| own.name == variable.name)
         })?;
+        if config.storage.kind.is_named_after_the_twin() && config.twin.is_empty() {
+            let (variable, help) = (TWIN_NAME.name, TWIN_NAME.help);
+            return Err(ConfigError::Missing { variable, help });
+        }
         config.storage.kind.check(&config)?;
         needs::only_this_store(&config, |name| env::var_os(name).is_some())?;
         Ok(config)
@@ -172,7 +182,11 @@ impl Config {
         for variable in variables().filter(|variable| wanted(variable)) {
             match Self::variable_from_env(variable.name)? {
                 Some(text) if !text.is_empty() => config.take(variable, &text)?,
-                Some(_) | None => {}
+                Some(_) | None => {
+                    if let Unset::Value(text) = variable.default {
+                        config.take(variable, text)?;
+                    }
+                }
             }
         }
         Ok(config)
@@ -230,6 +244,12 @@ impl Config {
                 letter_age: None,
                 #[cfg(feature = "postgres")]
                 postgres: PostgresStorage::default(),
+                #[cfg(feature = "aws")]
+                aws: twin_aws::AwsSettings::default(),
+                #[cfg(feature = "azure")]
+                azure: stores::azure::AzureStorage::default(),
+                #[cfg(feature = "gcp")]
+                gcp: stores::gcp::GcpStorage::default(),
                 ephemeral: false,
                 platform: None,
             },

@@ -49,7 +49,14 @@ pub(super) fn days(text: &str, range: RangeInclusive<u64>) -> Parsed<Duration> {
     number(text, range).map(|days| Duration::from_secs(days * 86_400))
 }
 
-pub(super) fn switch(text: &str) -> Parsed<bool> {
+#[cfg(any(feature = "aws", feature = "azure", feature = "gcp"))]
+pub(crate) fn text(text: &str) -> Parsed<String> {
+    let fits = !text.is_empty() && !text.contains(char::is_control);
+    fits.then(|| text.to_owned())
+        .ok_or_else(|| "a text".to_owned())
+}
+
+pub(crate) fn switch(text: &str) -> Parsed<bool> {
     match text {
         "true" | "1" => Ok(true),
         "false" | "0" => Ok(false),
@@ -112,7 +119,7 @@ pub(super) fn functions(text: &str) -> Parsed<Vec<FunctionName>> {
 
 /// A key goes into a header, so it must be able to. What begins like a reference must be one: a misspelt reference must not be
 /// sent as a key.
-pub(super) fn secret(text: &str) -> Parsed<Secret> {
+pub(crate) fn secret(text: &str) -> Parsed<Secret> {
     let fits = is_key(text) && (!Reference::is_begun(text) || Reference::parse(text).is_some());
     fits.then(|| Secret::new(text)).ok_or_else(|| {
         format!("a key of visible ASCII characters without spaces, or a reference to one ({FORMS})")

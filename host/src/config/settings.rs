@@ -43,6 +43,15 @@ pub struct Storage {
     /// The variables of the store `postgres`.
     #[cfg(feature = "postgres")]
     pub postgres: PostgresStorage,
+    /// What the variables of the store `aws` say.
+    #[cfg(feature = "aws")]
+    pub aws: twin_aws::AwsSettings,
+    /// What the variables of the store `azure` say.
+    #[cfg(feature = "azure")]
+    pub azure: crate::stores::azure::AzureStorage,
+    /// What the variables of the store `gcp` say.
+    #[cfg(feature = "gcp")]
+    pub gcp: crate::stores::gcp::GcpStorage,
     /// Whether a store may lose what it has acknowledged.
     pub ephemeral: bool,
     /// The variable that showed that this is a platform with such a disk.

@@ -153,7 +153,7 @@ const STORE: &[Variable] = &[
         "TWIN_STORE",
         Value("local"),
         reads!(store(), |config, kind| config.storage.kind = kind),
-        "where data is kept; postgres is a cargo feature of the build",
+        "where data is kept; all but local are cargo features of the build",
     ),
     Variable::new(
         "RECORD_DAYS",

@@ -7,6 +7,8 @@ use std::{
 
 use async_trait::async_trait;
 
+#[cfg(any(feature = "aws", feature = "azure", feature = "gcp"))]
+use super::clouds;
 use super::{Reference, Secret};
 
 /// The largest secret that is read, in bytes. The services accept as much.
@@ -45,17 +47,40 @@ pub enum LookupError {
     NotCompiledIn(Reference, &'static str),
 }
 
-/// Files, and the services of the clouds that were compiled in.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Services;
+/// Files, and the services of the clouds that were compiled in. A service is reached as the environment of the process says, by the
+/// identity that the cloud's own library finds there, and not before its first secret is read.
+#[derive(Default)]
+pub struct Services {
+    #[cfg(feature = "aws")]
+    aws: clouds::SecretsManager,
+    #[cfg(feature = "azure")]
+    azure: clouds::KeyVault,
+    #[cfg(feature = "gcp")]
+    gcp: clouds::SecretManager,
+}
+
+impl std::fmt::Debug for Services {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Services").finish_non_exhaustive()
+    }
+}
 
 #[async_trait]
 impl Lookup for Services {
     async fn read(&self, reference: &Reference) -> Result<Secret, LookupError> {
-        match (reference, reference.cloud()) {
-            (Reference::File(path), _) => read_file(reference, path).await,
-            (_, Some(cloud)) => Err(LookupError::NotCompiledIn(reference.clone(), cloud)),
-            (_, None) => Err(LookupError::Missing(reference.clone())),
+        match reference {
+            Reference::File(path) => read_file(reference, path).await,
+            #[cfg(feature = "aws")]
+            Reference::SecretsManager(name) => self.aws.read(reference, name).await,
+            #[cfg(feature = "azure")]
+            Reference::KeyVault(url) => self.azure.read(reference, url.as_str()).await,
+            #[cfg(feature = "gcp")]
+            Reference::SecretManager(name) => self.gcp.read(reference, name).await,
+            #[cfg(not(all(feature = "aws", feature = "azure", feature = "gcp")))]
+            elsewhere => {
+                let cloud = elsewhere.cloud().unwrap_or_default();
+                Err(LookupError::NotCompiledIn(elsewhere.clone(), cloud))
+            }
         }
     }
 }

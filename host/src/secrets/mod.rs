@@ -2,6 +2,8 @@
 //!
 //! A variable that holds a key may hold a [`Reference`] to it instead; the [`Vault`] looks it up and remembers it.
 
+#[cfg(any(feature = "aws", feature = "azure", feature = "gcp"))]
+mod clouds;
 mod lookup;
 mod reference;
 pub(crate) mod vault;

@@ -83,7 +83,7 @@ impl fmt::Debug for Vault {
 impl Default for Vault {
     /// Looks up files and the services that were compiled in, and remembers values for five minutes.
     fn default() -> Self {
-        Self::new(Arc::new(Services), DEFAULT_TTL)
+        Self::new(Arc::new(Services::default()), DEFAULT_TTL)
     }
 }
 

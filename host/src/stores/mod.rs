@@ -4,6 +4,12 @@
 //! provider's crate. A kind that is not compiled in is listed in [`ABSENT`], so its name and its variables are refused with
 //! the reason.
 
+#[cfg(feature = "aws")]
+mod aws;
+#[cfg(feature = "azure")]
+pub mod azure;
+#[cfg(feature = "gcp")]
+pub mod gcp;
 mod local;
 mod misconfigured;
 #[cfg(feature = "postgres")]
@@ -29,6 +35,12 @@ pub const KINDS: &[&dyn Kind] = &[
     &local::Local,
     #[cfg(feature = "postgres")]
     &postgres::Postgres,
+    #[cfg(feature = "aws")]
+    &aws::Aws,
+    #[cfg(feature = "azure")]
+    &azure::Azure,
+    #[cfg(feature = "gcp")]
+    &gcp::Gcp,
 ];
 
 /// The kinds of store that it was built without.
@@ -37,6 +49,21 @@ pub const ABSENT: &[Absent] = &[
     Absent {
         name: "postgres",
         variables: "TWIN_POSTGRES_",
+    },
+    #[cfg(not(feature = "aws"))]
+    Absent {
+        name: "aws",
+        variables: "TWIN_AWS_",
+    },
+    #[cfg(not(feature = "azure"))]
+    Absent {
+        name: "azure",
+        variables: "TWIN_AZURE_",
+    },
+    #[cfg(not(feature = "gcp"))]
+    Absent {
+        name: "gcp",
+        variables: "TWIN_GCP_",
     },
 ];
 
@@ -51,6 +78,11 @@ pub trait Kind: Debug + Send + Sync {
 
     /// The variables that only this kind reads.
     fn variables(&self) -> &'static [Variable];
+
+    /// Whether its parts have the twin's name, so that commands that prepare them need it.
+    fn is_named_after_the_twin(&self) -> bool {
+        false
+    }
 
     /// Whether its data survives the loss of the machine's disk.
     fn outlives_the_machine(&self) -> bool;
@@ -113,6 +145,17 @@ pub struct Opened {
     pub retention: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
+impl Opened {
+    /// A store whose service itself removes what is too old.
+    #[cfg(any(feature = "aws", feature = "azure", feature = "gcp"))]
+    pub(crate) fn without_retention(stores: Stores) -> Self {
+        Self {
+            stores,
+            retention: Box::pin(async {}),
+        }
+    }
+}
+
 impl fmt::Debug for Opened {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Opened").finish_non_exhaustive()
@@ -150,6 +193,21 @@ pub enum StoreError {
     #[cfg(feature = "postgres")]
     #[error("cannot use the database of TWIN_POSTGRES_URL")]
     Postgres(#[from] twin_postgres::PostgresError),
+    /// What has to be looked up to open it.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A service of AWS.
+    #[cfg(feature = "aws")]
+    #[error("cannot prepare the store in AWS")]
+    Aws(#[source] twin_aws::ServiceError),
+    /// Azure.
+    #[cfg(feature = "azure")]
+    #[error("cannot use the store in Azure")]
+    Azure(#[from] twin_azure::AzureError),
+    /// Google Cloud.
+    #[cfg(feature = "gcp")]
+    #[error("cannot use the store in Google Cloud")]
+    Gcp(#[from] twin_gcp::GcpError),
 }
 
 /// The default of `TWIN_STORE`.

@@ -41,6 +41,13 @@ pub trait Fixture: Sized + Send + Sync + 'static {
         true
     }
 
+    /// The largest body of a record, and the largest envelope of a letter, that the stores accept, in bytes. Override it for a
+    /// provider whose service limits them; 256 KiB, the largest message of the contract, must always be accepted. What is larger
+    /// must fail as [`TooLarge`](crate::Failure::TooLarge).
+    fn largest_body(&self) -> usize {
+        usize::MAX
+    }
+
     /// Opens the stores of the twin that most behaviours use.
     fn open(&self) -> impl Future<Output = Stores> + Send {
         self.open_twin(TWIN)

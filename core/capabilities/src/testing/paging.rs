@@ -5,7 +5,7 @@ use super::{
     samples::{PutAll as _, TELEMETRY, entry, everything},
 };
 use crate::{
-    Stores,
+    Failure, Stores,
     records::{Entry, Order, Page, Position, Selection},
 };
 
@@ -133,29 +133,50 @@ pub async fn a_page_ends_at_its_limit(fixture: impl Fixture) {
 
 /// A page has at most 1 MiB of bodies.
 pub async fn a_page_ends_at_one_mebibyte(fixture: impl Fixture) {
-    const HALF: usize = 512 * 1024;
-    let sizes = [HALF, HALF, HALF, HALF + 1, 0];
-    let entries = (0..).zip(sizes);
+    const QUARTER: usize = 256 * 1024;
+    let sizes = [[QUARTER; 4], [QUARTER, QUARTER, QUARTER, QUARTER - 1]].concat();
+    let entries = (0..).zip(sizes.into_iter().chain([2, 0]));
     let entries = entries.map(|(time, size)| entry(time, &format!("at-{time}"), vec![b'x'; size]));
     let stores = filled(&fixture, entries.collect()).await;
 
     let page = query(&stores, everything(Order::OldestFirst)).await;
-    assert_eq!((ids(&page), page.more), (vec!["at-0", "at-1"], true));
+    let first = vec!["at-0", "at-1", "at-2", "at-3"];
+    assert_eq!((ids(&page), page.more), (first, true));
 
-    let from_the_third = Selection {
-        start: Some(2),
+    // One byte more than 1 MiB.
+    let from_the_sixth = Selection {
+        start: Some(5),
         ..everything(Order::OldestFirst)
     };
-    let page = query(&stores, from_the_third).await;
-    assert_eq!((ids(&page), page.more), (vec!["at-2"], true));
+    let page = query(&stores, from_the_sixth).await;
+    let rest = vec!["at-5", "at-6", "at-7", "at-8", "at-9"];
+    assert_eq!((ids(&page), page.more), (rest, false));
+    let from_the_fifth = Selection {
+        start: Some(4),
+        ..everything(Order::OldestFirst)
+    };
+    let page = query(&stores, from_the_fifth).await;
+    let fitting = vec!["at-4", "at-5", "at-6", "at-7"];
+    assert_eq!((ids(&page), page.more), (fitting, true));
 
     let page = query(&stores, everything(Order::NewestFirst)).await;
-    assert_eq!((ids(&page), page.more), (vec!["at-4", "at-3"], true));
+    let newest = vec!["at-9", "at-8", "at-7", "at-6", "at-5"];
+    assert_eq!((ids(&page), page.more), (newest, true));
 }
 
-/// A record of more than 1 MiB is a page of its own.
+/// A record of more than 1 MiB is a page of its own. A store that does not accept it says so, and stores nothing.
 pub async fn a_record_larger_than_a_page_has_one_of_its_own(fixture: impl Fixture) {
     let large = vec![b'x'; (1 << 20) + 1];
+    if fixture.largest_body() < large.len() {
+        let stores = fixture.open().await;
+        let put = stores
+            .records
+            .put(TELEMETRY.to_owned(), vec![entry(1, "large", large)]);
+        assert_eq!(put.await, [Err(Failure::TooLarge)]);
+        let page = query(&stores, everything(Order::OldestFirst)).await;
+        assert_eq!(ids(&page), [""; 0]);
+        return;
+    }
     let entries = vec![entry(1, "large", large), entry(2, "small", "body")];
     let stores = filled(&fixture, entries).await;
     let page = query(&stores, everything(Order::OldestFirst)).await;
@@ -230,7 +251,7 @@ pub async fn pages_lose_and_double_nothing(fixture: impl Fixture) {
             sorted.reverse();
         }
         let in_order: Vec<_> = sorted.iter().map(|(_, id)| id.clone()).collect();
-        for limit in [1, 7, 333, 1000] {
+        for limit in [7, 333, 1000] {
             let selection = Selection {
                 limit,
                 ..everything(order)
@@ -238,5 +259,20 @@ pub async fn pages_lose_and_double_nothing(fixture: impl Fixture) {
             let met = walk(&stores, selection).await;
             assert_eq!(met, in_order, "{order:?} by {limit}");
         }
+        // One by one only through two instants: each page is a call of the service.
+        let one_by_one = Selection {
+            limit: 1,
+            start: Some(-1),
+            end: Some(1),
+            ..everything(order)
+        };
+        let within = sorted.iter().filter(|(time, _)| (-1..1).contains(time));
+        let within: Vec<_> = within.map(|(_, id)| id.clone()).collect();
+        assert!(within.len() > 10);
+        assert_eq!(
+            walk(&stores, one_by_one).await,
+            within,
+            "{order:?} one by one"
+        );
     }
 }

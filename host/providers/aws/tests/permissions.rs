@@ -1,0 +1,277 @@
+//! A host needs exactly the permissions that are listed, and without one of them says which it was.
+
+#![cfg(test)]
+
+#[allow(dead_code, reason = "shared by several tests")]
+mod emulator;
+
+use std::collections::BTreeMap;
+
+use aws_credential_types::provider::ProvideCredentials as _;
+use emulator::{Emulator, REGION, credentials};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+use twin_aws::{Aws, AwsSettings, HOST_ACTIONS, Kind, SecretReference, SharedCredentialsProvider};
+use twin_capabilities::{
+    Failure,
+    circuits::SwapFailure,
+    dead_letters::Lease,
+    records::Order,
+    testing::samples::{TELEMETRY, any_letter, entry, everything, letter, system_error},
+};
+use uuid::Uuid;
+
+const TWIN: &str = "factory-01";
+
+/// What each action is needed for.
+const NEEDED_FOR: [(&str, &[&str]); 8] = [
+    (
+        "dynamodb:PutItem",
+        &["check", "push", "put", "swap", "take"],
+    ),
+    ("dynamodb:GetItem", &["settle", "swap"]),
+    ("dynamodb:DeleteItem", &["settle"]),
+    ("dynamodb:Query", &["check", "query", "take"]),
+    ("events:PutEvents", &["publish"]),
+    ("secretsmanager:GetSecretValue", &["secret"]),
+    // A letter that cannot be copied is stored all the same.
+    ("sqs:GetQueueUrl", &[]),
+    ("sqs:SendMessage", &[]),
+];
+
+#[tokio::test]
+async fn a_host_needs_its_actions_and_names_the_one_that_it_lacks() {
+    let test = "a_host_needs_its_actions_and_names_the_one_that_it_lacks";
+    let emulator = match Emulator::find() {
+        Ok(emulator) => emulator,
+        Err(reason) => return println!("skipped: {test}: {reason}"),
+    };
+    let mut listed = NEEDED_FOR.map(|(action, _)| action);
+    let mut actions = HOST_ACTIONS;
+    listed.sort_unstable();
+    actions.sort_unstable();
+    assert_eq!(listed, actions);
+
+    let place = Place::make(&emulator).await;
+    let failures = place.use_with(&HOST_ACTIONS, "all").await;
+    assert_eq!(failures, BTreeMap::new());
+    assert_eq!(place.copies().await, 1);
+
+    for (missing, needed_for) in NEEDED_FOR {
+        let others: Vec<_> = HOST_ACTIONS
+            .into_iter()
+            .filter(|action| *action != missing)
+            .collect();
+        let failures = place.use_with(&others, missing).await;
+        let failed: Vec<_> = failures.keys().copied().collect();
+        assert_eq!(failed, needed_for, "without {missing}: {failures:?}");
+        for (operation, failure) in failures {
+            assert!(failure.contains(missing), "{operation}: {failure}");
+            assert!(
+                failure.ends_with(&format!("({})", Kind::Denied)),
+                "{failure}"
+            );
+        }
+        let is_copied = !missing.starts_with("sqs:") && !needed_for.contains(&"push");
+        assert_eq!(
+            place.copies().await,
+            usize::from(is_copied),
+            "without {missing}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_key_is_denied() {
+    let emulator = match Emulator::find() {
+        Ok(emulator) => emulator,
+        Err(reason) => return println!("skipped: a_wrong_key_is_denied: {reason}"),
+    };
+    let place = Place::make(&emulator).await;
+    let user = place.user(&HOST_ACTIONS).await;
+    let known = user.provide_credentials().await.unwrap();
+    let known = known.access_key_id();
+    for (key, secret) in [
+        (known, "another secret"),
+        ("AKIAUNKNOWNUNKNOWN00", "a secret"),
+    ] {
+        let mut settings = place.settings.clone();
+        settings.credentials = Some(credentials(key, secret));
+        let aws = twin_aws::open(settings, TWIN);
+        let error = aws.secrets().fetch(&place.secret).await.unwrap_err();
+        assert_eq!(error.kind, Kind::Denied, "{error}");
+        let failure = aws.stores().health.check().await.unwrap_err();
+        assert!(failure.to_string().ends_with("(denied)"), "{failure}");
+    }
+}
+
+/// What a twin needs, made by the owner of the account.
+struct Place {
+    emulator: Emulator,
+    settings: AwsSettings,
+    secret: SecretReference,
+    sqs: aws_sdk_sqs::Client,
+}
+
+impl Place {
+    async fn make(emulator: &Emulator) -> Self {
+        let settings = emulator.settings();
+        twin_aws::init(&settings, TWIN).await.unwrap();
+        let config = emulator.config();
+        let manager = aws_sdk_secretsmanager::Client::new(&config);
+        let create = manager.create_secret().secret_string("key");
+        let create = create.name(settings.prefix.as_deref().unwrap());
+        let arn = create.send().await.unwrap().arn.unwrap();
+        let place = Self {
+            emulator: emulator.clone(),
+            settings,
+            secret: SecretReference::parse(&arn).unwrap(),
+            sqs: aws_sdk_sqs::Client::new(&config),
+        };
+        // A letter that is there also where none can be pushed.
+        let mut quiet = place.settings.clone();
+        quiet.dead_letter_queue = twin_aws::DeadLetterQueue::None;
+        let letters = twin_aws::open(quiet, TWIN).stores().dead_letters;
+        letters.push(letter("there")).await.unwrap();
+        place
+    }
+
+    /// Does all that a host does, as a user who may do this only, and returns what failed.
+    async fn use_with(&self, actions: &[&str], run: &str) -> BTreeMap<&'static str, String> {
+        let mut settings = self.settings.clone();
+        settings.credentials = Some(self.user(actions).await);
+        let aws = twin_aws::open(settings, TWIN);
+        let run = run.replace(':', "-");
+        let mut failures = BTreeMap::new();
+        let mut note = |operation, result: Result<(), Failure>| {
+            if let Err(failure) = result {
+                failures.insert(operation, failure.to_string());
+            }
+        };
+        let stores = aws.stores();
+        note("check", stores.health.check().await);
+        let put = stores
+            .records
+            .put(TELEMETRY.to_owned(), vec![entry(1, &run, "{}")])
+            .await;
+        note("put", put.into_iter().next().unwrap().map(drop));
+        let page = stores
+            .records
+            .query(TELEMETRY.to_owned(), everything(Order::OldestFirst))
+            .await;
+        note("query", page.map(drop));
+        note("push", stores.dead_letters.push(letter(&run)).await);
+        note(
+            "publish",
+            stores.error_topic.publish(system_error("A")).await,
+        );
+        note("swap", swap(&aws, &run).await);
+        let fetched = aws.secrets().fetch(&self.secret).await;
+        note("secret", fetched.map(drop).map_err(Failure::from));
+        let taken = stores
+            .dead_letters
+            .take(any_letter(), None, 1, 60_000)
+            .await;
+        let lease = taken
+            .as_ref()
+            .ok()
+            .and_then(|taken| taken.leases.first().cloned());
+        note("take", taken.map(drop));
+        if let Some(Lease {
+            letter, receipt, ..
+        }) = lease
+        {
+            let settled = stores.dead_letters.settle(letter.letter_id, receipt).await;
+            note("settle", settled.map(|settled| assert!(settled)));
+        }
+        failures
+    }
+
+    /// A new user with these permissions on what the twin has.
+    async fn user(&self, actions: &[&str]) -> SharedCredentialsProvider {
+        let user = format!("u-{}", Uuid::new_v4().simple());
+        let prefix = self.settings.prefix.as_deref().unwrap();
+        let resources = [
+            format!("arn:aws:dynamodb:{REGION}:*:table/{prefix}-*"),
+            format!("arn:aws:events:{REGION}:*:event-bus/default"),
+            format!("arn:aws:sqs:{REGION}:*:{prefix}-dead-letters"),
+            format!("arn:aws:secretsmanager:{REGION}:*:secret:{prefix}-*"),
+        ];
+        let policy = serde_json::json!({
+            "Version": "2012-10-17",
+            "Statement": [{"Effect": "Allow", "Action": actions, "Resource": resources}],
+        });
+        self.iam(&format!("Action=CreateUser&UserName={user}"))
+            .await;
+        let policy = escaped(&policy.to_string());
+        let put =
+            format!("Action=PutUserPolicy&UserName={user}&PolicyName=host&PolicyDocument={policy}");
+        self.iam(&put).await;
+        let made = self
+            .iam(&format!("Action=CreateAccessKey&UserName={user}"))
+            .await;
+        let element = |name: &str| {
+            let (_, rest) = made.split_once(&format!("<{name}>")).unwrap();
+            rest.split_once('<').unwrap().0.to_owned()
+        };
+        credentials(&element("AccessKeyId"), &element("SecretAccessKey"))
+    }
+
+    /// Calls IAM as the owner of the account, whose signature the emulator does not verify.
+    async fn iam(&self, form: &str) -> String {
+        let host = self.emulator.endpoint.trim_start_matches("http://");
+        let mut stream = TcpStream::connect(host).await.unwrap();
+        let scope = format!("test/20260101/{REGION}/iam/aws4_request");
+        let request = format!(
+            "POST / HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\
+             content-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\
+             authorization: AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0\r\n\
+             \r\n{form}&Version=2010-05-08",
+            form.len() + "&Version=2010-05-08".len()
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut response = String::new();
+        stream.read_to_string(&mut response).await.unwrap();
+        assert!(response.starts_with("HTTP/1.1 200"), "{response}");
+        response
+    }
+
+    /// How many copies of letters there are; takes them away.
+    async fn copies(&self) -> usize {
+        let name = format!("{}-dead-letters", self.settings.prefix.as_deref().unwrap());
+        let url = self
+            .sqs
+            .get_queue_url()
+            .queue_name(name)
+            .send()
+            .await
+            .unwrap();
+        let url = url.queue_url.unwrap();
+        let receive = self.sqs.receive_message().queue_url(&url);
+        let received = receive.max_number_of_messages(10).send().await.unwrap();
+        for message in received.messages() {
+            let delete = self.sqs.delete_message().queue_url(&url);
+            let receipt = message.receipt_handle.clone();
+            delete.set_receipt_handle(receipt).send().await.unwrap();
+        }
+        received.messages().len()
+    }
+}
+
+async fn swap(aws: &Aws, run: &str) -> Result<(), Failure> {
+    let circuits = aws.stores().circuits;
+    let swapped = circuits
+        .compare_and_swap(run.to_owned(), 0, "open".to_owned())
+        .await;
+    swapped.map(drop).map_err(|error| match error {
+        SwapFailure::Conflict(_) => panic!("nobody else swaps"),
+        SwapFailure::Store(failure) => failure,
+    })
+}
+
+/// As a value of a form.
+fn escaped(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+}
