@@ -94,6 +94,43 @@ pub struct PreviewPage {
     pub next: Option<Place>,
 }
 
+impl Letter {
+    /// Its place in an order in which it has this number.
+    #[must_use]
+    pub fn place(&self, number: u64) -> Place {
+        Place {
+            number,
+            letter_id: self.letter_id.clone(),
+        }
+    }
+
+    /// The letter without its content. `stored_at` is by the store's clock.
+    #[must_use]
+    pub fn summary(&self, stored_at: Instant) -> Summary {
+        Summary {
+            letter_id: self.letter_id.clone(),
+            id: self.id.clone(),
+            peer: self.peer.clone(),
+            stored_at,
+        }
+    }
+}
+
+impl Selection {
+    /// Whether a letter that was stored at this time, by the store's clock, meets all conditions.
+    #[must_use]
+    pub fn includes(&self, letter: &Letter, stored_at: Instant) -> bool {
+        let Self {
+            letter_id,
+            peer,
+            before,
+        } = self;
+        letter_id.as_ref().is_none_or(|id| *id == letter.letter_id)
+            && peer.as_ref().is_none_or(|peer| *peer == letter.peer)
+            && before.is_none_or(|before| stored_at < before)
+    }
+}
+
 /// A letter that belongs to its holder until the lease ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lease {

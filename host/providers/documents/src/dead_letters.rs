@@ -9,21 +9,19 @@ use std::{collections::HashSet, sync::atomic::Ordering, time::Duration};
 
 use async_trait::async_trait;
 use futures_util::{StreamExt, stream};
-use serde::{Deserialize, Serialize};
 use twin_capabilities::{
     DeadLetters, Failure, Instant,
-    dead_letters::{
-        Attempt, Lease, Letter, Page, Place, PreviewPage, Selection, StoredLetter, Summary, Taken,
-    },
+    dead_letters::{Lease, Letter, Page, Place, PreviewPage, Selection, StoredLetter, Taken},
     provider::{Clock, Fill, later, receipt},
 };
 
 use crate::{
-    document::{Address, Document, Fields, Index, Missing, Range, Stored, Table, Value},
+    document::{Address, Document, Index, Range, Stored, Table},
     documents::Documents,
+    letter::{self, Kept},
     merge::Merge,
     names,
-    store::{DocumentStore, Inner, unreadable},
+    store::{DocumentStore, Inner},
 };
 
 /// How many letters of one call are leased at the same time.
@@ -34,10 +32,6 @@ const AHEAD: u64 = 100_000;
 
 /// How often an operation on a letter is begun anew because another host changed the letter meanwhile.
 const RACES: usize = 16;
-
-const RECEIPT: &str = "receipt";
-const LEASED_SINCE: &str = "leased_since";
-const LEASED_UNTIL: &str = "leased_until";
 
 #[async_trait]
 impl<D: Documents> DeadLetters for DocumentStore<D> {
@@ -97,22 +91,6 @@ impl<D: Documents> DeadLetters for DocumentStore<D> {
     }
 }
 
-/// A letter as a document has it.
-struct Kept {
-    stored: Stored,
-    letter: Letter,
-    number: u64,
-    turn: u64,
-    stored_at: Instant,
-    lease: Option<Held>,
-}
-
-struct Held {
-    receipt: String,
-    since: Instant,
-    until: Instant,
-}
-
 impl<D: Documents> Inner<D> {
     async fn push(&self, letter: Letter) -> Result<(), Failure> {
         // Without the end of the queue the letter gets the turn after the last one that is known here: what matters is that it
@@ -125,7 +103,7 @@ impl<D: Documents> Inner<D> {
             order: names::numbered(number, &letter.letter_id),
             queue: Some(names::numbered(turn, &letter.letter_id)),
             expires_at: self.settings.letter_age.map(|age| later(stored_at, age)),
-            fields: written(letter, stored_at),
+            fields: letter::written(letter, stored_at),
         };
         if self.documents.is_too_large(&document) {
             return Err(Failure::TooLarge);
@@ -139,20 +117,12 @@ impl<D: Documents> Inner<D> {
         if let Some(place) = after {
             range.from = behind(&place);
         }
-        let mut found = Merge::of(&self.documents, [range], limit);
+        let mut letters = Letters::of(self, range, limit);
         let mut page = Fill::new(limit);
         let mut last = None;
         let now = (self.clock)();
-        while let Some(stored) = found.next().await? {
-            let kept = match read(stored.clone()) {
-                Ok(kept) => kept,
-                Err(failure) => {
-                    pass_over(&stored, &failure);
-                    found.skip(&stored);
-                    continue;
-                }
-            };
-            let place = kept.place(kept.number);
+        while let Some(kept) = letters.next().await? {
+            let place = kept.letter.place(kept.number);
             let bytes = kept.letter.envelope.len();
             if !page.push(kept.shown(now), bytes) {
                 break;
@@ -174,12 +144,12 @@ impl<D: Documents> Inner<D> {
         if let Some(place) = after {
             range.from = behind(&place);
         }
-        let mut free = Free::of(self, selection, range, limit);
+        let mut letters = Letters::of(self, range, limit);
         let mut page = Fill::new(limit);
         let mut last = None;
-        while let Some(kept) = free.next().await? {
-            let place = kept.place(kept.turn);
-            if !page.push(kept.summary(), 0) {
+        while let Some(kept) = letters.next_free(selection, &self.clock).await? {
+            let place = kept.letter.place(kept.turn);
+            if !page.push(kept.letter.summary(kept.stored_at), 0) {
                 break;
             }
             last = Some(place);
@@ -207,9 +177,14 @@ impl<D: Documents> Inner<D> {
         // What others were faster to take, as far as the index does not show it yet.
         let mut lost = HashSet::new();
         for _ in 0..RACES {
-            let (free, more) = self
-                .free(selection, asked.map(|_| round), round, limit, &lost)
-                .await?;
+            let (free, more) = match &selection.letter_id {
+                // A letter that is named is in a new round in any case: the index may not show its turn yet.
+                Some(letter_id) => {
+                    let last_turn = asked.map_or(u64::MAX, |_| round);
+                    self.named(letter_id, selection, last_turn, limit).await?
+                }
+                None => self.free(selection, round, limit, &lost).await?,
+            };
             taken.more = more;
             let none = free.is_empty();
             let leases = stream::iter(free).map(async |kept| {
@@ -250,35 +225,41 @@ impl<D: Documents> Inner<D> {
         }
     }
 
-    /// The letters that a call of `take` would lease, and whether more follow in the round. `begun` is the round if the call continues
-    /// one.
+    /// The letter of this name, if a call of `take` would lease it.
+    async fn named(
+        &self,
+        letter_id: &str,
+        selection: &Selection,
+        last_turn: u64,
+        limit: u32,
+    ) -> Result<(Vec<Kept>, bool), Failure> {
+        let mut page = Fill::new(limit);
+        let found = self.find(letter_id).await?;
+        let now = (self.clock)();
+        if let Some(kept) =
+            found.filter(|kept| kept.turn <= last_turn && kept.is_free(selection, now))
+        {
+            let bytes = kept.letter.envelope.len();
+            page.push(kept, bytes);
+        }
+        Ok(page.finish())
+    }
+
+    /// The letters of a round that a call of `take` would lease, and whether more follow.
     async fn free(
         &self,
         selection: &Selection,
-        begun: Option<u64>,
         round: u64,
         limit: u32,
         without: &HashSet<String>,
     ) -> Result<(Vec<Kept>, bool), Failure> {
         let mut page = Fill::new(limit);
-        if let Some(letter_id) = &selection.letter_id {
-            let found = self.find(letter_id).await?;
-            let now = (self.clock)();
-            // The index may not show its last turn yet.
-            let in_round = |kept: &Kept| begun.is_none_or(|round| kept.turn <= round);
-            let free = found.filter(|kept| in_round(kept) && kept.is_free(selection, now));
-            if let Some(kept) = free.filter(|_| !without.contains(letter_id)) {
-                let bytes = kept.letter.envelope.len();
-                page.push(kept, bytes);
-            }
-            return Ok(page.finish());
-        }
         let range = Range {
             to: names::numbered(round.saturating_add(1), ""),
             ..self.letters(Index::Queue)
         };
-        let mut free = Free::of(self, selection, range, limit);
-        while let Some(kept) = free.next().await? {
+        let mut letters = Letters::of(self, range, limit);
+        while let Some(kept) = letters.next_free(selection, &self.clock).await? {
             if without.contains(&kept.letter.letter_id) {
                 continue;
             }
@@ -298,11 +279,7 @@ impl<D: Documents> Inner<D> {
         let letter_id = &kept.letter.letter_id;
         document.queue = Some(names::numbered(self.next_turn(), letter_id));
         let until = later(now, Duration::from_millis(lease_ms.into()));
-        document.fields = document
-            .fields
-            .text(RECEIPT, receipt.clone())
-            .number(LEASED_SINCE, now)
-            .number(LEASED_UNTIL, until);
+        document.fields = letter::lease(document.fields, &receipt, now, until);
         let leased = self.documents.replace(document, &tag).await?;
         Ok(leased.then_some(Lease {
             letter: kept.letter,
@@ -337,9 +314,7 @@ impl<D: Documents> Inner<D> {
             let turn = turn.map_or(kept.turn, |turn| turn.min(kept.turn));
             let Stored { mut document, tag } = kept.stored;
             document.queue = Some(names::numbered(turn, letter_id));
-            for field in [RECEIPT, LEASED_SINCE, LEASED_UNTIL] {
-                document.fields.0.remove(field);
-            }
+            letter::free(&mut document.fields);
             if self.documents.replace(document, &tag).await? {
                 return Ok(true);
             }
@@ -358,7 +333,7 @@ impl<D: Documents> Inner<D> {
 
     async fn find(&self, letter_id: &str) -> Result<Option<Kept>, Failure> {
         let found = self.documents.get(&self.letter_address(letter_id)).await?;
-        found.map(read).transpose()
+        found.map(Kept::read).transpose()
     }
 
     fn letter_address(&self, letter_id: &str) -> Address {
@@ -416,91 +391,47 @@ impl<D: Documents> Inner<D> {
     }
 }
 
-/// The free letters of a selection, in the order of the queue.
-struct Free<'a, D> {
+/// Letters in one of their orders. One that cannot be read is passed over: it must not keep all others from being listed and
+/// replayed.
+struct Letters<'a, D> {
     found: Merge<'a, D>,
-    selection: &'a Selection,
-    clock: &'a Clock,
 }
 
-impl<'a, D: Documents> Free<'a, D> {
-    fn of(inner: &'a Inner<D>, selection: &'a Selection, range: Range, limit: u32) -> Self {
+impl<'a, D: Documents> Letters<'a, D> {
+    fn of(inner: &'a Inner<D>, range: Range, limit: u32) -> Self {
         Self {
             found: Merge::of(&inner.documents, [range], limit),
-            selection,
-            clock: &inner.clock,
         }
     }
 
     async fn next(&mut self) -> Result<Option<Kept>, Failure> {
         while let Some(stored) = self.found.next().await? {
-            // Read after the document: a lease is not older than the time by which it is judged.
-            let now = (self.clock)();
-            match read(stored.clone()) {
-                Ok(kept) if kept.is_free(self.selection, now) => return Ok(Some(kept)),
-                Ok(_) => self.found.skip(&stored),
+            let key = stored.document.address.key.clone();
+            match Kept::read(stored) {
+                Ok(kept) => return Ok(Some(kept)),
                 Err(failure) => {
-                    pass_over(&stored, &failure);
-                    self.found.skip(&stored);
+                    tracing::warn!(key, cause = %failure, "a dead letter cannot be read, and is passed over");
+                    self.found.skip();
                 }
             }
         }
         Ok(None)
     }
-}
 
-/// One letter that cannot be read must not keep all others from being listed and replayed.
-fn pass_over(stored: &Stored, failure: &Failure) {
-    let key = &stored.document.address.key;
-    tracing::warn!(key, cause = %failure, "a dead letter cannot be read, and is passed over");
-}
-
-impl Kept {
-    fn is_free(&self, selection: &Selection, now: Instant) -> bool {
-        let Selection {
-            letter_id,
-            peer,
-            before,
-        } = selection;
-        self.leased_until(now).is_none()
-            && letter_id
-                .as_ref()
-                .is_none_or(|id| *id == self.letter.letter_id)
-            && peer.as_ref().is_none_or(|peer| *peer == self.letter.peer)
-            && before.is_none_or(|before| self.stored_at < before)
-    }
-
-    fn leased_until(&self, now: Instant) -> Option<Instant> {
-        let held = self.lease.as_ref()?;
-        // A lease that is further in the future than it is long was taken while a clock was wrong. Less than that is what the
-        // clocks of two hosts may differ by.
-        let length = held.until.saturating_sub(held.since);
-        let earliest = held.since.saturating_sub(length);
-        (earliest..held.until).contains(&now).then_some(held.until)
-    }
-
-    fn place(&self, number: u64) -> Place {
-        Place {
-            number,
-            letter_id: self.letter.letter_id.clone(),
+    /// The next letter of a selection that is free by this clock.
+    async fn next_free(
+        &mut self,
+        selection: &Selection,
+        clock: &Clock,
+    ) -> Result<Option<Kept>, Failure> {
+        while let Some(kept) = self.next().await? {
+            // The clock is read after the document: a lease is not older than the time by which it is judged.
+            if kept.is_free(selection, clock()) {
+                return Ok(Some(kept));
+            }
+            self.found.skip();
         }
-    }
-
-    fn summary(&self) -> Summary {
-        Summary {
-            letter_id: self.letter.letter_id.clone(),
-            id: self.letter.id.clone(),
-            peer: self.letter.peer.clone(),
-            stored_at: self.stored_at,
-        }
-    }
-
-    fn shown(self, now: Instant) -> StoredLetter {
-        StoredLetter {
-            leased_until: self.leased_until(now),
-            letter: self.letter,
-            stored_at: self.stored_at,
-        }
+        Ok(None)
     }
 }
 
@@ -510,80 +441,4 @@ fn behind(place: &Place) -> String {
 
 fn contended() -> Failure {
     Failure::Unavailable("other hosts kept changing the same letter".to_owned())
-}
-
-/// An attempt as the document has it.
-#[derive(Serialize, Deserialize)]
-struct WrittenAttempt {
-    at: Instant,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    status: Option<u16>,
-    cause: String,
-}
-
-fn written(letter: Letter, stored_at: Instant) -> Fields {
-    let attempts: Vec<_> = letter
-        .attempts
-        .into_iter()
-        .map(|Attempt { at, status, cause }| WrittenAttempt { at, status, cause })
-        .collect();
-    let fields = Fields::default()
-        .text("letter_id", letter.letter_id)
-        .text("id", letter.id)
-        .text("peer", letter.peer)
-        .with("envelope", Value::of(letter.envelope))
-        // Numbers and texts only: it cannot fail.
-        .text(
-            "attempts",
-            serde_json::to_string(&attempts).unwrap_or_default(),
-        )
-        .number("first_failure_at", letter.first_failure_at)
-        .number("last_failure_at", letter.last_failure_at)
-        .number("stored_at", stored_at);
-    match letter.trace_id {
-        Some(trace_id) => fields.text("trace_id", trace_id),
-        None => fields,
-    }
-}
-
-fn read(stored: Stored) -> Result<Kept, Failure> {
-    let fields = &stored.document.fields;
-    let kept = || -> Result<_, Missing> {
-        let attempts: Vec<WrittenAttempt> =
-            serde_json::from_str(fields.text_of("attempts")?).map_err(|_| Missing("attempts"))?;
-        let letter = Letter {
-            letter_id: fields.text_of("letter_id")?.to_owned(),
-            id: fields.text_of("id")?.to_owned(),
-            peer: fields.text_of("peer")?.to_owned(),
-            trace_id: fields.text_of("trace_id").ok().map(str::to_owned),
-            envelope: fields.bytes_of("envelope")?.to_vec(),
-            attempts: attempts
-                .into_iter()
-                .map(|WrittenAttempt { at, status, cause }| Attempt { at, status, cause })
-                .collect(),
-            first_failure_at: fields.number_of("first_failure_at")?,
-            last_failure_at: fields.number_of("last_failure_at")?,
-        };
-        let lease = match fields.text_of(RECEIPT) {
-            Ok(receipt) => Some(Held {
-                receipt: receipt.to_owned(),
-                since: fields.number_of(LEASED_SINCE)?,
-                until: fields.number_of(LEASED_UNTIL)?,
-            }),
-            Err(_) => None,
-        };
-        let number = names::number_of(&stored.document.order).ok_or(Missing("order"))?;
-        let turn = stored.document.queue.as_deref().and_then(names::number_of);
-        let turn = turn.ok_or(Missing("queue"))?;
-        Ok((letter, lease, number, turn, fields.number_of("stored_at")?))
-    };
-    let (letter, lease, number, turn, stored_at) = kept().map_err(unreadable)?;
-    Ok(Kept {
-        stored,
-        letter,
-        number,
-        turn,
-        stored_at,
-        lease,
-    })
 }

@@ -45,6 +45,7 @@ mod dead_letters;
 mod document;
 mod documents;
 mod health;
+mod letter;
 #[cfg(feature = "testing")]
 mod memory;
 mod merge;

@@ -25,6 +25,8 @@ pub(crate) struct Merge<'a, D> {
     limit: u32,
     given: u32,
     given_bytes: usize,
+    /// The size of the last document.
+    last_bytes: usize,
 }
 
 /// One range that is being read.
@@ -59,6 +61,7 @@ impl<'a, D: Documents> Merge<'a, D> {
             limit,
             given: 0,
             given_bytes: 0,
+            last_bytes: 0,
         }
     }
 
@@ -83,17 +86,17 @@ impl<'a, D: Documents> Merge<'a, D> {
             })
             .and_then(|reading| reading.read.pop_front());
         if let Some(next) = &next {
+            self.last_bytes = next.document.bytes();
             self.given = self.given.saturating_add(1);
-            self.given_bytes = self.given_bytes.saturating_add(next.document.bytes());
+            self.given_bytes = self.given_bytes.saturating_add(self.last_bytes);
         }
         Ok(next)
     }
 
     /// The last document was not wanted: it takes no room on the page.
-    pub(crate) fn skip(&mut self, skipped: &Stored) {
+    pub(crate) fn skip(&mut self) {
         self.given = self.given.saturating_sub(1);
-        let bytes = skipped.document.bytes();
-        self.given_bytes = self.given_bytes.saturating_sub(bytes);
+        self.given_bytes = self.given_bytes.saturating_sub(self.last_bytes);
     }
 
     /// How many documents to ask for: as many as are missing, but not many more than fit on a page if they are as large as those

@@ -8,9 +8,7 @@ use std::{
 use async_trait::async_trait;
 use twin_capabilities::{
     DeadLetters,
-    dead_letters::{
-        Lease, Letter, Page, Place, PreviewPage, Selection, StoredLetter, Summary, Taken,
-    },
+    dead_letters::{Lease, Letter, Page, Place, PreviewPage, Selection, StoredLetter, Taken},
     provider::{fill, later, receipt},
     types::{Failure, Instant},
 };
@@ -82,7 +80,7 @@ impl DeadLetters for Store {
             next: page
                 .last()
                 .filter(|_| more)
-                .map(|(number, kept)| kept.place(**number)),
+                .map(|(number, kept)| kept.letter.place(**number)),
             letters: page.iter().map(|(_, kept)| kept.stored(now)).collect(),
         })
     }
@@ -110,8 +108,11 @@ impl DeadLetters for Store {
             next: page
                 .last()
                 .filter(|_| more)
-                .map(|kept| kept.place(kept.turn)),
-            letters: page.iter().map(|kept| kept.summary()).collect(),
+                .map(|kept| kept.letter.place(kept.turn)),
+            letters: page
+                .iter()
+                .map(|kept| kept.letter.summary(kept.stored_at))
+                .collect(),
         })
     }
 
@@ -188,7 +189,9 @@ impl Letters {
         let mut free: Vec<_> = self
             .kept
             .values_mut()
-            .filter(|kept| kept.is_of(selection) && kept.leased_until(now).is_none())
+            .filter(|kept| {
+                selection.includes(&kept.letter, kept.stored_at) && kept.leased_until(now).is_none()
+            })
             .collect();
         free.sort_unstable_by_key(|kept| kept.turn);
         free
@@ -203,35 +206,6 @@ impl Letters {
 }
 
 impl Kept {
-    fn is_of(&self, selection: &Selection) -> bool {
-        let Selection {
-            letter_id,
-            peer,
-            before,
-        } = selection;
-        letter_id
-            .as_ref()
-            .is_none_or(|id| *id == self.letter.letter_id)
-            && peer.as_ref().is_none_or(|peer| *peer == self.letter.peer)
-            && before.is_none_or(|before| self.stored_at < before)
-    }
-
-    fn place(&self, number: u64) -> Place {
-        Place {
-            number,
-            letter_id: self.letter.letter_id.clone(),
-        }
-    }
-
-    fn summary(&self) -> Summary {
-        Summary {
-            letter_id: self.letter.letter_id.clone(),
-            id: self.letter.id.clone(),
-            peer: self.letter.peer.clone(),
-            stored_at: self.stored_at,
-        }
-    }
-
     fn leased_until(&self, now: Instant) -> Option<Instant> {
         let held = self.lease.as_ref()?;
         (held.since..held.until)
