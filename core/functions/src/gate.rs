@@ -119,7 +119,7 @@ fn presented<C: Portable>(request: &Request) -> Presented {
     }
 }
 
-/// The caller: as the host's verdict says or, if nobody has checked the caller, as the verifier says.
+/// The caller, by the host's verdict. The verifier decides if the host has not checked the request.
 async fn caller<C: Portable>(call: &Call<'_, C>, request: &Request) -> Result<Caller, Refused> {
     let verified = match &request.verdict {
         Verdict::Verified(caller) => Ok(caller.clone()),

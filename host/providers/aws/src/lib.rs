@@ -11,7 +11,7 @@
 //! let mut settings = AwsSettings::new();
 //! settings.region = Some("eu-central-1".to_owned());
 //!
-//! // Once, by somebody who may create tables.
+//! // Once, with permission to create tables.
 //! for prepared in twin_aws::init(&settings, "factory-01").await? {
 //!     println!("{}", prepared.what);
 //! }

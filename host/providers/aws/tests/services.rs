@@ -121,7 +121,7 @@ async fn what_a_table_lacks_is_found_and_added() {
         ]
     );
 
-    // A table that is somebody else's is not touched.
+    // A table with another key is left as it is.
     let error = twin_aws::init(&settings, TWIN).await.unwrap_err();
     assert_eq!(error.code, "the table has another primary key");
     dynamodb

@@ -20,7 +20,7 @@ impl Bus {
         Self(settings.event_bus.clone())
     }
 
-    /// A bus that is named by its ARN belongs to somebody else.
+    /// A bus that is named by its ARN may be another account's.
     fn is_made(&self) -> bool {
         self.0 != DEFAULT && !self.0.starts_with("arn:")
     }

@@ -185,7 +185,7 @@ mod tests {
         settings.dead_letter_queue = DeadLetterQueue::None;
         let last = plan(&settings, "factory.01").pop();
         assert_eq!(last.as_deref(), Some("event bus `errors`"));
-        // What belongs to somebody else is used as it is.
+        // What may be another account's is used as it is.
         let arn = "arn:aws:events:eu-central-1:123456789012:event-bus/errors";
         settings.event_bus = arn.to_owned();
         let url = "https://sqs.eu-central-1.amazonaws.com/123456789012/letters";

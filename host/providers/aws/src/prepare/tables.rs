@@ -169,7 +169,7 @@ impl TwinTable {
         }
     }
 
-    /// Makes the table. False if somebody else was faster.
+    /// Makes the table. False if another process was faster.
     async fn create(&self, aws: &Connection) -> Result<bool, ServiceError> {
         let invalid = |_: BuildError| unbuilt(Action::CREATE_TABLE);
         let mut attributes = vec![attribute(wire::KEY), attribute(wire::PARTITION)];

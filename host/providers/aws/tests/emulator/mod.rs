@@ -22,7 +22,7 @@ impl Emulator {
         Ok(Self { endpoint })
     }
 
-    /// Settings whose names nobody else uses.
+    /// Settings with names that no other test uses.
     pub(crate) fn settings(&self) -> AwsSettings {
         let mut settings = AwsSettings::new();
         settings.region = Some(REGION.to_owned());
