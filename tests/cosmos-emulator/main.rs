@@ -8,7 +8,7 @@ use std::{error::Error, net::Ipv4Addr, sync::Arc};
 
 use azure_core::http::{Method, Request as AzureRequest};
 use azure_data_cosmos_driver::in_memory_emulator::{
-    InMemoryEmulatorHttpClient, VirtualAccountConfig, VirtualRegion,
+    ConsistencyLevel, InMemoryEmulatorHttpClient, VirtualAccountConfig, VirtualRegion,
 };
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -26,7 +26,10 @@ async fn main() -> Result<(), Failure> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
     let base = Url::parse(&format!("http://{}", listener.local_addr()?))?;
     let region = VirtualRegion::new("Local", base.clone());
-    let account = VirtualAccountConfig::new(vec![region])?.with_throttling_enabled(throttles);
+    // As an account should have it that several hosts use: docs/clouds.md.
+    let account = VirtualAccountConfig::new(vec![region])?
+        .with_consistency(ConsistencyLevel::Strong)
+        .with_throttling_enabled(throttles);
     let emulator = Arc::new(InMemoryEmulatorHttpClient::new(account));
     println!("{base}");
     loop {

@@ -8,8 +8,10 @@
 )]
 
 pub mod bodies;
+pub mod clouds;
 pub mod composition;
 mod connector;
+pub mod hosts;
 mod peers;
 mod records;
 mod requests;

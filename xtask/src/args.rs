@@ -23,10 +23,11 @@ Commands:
                             store of that name. Without --dist the command has all of them, because the tests need them
       --wasi                Also compose each function with the WASI adapter, into target/wasi
   demo [ARGS]...            Build, then run `twin demo` with these arguments
+      --clouds              Instead, run the twin's hosts over emulators of the clouds' services
   test                      Build, then check formatting, lints and documentation, and run all tests
       --only NAME           Run only the tests whose name contains this, and no lints
-      --clouds              Also check and test the providers of the clouds, against emulators that are installed below
-                            the target folder. Those that cannot be had are named, and their tests skipped
+      --clouds              Also check and test what the clouds are needed for, against emulators that are installed
+                            below the target folder. Those that cannot be had are named, and their tests skipped
   bench                     Build, then measure the host beside native code, and write docs/performance.md
       --quick               Takes about a minute, and writes nothing
   generate                  Write what is generated from the tables in the code: docs/api.md, docs/openapi.json,
@@ -44,6 +45,8 @@ pub(crate) enum Task {
     Build(Build),
     /// Build, then run `twin demo` with these arguments.
     Demo(Vec<OsString>),
+    /// Build, then run the demo over emulators of the clouds' services.
+    DemoOfClouds,
     /// Build, then check and test everything, or only some of it.
     Test(Tests),
     /// Build, then measure.
@@ -65,7 +68,7 @@ pub(crate) enum Task {
 pub(crate) struct Tests {
     /// Only the tests whose name contains this, and no lints.
     pub(crate) only: Option<String>,
-    /// The clouds' providers, too.
+    /// Also what the clouds are needed for.
     pub(crate) clouds: bool,
 }
 
@@ -92,7 +95,13 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Re
     };
     match task.as_str() {
         "build" => build(&mut arguments),
-        "demo" => Ok(Task::Demo(arguments.raw_args()?.collect())),
+        "demo" => {
+            let arguments: Vec<_> = arguments.raw_args()?.collect();
+            Ok(match arguments.as_slice() {
+                [only] if only == "--clouds" => Task::DemoOfClouds,
+                _ => Task::Demo(arguments),
+            })
+        }
         "test" => {
             let mut tests = Tests::default();
             while let Some(argument) = arguments.next()? {
@@ -176,6 +185,7 @@ mod tests {
                     ["--seed", "7", "--help"].map(OsString::from).into(),
                 )),
             ),
+            ("demo --clouds", Ok(Task::DemoOfClouds)),
             ("test", Ok(Task::Test(Tests::default()))),
             (
                 "test --clouds",

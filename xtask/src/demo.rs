@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, process::Command};
 
-use crate::layout::Layout;
+use crate::{emulators, layout::Layout, process, selection::Selection, steps::Steps};
 
 /// Says how long it will take, if nothing is built yet.
 pub(crate) fn announce(layout: &Layout) {
@@ -16,6 +16,20 @@ pub(crate) fn run(layout: &Layout, args: &[OsString]) -> anyhow::Result<()> {
     let mut twin = Command::new(layout.twin());
     twin.arg("demo").args(args);
     hand_over(layout.point_at_components(&mut twin))
+}
+
+/// Runs the hosts of a twin over emulators of the clouds' services.
+pub(crate) fn run_over_clouds(layout: &Layout, steps: &mut Steps) -> anyhow::Result<()> {
+    const DEMO: &str = "three-clouds";
+    steps.run("the demo", || {
+        let mut cargo = layout.cargo();
+        cargo.args(["build", "--locked", "--release", "--bin", DEMO]);
+        process::run(Selection::WithClouds.select(&mut cargo))
+    })?;
+    let running = emulators::start(layout, steps)?;
+    let mut demo = Command::new(layout.release(DEMO));
+    demo.envs(running.variables.iter().map(|(name, value)| (name, value)));
+    process::run(layout.point_at_components(&mut demo))
 }
 
 /// Replaces this process, so that signals and the exit code are the demo's own.

@@ -29,6 +29,8 @@ struct Emulator {
     title: &'static str,
     /// Where the tests find its address.
     variable: &'static str,
+    /// What follows the port in the address.
+    path: &'static str,
     /// Installs it where it can be had, and says how it is started on a port.
     command: fn(&Layout, u16) -> anyhow::Result<Command>,
 }
@@ -37,31 +39,37 @@ const EMULATORS: [Emulator; 6] = [
     Emulator {
         title: "emulator of AWS",
         variable: "TWIN_TEST_AWS",
+        path: "",
         command: ministack,
     },
     Emulator {
         title: "emulator of Cosmos DB",
         variable: "TWIN_TEST_COSMOS",
+        path: "",
         command: cosmos,
     },
     Emulator {
         title: "emulator of Azure Blob Storage",
         variable: "TWIN_TEST_AZURE_BLOB",
+        path: "/devstoreaccount1",
         command: azurite,
     },
     Emulator {
         title: "emulator of Firestore",
         variable: "TWIN_TEST_FIRESTORE",
+        path: "",
         command: firestore,
     },
     Emulator {
         title: "emulator of Pub/Sub",
         variable: "TWIN_TEST_PUBSUB",
+        path: "",
         command: pubsub,
     },
     Emulator {
         title: "emulator of GCP Secret Manager",
         variable: "TWIN_TEST_SECRET_MANAGER",
+        path: "",
         command: drongo,
     },
 ];
@@ -81,7 +89,7 @@ pub(crate) fn start(layout: &Layout, steps: &mut Steps) -> anyhow::Result<Runnin
         steps.check(emulator.title, || match launch(layout, emulator) {
             Ok((child, port)) => {
                 running.children.push(child);
-                let address = format!("http://127.0.0.1:{port}");
+                let address = format!("http://127.0.0.1:{port}{}", emulator.path);
                 println!("{} at {address}", emulator.variable);
                 running.variables.push((emulator.variable, address));
                 Ok(Check::Done)

@@ -18,6 +18,7 @@ mod postgres;
 mod progress;
 #[cfg(test)]
 mod rules;
+mod selection;
 mod steps;
 mod strip;
 mod toolchain;
@@ -34,6 +35,7 @@ use twin_process as process;
 use crate::{
     args::{HELP, Task, Tests},
     layout::Layout,
+    selection::Selection,
     steps::Steps,
     toolchain::Toolchain,
 };
@@ -71,14 +73,23 @@ fn run(task: Task) -> anyhow::Result<()> {
             if build.components_only {
                 return Ok(());
             }
-            let profile = if build.dist { SHIPPED } else { BUILT };
-            command(&layout, &mut steps, profile, build.features.as_deref())
+            if build.dist {
+                shipped(&layout, &mut steps, build.features.as_deref())
+            } else {
+                command(&layout, &mut steps, Selection::Default)
+            }
         }
         Task::Demo(args) => {
             demo::announce(&layout);
             functions(&layout, &mut steps)?;
-            command(&layout, &mut steps, BUILT, None)?;
+            command(&layout, &mut steps, Selection::Default)?;
             demo::run(&layout, &args)
+        }
+        Task::DemoOfClouds => {
+            demo::announce(&layout);
+            functions(&layout, &mut steps)?;
+            command(&layout, &mut steps, Selection::WithClouds)?;
+            demo::run_over_clouds(&layout, &mut steps)
         }
         Task::Bench { quick } => {
             let toolchain = functions(&layout, &mut steps)?;
@@ -107,7 +118,7 @@ fn test(layout: &Layout, steps: &mut Steps, tests: &Tests) -> anyhow::Result<()>
     steps.run("the component that misbehaves", || {
         components::build_rogue(layout, &toolchain)
     })?;
-    command(layout, steps, BUILT, None)?;
+    command(layout, steps, Selection::with(tests.clouds))?;
     checks::run(layout, steps, tests)
 }
 
@@ -129,21 +140,22 @@ fn composed(layout: &Layout, steps: &mut Steps) -> anyhow::Result<()> {
     })
 }
 
-fn command(
-    layout: &Layout,
-    steps: &mut Steps,
-    profile: &str,
-    features: Option<&str>,
-) -> anyhow::Result<()> {
+/// The command for tests and the demo, with all that they need of it.
+fn command(layout: &Layout, steps: &mut Steps, selection: Selection) -> anyhow::Result<()> {
     steps.run("the twin command", || {
         let mut cargo = layout.cargo();
-        cargo.args(["build", "--locked", "--profile", profile]);
-        // Cargo gives a dependency the features that the selected packages ask for. What is shipped has only the command's
-        // features; otherwise the command also has the tests' features, so that the tests need not build everything again.
-        cargo.args(match profile {
-            SHIPPED => ["-p", "twin-host"],
-            _ => ["--bin", "twin"],
-        });
+        cargo.args(["build", "--locked", "--profile", BUILT]);
+        cargo.args(["--bin", "twin"]);
+        progress::show(selection.select(&mut cargo))
+    })
+}
+
+/// The command for deployment. It has only its own features.
+fn shipped(layout: &Layout, steps: &mut Steps, features: Option<&str>) -> anyhow::Result<()> {
+    steps.run("the twin command", || {
+        let mut cargo = layout.cargo();
+        cargo.args(["build", "--locked", "--profile", SHIPPED]);
+        cargo.args(["-p", "twin-host"]);
         if let Some(features) = features {
             cargo.args(["--features", features]);
         }

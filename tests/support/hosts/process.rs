@@ -12,28 +12,31 @@ use std::{
 };
 
 /// How long anything may take. Only a failing test waits this long.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The time between two checks of an expected condition.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// The binary: `TWIN_BINARY`, or the `twin` that cargo builds beside the folder of the tests.
+/// The binary: `TWIN_BINARY`, or the `twin` that cargo builds beside this program or beside the folder of the tests.
 fn binary() -> PathBuf {
-    let beside = || {
-        let test = env::current_exe().unwrap();
-        test.parent().unwrap().parent().unwrap().join("twin")
+    let built = || {
+        let this = env::current_exe().unwrap();
+        let mut folders = this.ancestors().skip(1).take(2);
+        let found =
+            folders.find_map(|folder| Some(folder.join("twin")).filter(|twin| twin.exists()));
+        found.expect("cargo has built the command")
     };
-    env::var_os("TWIN_BINARY").map_or_else(beside, PathBuf::from)
+    env::var_os("TWIN_BINARY").map_or_else(built, PathBuf::from)
 }
 
 /// A folder of build results.
-pub(crate) fn built(variable: &str, name: &str) -> PathBuf {
+pub fn built(variable: &str, name: &str) -> PathBuf {
     let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target");
     env::var_os(variable).map_or_else(|| default.join(name), PathBuf::from)
 }
 
 /// `twin` with an environment that contains only the paths of code.
-pub(crate) fn twin<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Command {
+pub fn twin<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Command {
     let mut command = Command::new(binary());
     command
         .args(arguments)
@@ -50,7 +53,8 @@ pub(crate) fn twin<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> C
 }
 
 /// A process that ends with its test.
-pub(crate) struct Running(pub(crate) Child);
+#[derive(Debug)]
+pub struct Running(pub(crate) Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -62,14 +66,17 @@ impl Drop for Running {
 
 /// The output of a command, and how it ended.
 #[derive(Debug)]
-pub(crate) struct Told {
-    pub(crate) code: Option<i32>,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
+pub struct Told {
+    /// The exit code; `None` if a signal ended it.
+    pub code: Option<i32>,
+    /// All of it.
+    pub stdout: String,
+    /// All of it.
+    pub stderr: String,
 }
 
 /// Runs a command to its end.
-pub(crate) fn run(command: &mut Command) -> Told {
+pub fn run(command: &mut Command) -> Told {
     let mut child = command.spawn().expect("cargo built the binary");
     let stdout = collect(child.stdout.take().unwrap());
     let stderr = collect(child.stderr.take().unwrap());
@@ -90,7 +97,7 @@ fn collect(mut pipe: impl Read + Send + 'static) -> thread::JoinHandle<String> {
 }
 
 /// Collects the output of a running process, line by line.
-pub(crate) fn keep(pipe: impl Read + Send + 'static, said: &Arc<Mutex<String>>) {
+pub fn keep(pipe: impl Read + Send + 'static, said: &Arc<Mutex<String>>) {
     let said = Arc::clone(said);
     thread::spawn(move || {
         for line in BufReader::new(pipe).lines().map_while(Result::ok) {
@@ -102,7 +109,7 @@ pub(crate) fn keep(pipe: impl Read + Send + 'static, said: &Arc<Mutex<String>>) 
 }
 
 /// Waits until a process has ended; one that does not is killed.
-pub(crate) fn exit_of(child: &mut Child) -> ExitStatus {
+pub fn exit_of(child: &mut Child) -> ExitStatus {
     let started = Instant::now();
     loop {
         if let Some(status) = child.try_wait().unwrap() {
@@ -117,14 +124,14 @@ pub(crate) fn exit_of(child: &mut Child) -> ExitStatus {
 }
 
 /// Asks a process to stop, by SIGTERM (`TERM`) or SIGINT (`INT`).
-pub(crate) fn ask_to_stop(child: &Child, signal: &str) {
+pub fn ask_to_stop(child: &Child, signal: &str) {
     let kill = format!("kill -{signal} {}", child.id());
     let status = Command::new("sh").args(["-c", &kill]).status().unwrap();
     assert!(status.success(), "the process was gone already");
 }
 
 /// Checks repeatedly until there is a result.
-pub(crate) async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let started = Instant::now();
     loop {
         if let Some(seen) = look().await {

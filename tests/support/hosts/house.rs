@@ -19,15 +19,17 @@ use reqwest::Method;
 use tempfile::TempDir;
 use twin_contract::Cloud;
 
-use crate::{
+use super::{
     process::{ask_to_stop, eventually, exit_of, keep, twin},
     site::Site,
 };
 
 /// A host, which may be running or not; its data is kept until the test ends.
-pub(crate) struct Host {
+#[derive(Debug)]
+pub struct Host {
     site: Site,
-    pub(crate) port: u16,
+    /// The port on which it listens.
+    pub port: u16,
     vars: BTreeMap<String, String>,
     data: Arc<TempDir>,
     child: Option<Child>,
@@ -38,7 +40,7 @@ pub(crate) struct Host {
 
 impl Host {
     /// A host that is not running yet.
-    pub(crate) fn of(cloud: Cloud, functions: &str) -> Self {
+    pub fn of(cloud: Cloud, functions: &str) -> Self {
         let port = free_port();
         Self {
             site: Site::of(cloud, base(port), format!("key-of-{cloud}")),
@@ -59,7 +61,7 @@ impl Host {
     }
 
     /// Sets a variable.
-    pub(crate) fn set(mut self, name: &str, value: &str) -> Self {
+    pub fn set(mut self, name: &str, value: &str) -> Self {
         if name == "INTER_CLOUD_TOKEN" {
             self.site.key = value.split(',').take(1).collect();
         }
@@ -68,20 +70,20 @@ impl Host {
     }
 
     /// Sets the three variables of a peer.
-    pub(crate) fn next(self, peer: &str, there: &Self, path: &str) -> Self {
+    pub fn next(self, peer: &str, there: &Self, path: &str) -> Self {
         self.set(&format!("REMOTE_{peer}_URL"), &there.url(path))
             .set(&format!("REMOTE_{peer}_CLOUD"), there.cloud.as_str())
             .set(&format!("REMOTE_{peer}_TOKEN"), &there.key)
     }
 
     /// Makes it log into a pipe of the test.
-    pub(crate) fn logging_to(mut self, log: PipeWriter) -> Self {
+    pub fn logging_to(mut self, log: PipeWriter) -> Self {
         self.log = Some(log);
         self
     }
 
     /// Another host on the same data, on its own port.
-    pub(crate) fn beside(&self) -> Self {
+    pub fn beside(&self) -> Self {
         let port = free_port();
         Self {
             site: Site::of(self.cloud, base(port), self.key.clone()),
@@ -95,22 +97,36 @@ impl Host {
     }
 
     /// Runs it, and returns when it is ready.
-    pub(crate) async fn start(mut self) -> Self {
+    pub async fn start(mut self) -> Self {
         self.restart().await;
         self
     }
 
+    /// Sets a variable of a host that is not running, or removes it; returns what it was before.
+    pub fn replace(&mut self, name: &str, value: Option<String>) -> Option<String> {
+        match value {
+            Some(value) => self.vars.insert(name.to_owned(), value),
+            None => self.vars.remove(name),
+        }
+    }
+
+    /// Runs it again, and returns when it answers, whether or not it is ready.
+    pub async fn restart_unready(&mut self) {
+        let command = self.command(["serve"]);
+        self.run(command, "/healthz").await;
+    }
+
     /// Runs it again, and returns when it is ready.
-    pub(crate) async fn restart(&mut self) {
+    pub async fn restart(&mut self) {
         let mut command = self.command(["serve"]);
         if let Some(log) = &self.log {
             command.stderr(log.try_clone().unwrap());
         }
-        self.run(command).await;
+        self.run(command, "/readyz").await;
     }
 
     /// Runs it after a command of the shell, such as one that sets a limit, and returns when it is ready.
-    pub(crate) async fn start_under(&mut self, before: &str) {
+    pub async fn start_under(&mut self, before: &str) {
         let serve = self.command(["serve"]);
         let mut command = process::Command::new("sh");
         command
@@ -122,26 +138,27 @@ impl Host {
         for (name, value) in serve.get_envs() {
             command.env(name, value.unwrap_or_default());
         }
-        self.run(command).await;
+        self.run(command, "/readyz").await;
     }
 
-    async fn run(&mut self, mut command: process::Command) {
+    /// Returns when a path is answered with 200.
+    async fn run(&mut self, mut command: process::Command, path: &str) {
         let mut child = command.spawn().unwrap();
         if let Some(stderr) = child.stderr.take() {
             keep(stderr, &self.logs);
         }
         self.child = Some(child);
-        eventually("the host is ready", async || {
+        eventually("the host answers", async || {
             let ended = self.child.as_mut().unwrap().try_wait().unwrap();
             assert!(ended.is_none(), "{ended:?}: {}", self.logs());
-            let asked = self.send(Method::GET, "/readyz", &[], "").await;
+            let asked = self.send(Method::GET, path, &[], "").await;
             asked.is_some_and(|reply| reply.status == 200).then_some(())
         })
         .await;
     }
 
     /// `twin` with this host's environment.
-    pub(crate) fn command<const N: usize>(&self, arguments: [&str; N]) -> process::Command {
+    pub fn command<const N: usize>(&self, arguments: [&str; N]) -> process::Command {
         let mut command = twin(arguments);
         command
             .env("TWIN_DATA_DIR", self.data())
@@ -151,46 +168,47 @@ impl Host {
     }
 
     /// Kills it with SIGKILL.
-    pub(crate) fn kill(&mut self) {
+    pub fn kill(&mut self) {
         let mut child = self.child.take().unwrap();
         child.kill().unwrap();
         child.wait().unwrap();
     }
 
     /// Sends it SIGTERM.
-    pub(crate) fn terminate(&self) {
+    pub fn terminate(&self) {
         ask_to_stop(self.child.as_ref().unwrap(), "TERM");
     }
 
     /// Sends it SIGHUP.
-    pub(crate) fn hang_up(&self) {
+    pub fn hang_up(&self) {
         ask_to_stop(self.child.as_ref().unwrap(), "HUP");
     }
 
     /// The exit status of a host that ended by itself.
-    pub(crate) fn exit(&mut self) -> ExitStatus {
+    pub fn exit(&mut self) -> ExitStatus {
         exit_of(&mut self.child.take().unwrap())
     }
 
     /// The id of the running process.
-    pub(crate) fn pid(&self) -> u32 {
+    pub fn pid(&self) -> u32 {
         self.child.as_ref().unwrap().id()
     }
 
-    pub(crate) fn data(&self) -> &Path {
+    /// The folder of its data.
+    pub fn data(&self) -> &Path {
         self.data.path()
     }
 
     /// Removes the data of a running host. If SQLite creates a file while the folder is being removed, the removal is
     /// repeated.
-    pub(crate) fn remove_data(&self) {
+    pub fn remove_data(&self) {
         while let Err(error) = fs::remove_dir_all(self.data()) {
             assert_eq!(error.kind(), ErrorKind::DirectoryNotEmpty, "{error}");
         }
     }
 
     /// Everything that it has logged so far, across restarts.
-    pub(crate) fn logs(&self) -> String {
+    pub fn logs(&self) -> String {
         self.logs.lock().unwrap().clone()
     }
 }
@@ -220,7 +238,7 @@ fn base(port: u16) -> String {
 }
 
 /// A port that is still free when the host is started again: it is outside the range from which the system assigns ports.
-pub(crate) fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let first = u16::try_from(process::id() % 1200).unwrap() * 16;
     loop {

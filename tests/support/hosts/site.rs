@@ -5,18 +5,23 @@ use serde_json::Value;
 use twin_contract::Cloud;
 use twin_host::credentials::HeaderForm;
 
-use crate::replies::{Reply, text};
+use super::replies::{Reply, text};
 
 /// A cloud as seen by its callers.
-pub(crate) struct Site {
-    pub(crate) cloud: Cloud,
-    pub(crate) base: String,
-    pub(crate) key: String,
+#[derive(Debug)]
+pub struct Site {
+    /// Decides in which header the key is sent.
+    pub cloud: Cloud,
+    /// The URL, without a slash at its end.
+    pub base: String,
+    /// The key of its callers.
+    pub key: String,
     client: reqwest::Client,
 }
 
 impl Site {
-    pub(crate) fn of(cloud: Cloud, base: String, key: String) -> Self {
+    /// A cloud at a URL.
+    pub fn of(cloud: Cloud, base: String, key: String) -> Self {
         // An error means that a provider is already installed.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder().no_proxy().tls_certs_only([]);
@@ -28,18 +33,19 @@ impl Site {
         }
     }
 
-    pub(crate) fn url(&self, path: &str) -> String {
+    /// The URL of a path.
+    pub fn url(&self, path: &str) -> String {
         format!("{}{path}", self.base)
     }
 
     /// The header with the key, in the cloud's form.
-    pub(crate) fn credential(&self) -> (&'static str, String) {
+    pub fn credential(&self) -> (&'static str, String) {
         let form = HeaderForm::of(Some(self.cloud));
         (form.header(), form.value(self.key.as_str()))
     }
 
     /// Sends a request with some headers; `None` if there was no reply.
-    pub(crate) async fn send(
+    pub async fn send(
         &self,
         method: Method,
         target: &str,
@@ -64,7 +70,7 @@ impl Site {
     }
 
     /// Posts with the key.
-    pub(crate) async fn post(&self, path: &str, body: &str) -> Reply {
+    pub async fn post(&self, path: &str, body: &str) -> Reply {
         let (name, value) = self.credential();
         let headers = [(name, value.as_str())];
         let reply = self.send(Method::POST, path, &headers, body).await;
@@ -72,7 +78,7 @@ impl Site {
     }
 
     /// Gets with the key.
-    pub(crate) async fn get(&self, target: &str) -> Reply {
+    pub async fn get(&self, target: &str) -> Reply {
         let (name, value) = self.credential();
         let headers = [(name, value.as_str())];
         let reply = self.send(Method::GET, target, &headers, "").await;
@@ -80,7 +86,7 @@ impl Site {
     }
 
     /// All items of a list, page by page.
-    pub(crate) async fn items(&self, target: &str) -> Vec<Value> {
+    pub async fn items(&self, target: &str) -> Vec<Value> {
         let mut items = Vec::new();
         let mut cursor = String::new();
         loop {
@@ -99,7 +105,7 @@ impl Site {
     }
 
     /// The values of a text field of all items of a list.
-    pub(crate) async fn texts(&self, target: &str, field: &str) -> Vec<String> {
+    pub async fn texts(&self, target: &str, field: &str) -> Vec<String> {
         let items = self.items(target).await;
         items.iter().map(|item| text(item, field)).collect()
     }

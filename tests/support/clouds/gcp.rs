@@ -1,0 +1,141 @@
+//! GCP: Firestore and Pub/Sub of Google's emulators.
+
+use async_trait::async_trait;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use reqwest::Method;
+use serde_json::{Value, json};
+use twin_capabilities::testing::Skipped;
+
+use super::{Event, Kept, Services, emulator, http::Http};
+
+const PROJECT: &str = "twins";
+
+pub(super) struct Gcp {
+    http: Http,
+    firestore: String,
+    pubsub: String,
+    twin: String,
+}
+
+impl Gcp {
+    pub(super) fn find(twin: &str) -> Result<Self, Skipped> {
+        Ok(Self {
+            http: Http::new(),
+            firestore: emulator("TWIN_TEST_FIRESTORE")?,
+            pubsub: emulator("TWIN_TEST_PUBSUB")?,
+            twin: twin.to_owned(),
+        })
+    }
+
+    fn of_pubsub(&self, kind: &str, name: &str) -> String {
+        format!("projects/{PROJECT}/{kind}/{}-{name}", self.twin)
+    }
+
+    /// Creates a topic, and subscribes to it.
+    async fn subscribe_to(&self, topic: &str) {
+        let url = format!("{}/v1/{}", self.pubsub, self.of_pubsub("topics", topic));
+        self.http.json(Method::PUT, &url, &json!({})).await;
+        let subscription = self.of_pubsub("subscriptions", topic);
+        let url = format!("{}/v1/{subscription}", self.pubsub);
+        let wanted = json!({"topic": self.of_pubsub("topics", topic), "ackDeadlineSeconds": 60});
+        self.http.json(Method::PUT, &url, &wanted).await;
+    }
+
+    async fn pull(&self, topic: &str, most: usize) -> Vec<Value> {
+        let subscription = self.of_pubsub("subscriptions", topic);
+        let url = format!("{}/v1/{subscription}:pull", self.pubsub);
+        let wanted = json!({"maxMessages": most, "returnImmediately": true});
+        let pulled = self.http.json(Method::POST, &url, &wanted).await;
+        let messages = pulled["receivedMessages"].as_array();
+        messages.cloned().unwrap_or_default()
+    }
+
+    async fn documents(&self, collection: &str) -> usize {
+        let parent = format!("v1/projects/{PROJECT}/databases/{}/documents", self.twin);
+        let query = json!({"structuredAggregationQuery": {
+            "structuredQuery": {"from": [{"collectionId": collection}]},
+            "aggregations": [{"alias": "all", "count": {}}],
+        }});
+        let url = format!("{}/{parent}:runAggregationQuery", self.firestore);
+        let counted = self.http.json(Method::POST, &url, &query).await;
+        let count = &counted[0]["result"]["aggregateFields"]["all"]["integerValue"];
+        count.as_str().unwrap().parse().unwrap()
+    }
+}
+
+#[async_trait]
+impl Services for Gcp {
+    fn variables(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("TWIN_STORE", "gcp".to_owned()),
+            ("TWIN_GCP_PROJECT", PROJECT.to_owned()),
+            ("TWIN_GCP_DATABASE", self.twin.clone()),
+            ("TWIN_GCP_FIRESTORE_ENDPOINT", self.firestore.clone()),
+            ("TWIN_GCP_PUBSUB_ENDPOINT", self.pubsub.clone()),
+            ("TWIN_GCP_ANONYMOUS", "true".to_owned()),
+        ]
+    }
+
+    fn address(&self) -> &'static str {
+        "TWIN_GCP_FIRESTORE_ENDPOINT"
+    }
+
+    /// Google's emulator of Firestore has every database and index, and no interface to create them.
+    fn has_administration(&self) -> bool {
+        false
+    }
+
+    async fn subscribe(&self) {
+        self.subscribe_to("errors").await;
+        self.subscribe_to("dead-letters").await;
+    }
+
+    async fn receive(&self) -> Vec<Event> {
+        let messages = self.pull("errors", 10).await;
+        let events = messages.iter().map(|received| {
+            let message = &received["message"];
+            let data = STANDARD.decode(message["data"].as_str().unwrap()).unwrap();
+            Event {
+                id: message["attributes"]["id"].as_str().unwrap().to_owned(),
+                error: String::from_utf8(data).unwrap(),
+                receipt: received["ackId"].as_str().unwrap().to_owned(),
+            }
+        });
+        events.collect()
+    }
+
+    async fn confirm(&self, event: &Event) {
+        let subscription = self.of_pubsub("subscriptions", "errors");
+        let url = format!("{}/v1/{subscription}:acknowledge", self.pubsub);
+        let receipts = json!({"ackIds": [event.receipt]});
+        self.http.json(Method::POST, &url, &receipts).await;
+    }
+
+    async fn kept(&self) -> Vec<Kept> {
+        let kept = |service, what, count| Kept {
+            service,
+            what,
+            count,
+        };
+        let copies = self.pull("dead-letters", 1000).await.len();
+        vec![
+            kept("Firestore", "messages", self.documents("messages").await),
+            kept(
+                "Firestore",
+                "system errors",
+                self.documents("system_errors").await,
+            ),
+            kept(
+                "Firestore",
+                "dead letters",
+                self.documents("dead_letters").await,
+            ),
+            kept(
+                "Firestore",
+                "circuits and other state",
+                self.documents("state").await,
+            ),
+            kept("Pub/Sub", "copies of dead letters", copies),
+        ]
+    }
+}

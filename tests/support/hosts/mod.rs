@@ -1,0 +1,6 @@
+//! The real binary: hosts in their own processes, requests to them, and their replies.
+
+pub mod house;
+pub mod process;
+pub mod replies;
+pub mod site;
