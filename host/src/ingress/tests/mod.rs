@@ -6,6 +6,7 @@ mod connections;
 mod draining;
 mod heads;
 mod rotation;
+mod tokens;
 
 use std::net::SocketAddr;
 
