@@ -12,7 +12,7 @@ use tokio::{
 
 use crate::{
     config::{Config, ConfigError},
-    credentials::RotatingCredentials,
+    credentials,
     dispatch::{Dispatch, DispatchSettings, Readiness},
     function::{FunctionName, Functions},
     imports::Capabilities,
@@ -126,7 +126,7 @@ impl Host {
         if let Some(forwarder) = &forwarder {
             stores.error_topic = forwarder.announced(stores.error_topic);
         }
-        let verifier: Arc<dyn Verifier> = Arc::new(RotatingCredentials::of(&config, vault).await?);
+        let verifier = credentials::verifier(&config, vault).await?;
         let runtime = start_runtime(sandbox, &config, &verifier, &stores, &peers).await?;
         let functions: Arc<dyn Functions> = runtime.clone();
         peers.mount(Arc::downgrade(&functions));

@@ -38,7 +38,7 @@ fields! {
     plain::function::Response => wit::exported::Response { status, headers, body }
     wit::circuits::Circuit => plain::circuits::Circuit { version, state, now_ms }
     plain::credentials::Presented => wit::credentials::Presented {
-        method, path_with_query, headers, body_digest,
+        method, path_with_query, headers,
     }
     wit::credentials::Caller => plain::credentials::Caller { name, role }
     plain::peers::Request => wit::peers::Request { method, query, headers, body }

@@ -5,17 +5,15 @@
 use async_trait::async_trait;
 pub use twin_contract::Role;
 
-/// What a caller presents: everything that a key, a token or a signature could cover.
+/// What a caller presents.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Presented {
     /// Upper case.
     pub method: String,
     /// With the `?` if there is a query.
     pub path_with_query: String,
-    /// Names in lower case.
+    /// Those headers that can carry a key or a token, names in lower case.
     pub headers: Vec<(String, String)>,
-    /// Lower-case hex SHA-256 of the body. Present only if the form of the credential signs the body.
-    pub body_digest: Option<String>,
 }
 
 /// A caller that was recognised.

@@ -53,8 +53,8 @@ impl HeaderForm {
         }
     }
 
-    /// The key in a header's value; `None` if it is empty or has another scheme.
-    fn key(self, value: &str) -> Option<&str> {
+    /// The key or token in a header's value; `None` if it is empty or has another scheme.
+    pub fn key(self, value: &str) -> Option<&str> {
         let key = match self {
             Self::ApiKey | Self::FunctionsKey => value,
             Self::Bearer => {
@@ -102,7 +102,7 @@ impl Access {
                 "this route takes a key of INTER_CLOUD_TOKEN, and the credential is one of TWIN_OPERATOR_TOKEN"
             }
             Self::Operation => {
-                "this route takes a key of TWIN_OPERATOR_TOKEN, and the credential is one of INTER_CLOUD_TOKEN"
+                "this route takes a key of TWIN_OPERATOR_TOKEN, and the credential is for messages and records only"
             }
         }
     }

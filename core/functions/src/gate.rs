@@ -7,7 +7,9 @@ use twin_capabilities::{
     credentials::{Caller, Denied, Presented},
     function::{Request, Verdict},
 };
-use twin_contract::{Access, ContractError, ErrorCode, MAX_BODY, MessageId, refuse_codings};
+use twin_contract::{
+    Access, ContractError, ErrorCode, HeaderForm, MAX_BODY, MessageId, refuse_codings,
+};
 use twin_delivery::{Deadline, DeliverySettings, Mono};
 
 use crate::{Call, refused::Refused, reply, worlds::Portable};
@@ -84,38 +86,21 @@ fn headers<'a>(request: &'a Request, name: &str) -> impl Iterator<Item = &'a str
     all.filter_map(move |(header, value)| (header == name).then_some(value.as_str()))
 }
 
-/// The headers that can carry a key or a token. Others are left out, because passing them to the verifier would cost time.
-fn credentials_of(request: &Request) -> Vec<(String, String)> {
-    let all = request.headers.iter();
-    all.filter(|(name, _)| {
-        matches!(
-            name.as_str(),
-            "authorization" | "x-api-key" | "x-functions-key"
-        )
-    })
-    .cloned()
-    .collect()
-}
-
-/// The credentials of a caller that has not been checked yet.
-fn presented<C: Portable>(request: &Request) -> Presented {
-    // Only AWS's signatures cover the body. For a plain key, hashing the body would be wasted work.
-    let signs_body =
-        header(request, "authorization").is_some_and(|value| value.starts_with("AWS4-HMAC-SHA256"));
+/// The credentials of a caller that has not been checked yet. Other headers are left out: passing them costs time.
+fn presented(request: &Request) -> Presented {
     let path_with_query = if request.query.is_empty() {
         request.path.clone()
     } else {
         format!("{}?{}", request.path, request.query)
     };
+    let headers = request.headers.iter();
     Presented {
         method: request.method.clone(),
         path_with_query,
-        headers: if signs_body {
-            request.headers.clone()
-        } else {
-            credentials_of(request)
-        },
-        body_digest: signs_body.then(|| C::sha256(&request.body)),
+        headers: headers
+            .filter(|(name, _)| HeaderForm::is_credential(name))
+            .cloned()
+            .collect(),
     }
 }
 
@@ -130,7 +115,7 @@ async fn caller<C: Portable>(call: &Call<'_, C>, request: &Request) -> Result<Ca
             return Err(ContractError::HeaderRepeated(header.clone()).into());
         }
         Verdict::Unavailable(cause) => Err(Denied::Unavailable(cause.clone())),
-        Verdict::Unchecked => call.capabilities().verify(presented::<C>(request)).await,
+        Verdict::Unchecked => call.capabilities().verify(presented(request)).await,
     };
     verified.map_err(|denied| refusal(call, denied))
 }

@@ -33,7 +33,7 @@ pub use twin_telemetry::{LogFormat, LogSettings};
 pub use self::{
     error::ConfigError,
     peers::{Binding, Peer, PeerSettings, RemoteSettings, UnknownPeer},
-    settings::{Code, Listen, Storage},
+    settings::{Code, Listen, OidcSettings, Storage},
     table::{groups, variables},
     variable::{Group, Unset, Variable},
 };
@@ -55,6 +55,8 @@ pub struct Config {
     pub keys: Vec<Secret>,
     /// The operator keys. If there are any, `keys` open only the routes for data.
     pub operator_keys: Vec<Secret>,
+    /// Which callers may present a token instead of a key.
+    pub oidc: OidcSettings,
     /// How long a secret that was looked up is used.
     pub secret_ttl: Duration,
     /// How requests come in.
@@ -225,6 +227,7 @@ impl Config {
             functions: Vec::new(),
             keys: Vec::new(),
             operator_keys: Vec::new(),
+            oidc: OidcSettings::default(),
             secret_ttl: Duration::ZERO,
             listen: Listen {
                 address: Ipv4Addr::UNSPECIFIED.into(),

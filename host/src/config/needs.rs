@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
+use twin_contract::Cloud;
 use twin_delivery::{Deadline, Mono, millis};
 
 use super::{Binding, Config, ConfigError, Peer, table};
-use crate::{function::FunctionName, stores};
+use crate::{credentials::is_token, function::FunctionName, secrets::Secret, stores};
 
 /// Checks the requirements between variables.
 pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
     keys_apart(config)?;
+    tokens(config)?;
     durable_storage(config)?;
     config.storage.kind.check(config)?;
     for function in &config.functions {
@@ -38,6 +40,38 @@ pub(crate) fn operators_need_keys_of_their_own() -> ConfigError {
             "keys other than those of INTER_CLOUD_TOKEN, REMOTE_AUTH_TOKEN and REMOTE_<PEER>_TOKEN"
                 .into(),
     }
+}
+
+/// Tokens are checked by audience and caller. On GCP they have the same header as keys, and must be told apart.
+fn tokens(config: &Config) -> Result<(), ConfigError> {
+    let (audience, callers) = ("TWIN_OIDC_AUDIENCE", "TWIN_OIDC_CALLERS");
+    let (set, missing) = match (&config.oidc.audience, config.oidc.callers.is_empty()) {
+        (None, true) => return Ok(()),
+        (Some(_), false) => return no_key_is_a_token(config),
+        (Some(_), true) => (audience, callers),
+        (None, false) => (callers, audience),
+    };
+    Err(ConfigError::Needed {
+        variables: missing,
+        reason: format!("{set} is set, and a caller's token is checked by both"),
+    })
+}
+
+fn no_key_is_a_token(config: &Config) -> Result<(), ConfigError> {
+    let is_token = |key: &Secret| config.cloud == Cloud::Gcp && is_token(key.expose());
+    for (variable, keys) in [
+        ("INTER_CLOUD_TOKEN", &config.keys),
+        ("TWIN_OPERATOR_TOKEN", &config.operator_keys),
+    ] {
+        if keys.iter().any(is_token) {
+            return Err(ConfigError::Invalid {
+                variable,
+                value: None,
+                expected: "keys that are not JWTs: on GCP, where TWIN_OIDC_CALLERS is set, a JWT is a token".into(),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// A function platform's disk is lost with its instance. Storing there must be explicitly permitted.

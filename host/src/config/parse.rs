@@ -11,6 +11,7 @@ use url::Url;
 
 use super::LogFormat;
 use crate::{
+    credentials::OidcCaller,
     function::FunctionName,
     secrets::{FORMS, PrivateUrl, Reference, Secret},
     stores,
@@ -49,7 +50,6 @@ pub(super) fn days(text: &str, range: RangeInclusive<u64>) -> Parsed<Duration> {
     number(text, range).map(|days| Duration::from_secs(days * 86_400))
 }
 
-#[cfg(any(feature = "aws", feature = "azure", feature = "gcp"))]
 pub(crate) fn text(text: &str) -> Parsed<String> {
     let fits = !text.is_empty() && !text.contains(char::is_control);
     fits.then(|| text.to_owned())
@@ -136,6 +136,14 @@ pub(super) fn secrets(text: &str) -> Parsed<Vec<Secret>> {
                  ({FORMS})"
             )
         })
+}
+
+pub(super) fn oidc_callers(text: &str) -> Parsed<Vec<OidcCaller>> {
+    OidcCaller::list(text).ok_or_else(|| {
+        "a comma-separated list, without repetitions, of ISSUER|SUBJECT, where the issuer is an https URL (http for an \
+         address of this machine only)"
+            .into()
+    })
 }
 
 /// A URL to send to. A user name would conflict with the key, and a fragment is never sent.

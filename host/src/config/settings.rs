@@ -2,9 +2,18 @@
 
 use std::{net::IpAddr, path::PathBuf, time::Duration};
 
-use crate::stores;
 #[cfg(feature = "postgres")]
 use crate::stores::postgres::PostgresStorage;
+use crate::{credentials::OidcCaller, stores};
+
+/// Callers that present a token of an OpenID Connect issuer instead of a key: both are set, or neither is.
+#[derive(Clone, Debug, Default)]
+pub struct OidcSettings {
+    /// `TWIN_OIDC_AUDIENCE`: for whom tokens must be.
+    pub audience: Option<String>,
+    /// `TWIN_OIDC_CALLERS`: whose tokens are accepted.
+    pub callers: Vec<OidcCaller>,
+}
 
 /// How requests come in.
 #[derive(Clone, Debug)]

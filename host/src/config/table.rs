@@ -8,8 +8,9 @@ use twin_delivery::{DELIVERY, TWIN_CLOUD, TWIN_NAME};
 use super::{
     Peer,
     parse::{
-        address, cloud, days, functions, log_filter, log_format, millis, name, number, path, proxy,
-        route_prefix, seconds, secret, secrets, store, switch, url,
+        address, cloud, days, functions, log_filter, log_format, millis, name, number,
+        oidc_callers, path, proxy, route_prefix, seconds, secret, secrets, store, switch, text,
+        url,
     },
     variable::{
         Group, Reads,
@@ -84,6 +85,18 @@ const IDENTITY: &[Variable] = &[
         "keys of operators: where set, they alone open /dead-letters, GET /errors and /metrics, and they open nothing else",
     )
     .secret(),
+    Variable::new(
+        "TWIN_OIDC_AUDIENCE",
+        Otherwise("callers need a key"),
+        reads!(oidc.audience = text()),
+        "audience that a caller's token must have; where it and TWIN_OIDC_CALLERS are set, a token is accepted instead of a key",
+    ),
+    Variable::new(
+        "TWIN_OIDC_CALLERS",
+        Otherwise("callers need a key"),
+        reads!(oidc.callers = oidc_callers()),
+        "callers that present a token, which opens the routes for messages and records: docs/operations.md",
+    ),
     Variable::new(
         "SECRET_TTL_SECONDS",
         Value("300"),

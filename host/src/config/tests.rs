@@ -519,3 +519,67 @@ fn times_that_leave_none_for_an_attempt_are_refused_with_the_arithmetic() {
     let asks = ("REMOTE_READER_URL", "http://127.0.0.1:1");
     bad(&[("FUNCTION_DEADLINE_MS", "100"), asks]);
 }
+
+#[test]
+fn tokens_need_both_an_audience_and_callers() {
+    let audience = ("TWIN_OIDC_AUDIENCE", "twin");
+    let callers = (
+        "TWIN_OIDC_CALLERS",
+        "https://accounts.google.com|a@b.example, https://i.example/|role/r",
+    );
+    let oidc = good(&[audience, callers]).oidc;
+    assert_eq!(oidc.audience.as_deref(), Some("twin"));
+    let known: Vec<_> = oidc
+        .callers
+        .iter()
+        .map(|caller| (caller.issuer(), caller.subject()))
+        .collect();
+    assert_eq!(
+        known,
+        [
+            ("https://accounts.google.com", "a@b.example"),
+            ("https://i.example/", "role/r")
+        ]
+    );
+    assert_eq!(
+        bad(&[audience]),
+        "TWIN_OIDC_CALLERS must be set: TWIN_OIDC_AUDIENCE is set, and a caller's token is checked by both"
+    );
+    assert_eq!(
+        bad(&[callers]),
+        "TWIN_OIDC_AUDIENCE must be set: TWIN_OIDC_CALLERS is set, and a caller's token is checked by both"
+    );
+    for wrong in [
+        "http://i.example|s",
+        "https://i.example",
+        "https://i.example|s,",
+        "https://i.example|s,https://i.example|s",
+    ] {
+        let error = bad(&[audience, ("TWIN_OIDC_CALLERS", wrong)]);
+        assert!(
+            error.starts_with("TWIN_OIDC_CALLERS is ") && error.contains("ISSUER|SUBJECT"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn a_key_is_not_mistaken_for_a_token() {
+    // A header with an algorithm, an empty object and a signature.
+    let jwt = "eyJhbGciOiJSUzI1NiJ9.e30.c2ln";
+    let oidc = [
+        ("TWIN_OIDC_AUDIENCE", "twin"),
+        ("TWIN_OIDC_CALLERS", "https://i.example|s"),
+    ];
+    for variable in ["INTER_CLOUD_TOKEN", "TWIN_OPERATOR_TOKEN"] {
+        let key = (variable, jwt);
+        let error = bad(&[oidc[0], oidc[1], key]);
+        assert!(
+            error.starts_with(&format!("{variable} must be keys that are not JWTs")),
+            "{error}"
+        );
+        // Where only one of the two can be in the header, nothing is mistaken.
+        good(&[oidc[0], oidc[1], key, ("TWIN_CLOUD", "aws")]);
+        good(&[key]);
+    }
+}

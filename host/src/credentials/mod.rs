@@ -1,14 +1,28 @@
-//! The check of a caller's key (spec §2). The host checks each request once; functions get the verdict.
+//! The check of a caller's key or token (spec §2). The host checks each request once; functions get the verdict.
 
+mod forms;
+mod oidc;
 mod rotating;
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use twin_contract::{Cloud, KeyRefusal, KeyRing};
 
-pub use self::rotating::RotatingCredentials;
+pub(crate) use self::oidc::is_token;
+#[cfg(test)]
+pub(crate) use self::oidc::tests as oidc_tests;
+pub use self::{
+    forms::KeysAndTokens,
+    oidc::{Oidc, OidcCaller},
+    rotating::RotatingCredentials,
+};
 pub use twin_contract::HeaderForm;
 
-use crate::{config::Config, secrets::Secret};
+use crate::{
+    config::{Config, ConfigError},
+    secrets::{Secret, Vault},
+};
 use twin_capabilities::{
     Verifier,
     credentials::{Caller, Denied, Presented},
@@ -57,6 +71,21 @@ impl Credentials {
         let verified = self.verify(headers);
         repeated(headers).map_or_else(|| verified.into(), Verdict::Repeated)
     }
+}
+
+/// The check that this configuration asks for: of keys, which are looked up now, and of tokens if an audience is set.
+///
+/// # Errors
+/// The variable whose secret cannot be used, or with which TLS or the proxy cannot be set up.
+pub async fn verifier(
+    config: &Config,
+    vault: Arc<Vault>,
+) -> Result<Arc<dyn Verifier>, ConfigError> {
+    let keys = RotatingCredentials::of(config, vault).await?;
+    Ok(match Oidc::new(&config.oidc, &config.peers)? {
+        None => Arc::new(keys),
+        Some(oidc) => Arc::new(KeysAndTokens::new(config.cloud, keys, oidc)),
+    })
 }
 
 /// The header that can carry a key and was given more than once.

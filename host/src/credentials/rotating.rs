@@ -241,7 +241,6 @@ mod tests {
             method: "POST".to_owned(),
             path_with_query: "/write".to_owned(),
             headers: vec![("x-api-key".to_owned(), key.to_owned())],
-            body_digest: None,
         };
         verifier.verify(presented).await.map(|caller| caller.name)
     }

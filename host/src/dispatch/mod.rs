@@ -350,7 +350,6 @@ impl Dispatch {
                 .path_and_query()
                 .map_or_else(String::new, |target| target.as_str().to_owned()),
             headers: presented,
-            body_digest: None,
         });
         let outcome = outcome.await;
         let reason = match &outcome {

@@ -254,7 +254,20 @@ pub fn command_client(
     url: &Url,
     timeout: Duration,
 ) -> Result<reqwest::Client, ConfigError> {
-    let tls = url.scheme() == "https" || wants_tls(settings);
+    client_for(settings, [url], timeout)
+}
+
+/// A client that sends to these URLs by the same rules as to peers. `timeout` limits each request.
+///
+/// # Errors
+/// If the proxy or the file of authorities cannot be used.
+pub(crate) fn client_for<'a>(
+    settings: &PeerSettings,
+    urls: impl IntoIterator<Item = &'a Url>,
+    timeout: Duration,
+) -> Result<reqwest::Client, ConfigError> {
+    let mut urls = urls.into_iter();
+    let tls = urls.any(|url| url.scheme() == "https") || wants_tls(settings);
     build(builder(settings, tls)?.timeout(timeout))
 }
 
@@ -263,16 +276,11 @@ async fn receive(mut response: reqwest::Response) -> Result<Received, Lost> {
     let status = response.status().as_u16();
     let takes_gzip = coding::announces_gzip(response.headers());
     let headers = headers::of_reply(response.headers());
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(Lost::from)? {
-        if body.len() + chunk.len() > MAX_REPLY {
-            return Err(Lost {
-                failure: SendFailure::Other(format!("the reply is longer than {MAX_REPLY} bytes")),
-                was_connected: true,
-            });
-        }
-        body.extend_from_slice(&chunk);
-    }
+    let body = read_at_most(&mut response, MAX_REPLY).await?;
+    let body = body.ok_or_else(|| Lost {
+        failure: SendFailure::Other(format!("the reply is longer than {MAX_REPLY} bytes")),
+        was_connected: true,
+    })?;
     Ok(Received {
         reply: Reply {
             status,
@@ -281,6 +289,21 @@ async fn receive(mut response: reqwest::Response) -> Result<Received, Lost> {
         },
         takes_gzip,
     })
+}
+
+/// Reads a body to its end; `None` if it is longer than `limit` bytes.
+pub(crate) async fn read_at_most(
+    response: &mut reqwest::Response,
+    limit: usize,
+) -> Result<Option<Vec<u8>>, reqwest::Error> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await? {
+        if body.len() + chunk.len() > limit {
+            return Ok(None);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Some(body))
 }
 
 /// The URL with a query appended to its own.

@@ -37,7 +37,7 @@ pub(super) fn other(error: impl Error + 'static) -> SendFailure {
 }
 
 /// An error and its causes, in one line.
-pub(super) fn words(error: &(dyn Error + 'static)) -> String {
+pub(crate) fn words(error: &(dyn Error + 'static)) -> String {
     let causes = std::iter::successors(Some(error), |error| (*error).source());
     causes
         .map(ToString::to_string)

@@ -24,6 +24,10 @@ use tokio::{sync::watch, time};
 
 pub use self::client::command_client;
 use self::{auth::KeyAuth, client::Client};
+pub(crate) use self::{
+    client::{client_for, read_at_most},
+    failure::words,
+};
 use crate::{
     config::{Binding, Config, ConfigError, Peer},
     credentials::HeaderForm,

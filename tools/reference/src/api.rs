@@ -23,6 +23,7 @@ first route is also at `/`. All bodies are JSON (`application/json`, UTF-8).
 * **Credential.** Every route but `/healthz` and `/readyz` needs a key, in the header of the receiving cloud: `x-api-key` (aws),
   `x-functions-key` or the parameter `code` (azure), or `authorization: Bearer …` (gcp). Routes for *data* are opened by a key of `INTER_CLOUD_TOKEN`,
   routes for *operators* by one of `TWIN_OPERATOR_TOKEN`, or of `INTER_CLOUD_TOKEN` where no operators' key is set.
+  The native host takes a token in `authorization: Bearer …` as well, for *data*, where `TWIN_OIDC_CALLERS` is set.
 * **Identity.** A message keeps one id from the first hop to the record: `idempotency-key`. The same id with the same payload is
   a repetition, and answered like the first; with another payload it is 409 `ID_REUSED`.
 * **Order of checks.** Method (405, with `allow`), repeated headers (400), credential (401, 403), size and coding (413, 415), then

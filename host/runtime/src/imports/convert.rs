@@ -23,7 +23,7 @@ fields! {
     wit::exported::Response => plain::function::Response { status, headers, body }
     plain::circuits::Circuit => wit::circuits::Circuit { version, state, now_ms }
     wit::credentials::Presented => plain::credentials::Presented {
-        method, path_with_query, headers, body_digest,
+        method, path_with_query, headers,
     }
     plain::credentials::Caller => wit::credentials::Caller { name, role }
     plain::credentials::Caller => wit::exported::Caller { name, role }

@@ -6,6 +6,7 @@ mod connections;
 mod draining;
 mod heads;
 mod rotation;
+mod tokens;
 
 use std::net::SocketAddr;
 
@@ -186,7 +187,7 @@ async fn a_function_gets_the_verdict_and_not_the_credential() {
             &format!("{own}authorization: Bearer key\r\nauthorization: Bearer key\r\n"),
             "repeated authorization",
         ),
-        // All headers would be needed to verify a signature, but functions do not get them.
+        // A scheme that no cloud's form has.
         (
             "authorization: AWS4-HMAC-SHA256 key\r\nx-amz-date: now\r\n",
             "Missing",
