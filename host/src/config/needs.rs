@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use twin_delivery::{Deadline, Mono, millis};
 
-use super::{Binding, Config, ConfigError, Peer, table};
+use super::{Binding, Config, ConfigError, Peer, authentication, table};
 use crate::{function::FunctionName, stores};
 
 /// Checks the requirements between variables.
 pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
     keys_apart(config)?;
+    authentication::check(config)?;
     durable_storage(config)?;
     config.storage.kind.check(config)?;
     for function in &config.functions {
@@ -163,7 +164,7 @@ fn receiver(config: &Config, function: FunctionName, from: Option<FunctionName>)
 pub(super) fn known(name: &str, value: &str) -> Result<(), ConfigError> {
     let ours = PREFIXES.iter().any(|prefix| name.starts_with(prefix))
         || (name.starts_with("REMOTE_")
-            && ["_URL", "_TOKEN", "_CLOUD"]
+            && ["_URL", "_TOKEN", "_CLOUD", "_AUTH", "_AUDIENCE"]
                 .iter()
                 .any(|suffix| name.ends_with(suffix)));
     if !ours

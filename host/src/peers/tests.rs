@@ -411,8 +411,11 @@ async fn a_peers_own_credential_covers_the_request_and_is_renewed_when_it_is_ref
     let refusing = b"HTTP/1.1 403 x\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
     let there = wire(Some(refusing.to_vec())).await;
     let url = format!("{}/write", there.url);
+    let signing = Arc::new(Signing::default());
     let sender = sender_with(&[("REMOTE_WRITER_URL", &url)], |sender| {
-        sender.with_auth(Peer::Writer, Arc::new(Signing::default()))
+        sender.with_auth(Peer::Writer, move || {
+            Arc::clone(&signing) as Arc<dyn PeerAuth>
+        })
     });
     for generation in 0..2 {
         let reply = send(&sender, Connector, "writer", post(&[]), LONG).await;

@@ -171,8 +171,7 @@ impl<S: Source> Inner<S> {
                 Ok(value)
             }
             Err(error) => {
-                let is_usable =
-                    |kept: &Kept<S::Value>| !matches!(kept.age(now), Age::Over);
+                let is_usable = |kept: &Kept<S::Value>| !matches!(kept.age(now), Age::Over);
                 if state.kept.as_ref().is_some_and(is_usable) {
                     tracing::warn!(%error, "a credential was not renewed: the present one is used until it ends");
                 }
