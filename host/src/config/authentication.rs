@@ -46,7 +46,7 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
         match remote.auth {
             Authentication::Key => {}
             Authentication::SigV4 => {
-                identity::signer(names, needed_url(names, remote)?)?;
+                identity::signer(names, needed_url(names, remote)?).map(drop)?;
             }
             Authentication::Oidc => {
                 if !identity::is_compiled_in(config.cloud) {

@@ -13,9 +13,11 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
-use twin_aws::{Aws, AwsSettings, HOST_ACTIONS, Kind, SecretReference, SharedCredentialsProvider};
+use twin_aws::{
+    Aws, AwsSettings, HOST_ACTIONS, Kind, SecretReference, SharedCredentialsProvider, WebIdentity,
+};
 use twin_capabilities::{
-    Failure,
+    Failure, IdentityTokens as _,
     circuits::SwapFailure,
     dead_letters::Lease,
     records::Order,
@@ -26,7 +28,7 @@ use uuid::Uuid;
 const TWIN: &str = "factory-01";
 
 /// What each action is needed for.
-const NEEDED_FOR: [(&str, &[&str]); 8] = [
+const NEEDED_FOR: [(&str, &[&str]); 9] = [
     (
         "dynamodb:PutItem",
         &["check", "push", "put", "swap", "take"],
@@ -39,6 +41,7 @@ const NEEDED_FOR: [(&str, &[&str]); 8] = [
     // A letter that cannot be copied is stored all the same.
     ("sqs:GetQueueUrl", &[]),
     ("sqs:SendMessage", &[]),
+    ("sts:GetWebIdentityToken", &["identity"]),
 ];
 
 #[tokio::test]
@@ -142,6 +145,7 @@ impl Place {
     async fn use_with(&self, actions: &[&str], run: &str) -> BTreeMap<&'static str, String> {
         let mut settings = self.settings.clone();
         settings.credentials = Some(self.user(actions).await);
+        let identity = settings.clone();
         let aws = twin_aws::open(settings, TWIN);
         let run = run.replace(':', "-");
         let mut failures = BTreeMap::new();
@@ -170,6 +174,8 @@ impl Place {
         note("swap", swap(&aws, &run).await);
         let fetched = aws.secrets().fetch(&self.secret).await;
         note("secret", fetched.map(drop).map_err(Failure::from));
+        let tokens = WebIdentity::open(identity, "https://writer.example.com");
+        note("identity", tokens.fetch().await.map(drop));
         let taken = stores
             .dead_letters
             .take(any_letter(), None, 1, 60_000)
@@ -198,6 +204,7 @@ impl Place {
             format!("arn:aws:events:{REGION}:*:event-bus/default"),
             format!("arn:aws:sqs:{REGION}:*:{prefix}-dead-letters"),
             format!("arn:aws:secretsmanager:{REGION}:*:secret:{prefix}-*"),
+            format!("arn:aws:iam::*:user/{user}"),
         ];
         let policy = serde_json::json!({
             "Version": "2012-10-17",
