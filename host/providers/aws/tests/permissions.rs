@@ -14,12 +14,14 @@ use tokio::{
     net::TcpStream,
 };
 use twin_aws::{
-    Aws, AwsSettings, HOST_ACTIONS, Kind, SecretReference, SharedCredentialsProvider, WebIdentity,
+    Aws, AwsSettings, HOST_ACTIONS, Kind, SecretReference, SharedCredentialsProvider, SigV4,
+    SigningScope, WebIdentity,
 };
 use twin_capabilities::{
     Failure, IdentityTokens as _,
     circuits::SwapFailure,
     dead_letters::Lease,
+    peer_auth::Departing,
     records::Order,
     testing::samples::{TELEMETRY, any_letter, entry, everything, letter, system_error},
 };
@@ -108,6 +110,51 @@ async fn a_wrong_key_is_denied() {
         let failure = aws.stores().health.check().await.unwrap_err();
         assert!(failure.to_string().ends_with("(denied)"), "{failure}");
     }
+}
+
+#[tokio::test]
+async fn a_signed_request_is_accepted_and_a_changed_one_is_not() {
+    let test = "a_signed_request_is_accepted_and_a_changed_one_is_not";
+    let emulator = match Emulator::find() {
+        Ok(emulator) => emulator,
+        Err(reason) => return println!("skipped: {test}: {reason}"),
+    };
+    let place = Place::make(&emulator).await;
+    let mut settings = place.settings.clone();
+    settings.credentials = Some(place.user(&["lambda:InvokeFunction"]).await);
+    let scope = SigningScope::of_host("abc.lambda-url.us-east-1.on.aws").unwrap();
+    let auth = SigV4::open(settings, scope).for_request();
+    let path = "/2015-03-31/functions/nowhere/invocations";
+    let url = format!("{}{path}", emulator.endpoint);
+    let departing = Departing {
+        method: "POST",
+        url: &url,
+        body: br#"{"a":1}"#,
+    };
+    let signed = auth.headers(departing).await.unwrap();
+    let send = async |path: &str, body: &str| {
+        let host = emulator.endpoint.trim_start_matches("http://");
+        let mut stream = TcpStream::connect(host).await.unwrap();
+        let mut request = format!(
+            "POST {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\ncontent-length: {}\r\n",
+            body.len()
+        );
+        for (name, value) in &signed {
+            request += &format!("{name}: {}\r\n", value.expose());
+        }
+        let request = format!("{request}\r\n{body}");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut response = String::new();
+        stream.read_to_string(&mut response).await.unwrap();
+        response
+    };
+    // The signature is checked before the function is looked for.
+    let accepted = send(path, r#"{"a":1}"#).await;
+    assert!(accepted.contains("ResourceNotFoundException"), "{accepted}");
+    let other = send("/2015-03-31/functions/elsewhere/invocations", r#"{"a":1}"#).await;
+    assert!(other.contains("InvalidSignatureException"), "{other}");
+    let changed = send(path, r#"{"a":2}"#).await;
+    assert!(changed.contains("InvalidSignatureException"), "{changed}");
 }
 
 /// What a twin needs, made by the owner of the account.
@@ -204,11 +251,21 @@ impl Place {
             format!("arn:aws:events:{REGION}:*:event-bus/default"),
             format!("arn:aws:sqs:{REGION}:*:{prefix}-dead-letters"),
             format!("arn:aws:secretsmanager:{REGION}:*:secret:{prefix}-*"),
-            format!("arn:aws:iam::*:user/{user}"),
         ];
+        // These have no resources.
+        let is_anywhere =
+            |action: &&&str| action.starts_with("sts:") || action.starts_with("lambda:");
+        let anywhere: Vec<_> = actions
+            .iter()
+            .filter(is_anywhere)
+            .chain(&["sts:None"])
+            .collect();
         let policy = serde_json::json!({
             "Version": "2012-10-17",
-            "Statement": [{"Effect": "Allow", "Action": actions, "Resource": resources}],
+            "Statement": [
+                {"Effect": "Allow", "Action": actions, "Resource": resources},
+                {"Effect": "Allow", "Action": anywhere, "Resource": "*"},
+            ],
         });
         self.iam(&format!("Action=CreateUser&UserName={user}"))
             .await;
