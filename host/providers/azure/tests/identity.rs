@@ -104,8 +104,8 @@ async fn an_identity_that_is_refused_is_denied_and_one_that_is_down_unavailable(
         let output = in_environment(test, "http://127.0.0.1:1", &variables).await;
         let text = String::from_utf8_lossy(&output.stdout);
         assert_eq!(text.matches(expected).count(), 3, "{output:?}");
-        // Each put asks once: nothing is repeated inside.
-        assert!((2..=3).contains(&identity.seen().len()));
+        // Each put asks at most once: nothing is repeated inside, and a failure counts for a second.
+        assert!((1..=3).contains(&identity.seen().len()));
     }
     let variables = [
         ("IDENTITY_ENDPOINT", "http://127.0.0.1:1"),

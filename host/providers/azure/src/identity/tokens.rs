@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::SystemTime};
 
 use async_trait::async_trait;
 use azure_core::{credentials::TokenCredential, error::ErrorKind};
-use reqwest::header::HeaderValue;
+use reqwest::{Client, header::HeaderValue};
 use twin_capabilities::{Failure, IdentityTokens, peer_auth::IdentityToken, secrets::Secret};
 use twin_documents::{Kind, ServiceError};
 use twin_tasks::{Lasting, Renewing, Source};
@@ -57,7 +57,9 @@ impl Source for Issuer {
 
 /// The tokens of the host's identity for a receiver that is an application of Microsoft Entra ID.
 pub struct EntraTokens {
-    credential: Arc<dyn TokenCredential>,
+    client: Client,
+    /// `None` if the environment says who the host is.
+    credential: Option<Arc<dyn TokenCredential>>,
     scope: String,
 }
 
@@ -80,11 +82,12 @@ impl EntraTokens {
         audience: &str,
         credential: Option<Arc<dyn TokenCredential>>,
     ) -> Result<Self, AzureError> {
-        let credential = match credential {
-            Some(credential) => credential,
-            None => default_credential(&http::client()?)?,
-        };
+        let client = http::client()?;
+        if credential.is_none() {
+            default_credential(&client)?;
+        }
         Ok(Self {
+            client,
             credential,
             scope: format!("{audience}/.default"),
         })
@@ -94,7 +97,13 @@ impl EntraTokens {
 #[async_trait]
 impl IdentityTokens for EntraTokens {
     async fn fetch(&self) -> Result<IdentityToken, Failure> {
-        let token = fetch(&*self.credential, &self.scope, "a token for a peer").await;
+        let credential = match &self.credential {
+            Some(credential) => Arc::clone(credential),
+            // Microsoft's library remembers tokens and never gives up one that was refused, so each fetch begins anew.
+            None => default_credential(&self.client)
+                .map_err(|error| Failure::Misconfigured(error.to_string()))?,
+        };
+        let token = fetch(&*credential, &self.scope, "a token for a peer").await;
         token.map_err(Failure::from)
     }
 }
