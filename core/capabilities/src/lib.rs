@@ -78,7 +78,7 @@ pub use health::{Health, Statistics};
 pub use lifecycle::Lifecycle;
 pub use log::Log;
 #[cfg(not(target_family = "wasm"))]
-pub use peer_auth::PeerAuth;
+pub use peer_auth::{IdentityTokens, PeerAuth};
 pub use peers::Peers;
 pub use records::Records;
 #[cfg(not(target_family = "wasm"))]

@@ -1,5 +1,7 @@
 //! How a host authenticates itself to a peer (spec §2).
 
+use std::time::SystemTime;
+
 use async_trait::async_trait;
 
 use crate::{secrets::Secret, types::Failure};
@@ -15,7 +17,7 @@ pub struct Departing<'a> {
     pub body: &'a [u8],
 }
 
-/// The credential for one peer: a key, a signature, or a token that expires.
+/// The credential for one request to a peer, which may be sent several times: a key, a signature, or a token that expires.
 #[async_trait]
 pub trait PeerAuth: Send + Sync + 'static {
     /// The headers that carry the credential, names in lower case. They replace headers of the same names; empty if the URL
@@ -26,12 +28,31 @@ pub trait PeerAuth: Send + Sync + 'static {
     async fn headers(&self, request: Departing<'_>)
     -> Result<Vec<(&'static str, Secret)>, Failure>;
 
-    /// The peer refused the credential (401 or 403): one that is remembered must be renewed. True if the next
-    /// [`Self::headers`] carry another credential, with which the request is then sent once more.
+    /// The peer refused the credential that [`Self::headers`] gave last (401 or 403): one that is remembered must be renewed.
+    /// True if the next headers carry another credential, with which the request is then sent once more.
     async fn refused(&self) -> bool;
 
     /// Whether a credential that was refused may be renewed: if not, the request need not be kept to be sent again.
     fn is_renewable(&self) -> bool {
         true
     }
+}
+
+/// A token that proves to a peer who the host is (OpenID Connect).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdentityToken {
+    /// A JSON Web Token.
+    pub token: Secret,
+    /// When it expires.
+    pub expires_at: SystemTime,
+}
+
+/// The tokens that the host's cloud issues for one audience.
+#[async_trait]
+pub trait IdentityTokens: Send + Sync + 'static {
+    /// Gets a token from the cloud's service, in a limited time. The caller remembers it.
+    ///
+    /// # Errors
+    /// The service's failure, with its code: [`Failure::Misconfigured`] if the host has no identity or may not get a token.
+    async fn fetch(&self) -> Result<IdentityToken, Failure>;
 }

@@ -31,6 +31,10 @@ pub struct PeerVariables {
     pub token: &'static str,
     /// Its cloud, if the URL's host does not show it.
     pub cloud: &'static str,
+    /// How a host authenticates to it: with a key unless this says otherwise.
+    pub auth: &'static str,
+    /// Whom a host's identity token is for.
+    pub audience: &'static str,
 }
 
 impl Peer {
@@ -76,6 +80,8 @@ impl Peer {
                     url: $url,
                     token: concat!("REMOTE_", $peer, "_TOKEN"),
                     cloud: concat!("REMOTE_", $peer, "_CLOUD"),
+                    auth: concat!("REMOTE_", $peer, "_AUTH"),
+                    audience: concat!("REMOTE_", $peer, "_AUDIENCE"),
                 }
             };
         }
@@ -171,6 +177,8 @@ mod tests {
             let variables = peer.variables();
             assert_eq!(variables.token, format!("REMOTE_{upper}_TOKEN"));
             assert_eq!(variables.cloud, format!("REMOTE_{upper}_CLOUD"));
+            assert_eq!(variables.auth, format!("REMOTE_{upper}_AUTH"));
+            assert_eq!(variables.audience, format!("REMOTE_{upper}_AUDIENCE"));
             assert!(variables.url.ends_with(&format!("{upper}_URL")));
         }
         assert_eq!("Writer".parse::<Peer>(), Err(UnknownPeer));

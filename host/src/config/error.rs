@@ -1,5 +1,6 @@
 //! Errors of the configuration, each in one line that names the variable. The binary prints it and exits with 2.
 
+use super::Authentication;
 use crate::secrets::LookupError;
 
 /// A configuration that the host does not start with.
@@ -68,6 +69,40 @@ pub enum ConfigError {
         /// One name, or several names of which one must be set.
         variables: &'static str,
         /// What needs it.
+        reason: String,
+    },
+    /// A way to authenticate to a peer that this program was built without.
+    #[error(
+        "{variable} is {auth}, which this program was built without: build it with the cargo feature `{feature}`"
+    )]
+    AuthNotCompiledIn {
+        /// The variable.
+        variable: &'static str,
+        /// Its value.
+        auth: Authentication,
+        /// The cargo feature.
+        feature: &'static str,
+    },
+    /// A variable that does not apply to the way in which the host authenticates to a peer.
+    #[error(
+        "{variable} is set, but {auth_variable} is {auth}: set {auth_variable}={needed}, or do not set {variable}"
+    )]
+    OtherAuth {
+        /// The variable.
+        variable: &'static str,
+        /// The variable that says how the host authenticates.
+        auth_variable: &'static str,
+        /// Its value.
+        auth: Authentication,
+        /// The value to which `variable` belongs.
+        needed: Authentication,
+    },
+    /// An identity of this host that cannot be used.
+    #[error("{variable} is oidc, but the identity of this host cannot be used: {reason}")]
+    IdentityUnusable {
+        /// The variable.
+        variable: &'static str,
+        /// What the cloud's library says.
         reason: String,
     },
     /// A secret that a variable refers to, and that cannot be looked up.

@@ -1,10 +1,11 @@
 //! The configuration of a host, read from environment variables (spec §1).
 //!
-//! `table` lists the variables, `parse` reads their values, `peers` says where each peer is, and `needs` checks that the
-//! values agree with each other. A configuration made in code ([`Config::from_vars`]) passes the same checks as the
+//! `table` lists the variables, `parse` reads their values, `peers` says where each peer is, `authentication` how the host
+//! authenticates to it, and `needs` checks that the values agree with each other. A configuration made in code ([`Config::from_vars`]) passes the same checks as the
 //! environment. The only variables read elsewhere are those of the command line: `RUST_LOG` for `twin up` and `twin demo`,
 //! and the keys that `twin dead-letters` and `twin errors` send.
 
+mod authentication;
 mod error;
 pub(crate) mod needs;
 pub(crate) mod parse;
@@ -31,6 +32,7 @@ use twin_delivery::{DeliverySettings, TWIN_CLOUD, TWIN_NAME};
 pub use twin_telemetry::{LogFormat, LogSettings};
 
 pub use self::{
+    authentication::Authentication,
     error::ConfigError,
     peers::{Binding, Peer, PeerSettings, RemoteSettings, UnknownPeer},
     settings::{Code, Listen, OidcSettings, Storage},

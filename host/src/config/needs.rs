@@ -5,13 +5,14 @@ use std::time::Duration;
 use twin_contract::Cloud;
 use twin_delivery::{Deadline, Mono, millis};
 
-use super::{Binding, Config, ConfigError, Peer, table};
+use super::{Binding, Config, ConfigError, Peer, authentication, table};
 use crate::{credentials::is_token, function::FunctionName, secrets::Secret, stores};
 
 /// Checks the requirements between variables.
 pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
     keys_apart(config)?;
     tokens(config)?;
+    authentication::check(config)?;
     durable_storage(config)?;
     config.storage.kind.check(config)?;
     for function in &config.functions {
@@ -197,7 +198,7 @@ fn receiver(config: &Config, function: FunctionName, from: Option<FunctionName>)
 pub(super) fn known(name: &str, value: &str) -> Result<(), ConfigError> {
     let ours = PREFIXES.iter().any(|prefix| name.starts_with(prefix))
         || (name.starts_with("REMOTE_")
-            && ["_URL", "_TOKEN", "_CLOUD"]
+            && ["_URL", "_TOKEN", "_CLOUD", "_AUTH", "_AUDIENCE"]
                 .iter()
                 .any(|suffix| name.ends_with(suffix)));
     if !ours

@@ -9,7 +9,7 @@ use twin_contract::{Cloud, is_key, is_twin_name, keys};
 use twin_delivery::{TWIN_CLOUD, TWIN_NAME};
 use url::Url;
 
-use super::LogFormat;
+use super::{Authentication, LogFormat};
 use crate::{
     credentials::OidcCaller,
     function::FunctionName,
@@ -77,6 +77,12 @@ pub(super) fn name(text: &str) -> Parsed<String> {
     is_twin_name(text)
         .then(|| text.into())
         .ok_or_else(|| TWIN_NAME.values.into())
+}
+
+pub(super) fn authentication(text: &str) -> Parsed<Authentication> {
+    let mut all = Authentication::ALL.into_iter();
+    all.find(|auth| auth.as_str() == text)
+        .ok_or_else(|| "key, sigv4 or oidc".into())
 }
 
 pub(super) fn cloud(text: &str) -> Parsed<Cloud> {

@@ -6,7 +6,7 @@ use twin_contract::{Cloud, QueryKey, cloud_of_host};
 
 pub use twin_contract::{Peer, UnknownPeer};
 
-use super::Config;
+use super::{Authentication, Config};
 use crate::{
     credentials::HeaderForm,
     function::FunctionName,
@@ -17,7 +17,7 @@ use crate::{
 /// The configuration of all peers.
 #[derive(Clone, Debug, Default)]
 pub struct PeerSettings {
-    /// `REMOTE_<PEER>_URL`, `_TOKEN`, `_CLOUD`.
+    /// `REMOTE_<PEER>_URL`, `_TOKEN`, `_CLOUD`, `_AUTH`, `_AUDIENCE`.
     pub remotes: BTreeMap<Peer, RemoteSettings>,
     /// `REMOTE_AUTH_TOKEN`: the key for peers that have no key of their own.
     pub token: Option<Secret>,
@@ -42,6 +42,10 @@ pub struct RemoteSettings {
     pub token: Option<Secret>,
     /// Its cloud, if the URL's host does not show it.
     pub cloud: Option<Cloud>,
+    /// How the host authenticates to it.
+    pub auth: Authentication,
+    /// Whom the host's token is for, with [`Authentication::Oidc`].
+    pub audience: Option<String>,
 }
 
 /// Where a peer is, as seen by one caller.
@@ -53,7 +57,7 @@ pub enum Binding<'a> {
         url: &'a PrivateUrl,
         /// The header form in which the key is sent.
         form: HeaderForm,
-        /// The key; `None` if the URL contains the receiver's key in its query.
+        /// The key; `None` if the URL contains the receiver's key in its query, or the host authenticates without a key.
         key: Option<&'a Secret>,
     },
     /// In this process.
@@ -84,7 +88,7 @@ impl Config {
                 url,
                 form,
                 key: match &remote.token {
-                    None if has_key(url, form) => None,
+                    None if remote.auth != Authentication::Key || has_key(url, form) => None,
                     own => own.as_ref().or_else(common),
                 },
             });

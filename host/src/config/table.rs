@@ -6,11 +6,11 @@ use std::sync::LazyLock;
 use twin_delivery::{DELIVERY, TWIN_CLOUD, TWIN_NAME};
 
 use super::{
-    Peer,
+    Authentication, Peer,
     parse::{
-        address, cloud, days, functions, log_filter, log_format, millis, name, number,
-        oidc_callers, path, proxy, route_prefix, seconds, secret, secrets, store, switch, text,
-        url,
+        address, authentication, cloud, days, functions, log_filter, log_format, millis, name,
+        number, oidc_callers, path, proxy, route_prefix, seconds, secret, secrets, store, switch,
+        text, url,
     },
     variable::{
         Group, Reads,
@@ -238,7 +238,7 @@ const PEERS: &[Variable] = &[
     ),
 ];
 
-/// The three variables of a peer. `contract` names them.
+/// The variables of a peer. `contract` names them.
 macro_rules! next_hop {
     ($peer:ident, $what:literal) => {
         [
@@ -268,11 +268,33 @@ macro_rules! next_hop {
                 }),
                 concat!("cloud whose header carries the key to ", $what),
             ),
+            Variable::new(
+                Peer::$peer.variables().auth,
+                Value("key"),
+                reads!(authentication(), |config, value| {
+                    if value != Authentication::Key {
+                        config.peers.remote(Peer::$peer).auth = value;
+                    }
+                }),
+                concat!(
+                    "how this host authenticates to ",
+                    $what,
+                    ": with a key, with a signature by its AWS credentials, or with a token of TWIN_CLOUD's identity service"
+                ),
+            ),
+            Variable::new(
+                Peer::$peer.variables().audience,
+                Nothing,
+                reads!(text(), |config, value| {
+                    config.peers.remote(Peer::$peer).audience = Some(value);
+                }),
+                concat!("the audience of the token that is sent to ", $what),
+            ),
         ]
     };
 }
 
-const NEXT_HOPS: &[[Variable; 3]] = &[
+const NEXT_HOPS: &[[Variable; 5]] = &[
     next_hop!(Ingestion, "another cloud's ingestion (L1 to L2)"),
     next_hop!(Writer, "another cloud's writer (L2 to L3)"),
     next_hop!(

@@ -583,3 +583,97 @@ fn a_key_is_not_mistaken_for_a_token() {
         good(&[key]);
     }
 }
+
+#[test]
+fn how_the_host_authenticates_to_a_peer_and_the_rest_must_agree() {
+    const URL: (&str, &str) = (
+        "REMOTE_WRITER_URL",
+        "https://abc.lambda-url.eu-central-1.on.aws/write",
+    );
+    let config = good(&[URL, ("REMOTE_WRITER_AUTH", "key")]);
+    assert_eq!(
+        config.peers.remotes[&Peer::Writer].auth,
+        Authentication::Key
+    );
+    for (changes, expected) in [
+        (
+            &[URL, ("REMOTE_WRITER_AUTH", "mtls")][..],
+            "REMOTE_WRITER_AUTH is \"mtls\", but must be key, sigv4 or oidc",
+        ),
+        (
+            &[URL, ("REMOTE_WRITER_AUDIENCE", "a")],
+            "REMOTE_WRITER_AUDIENCE is set, but REMOTE_WRITER_AUTH is key: \
+             set REMOTE_WRITER_AUTH=oidc, or do not set REMOTE_WRITER_AUDIENCE",
+        ),
+        (
+            &[
+                URL,
+                ("REMOTE_WRITER_AUTH", "sigv4"),
+                ("REMOTE_WRITER_AUDIENCE", "a"),
+            ],
+            "REMOTE_WRITER_AUDIENCE is set, but REMOTE_WRITER_AUTH is sigv4: \
+             set REMOTE_WRITER_AUTH=oidc, or do not set REMOTE_WRITER_AUDIENCE",
+        ),
+        (
+            &[
+                URL,
+                ("REMOTE_WRITER_AUTH", "oidc"),
+                ("REMOTE_WRITER_AUDIENCE", "a"),
+                ("REMOTE_WRITER_TOKEN", "k"),
+            ],
+            "REMOTE_WRITER_TOKEN is set, but REMOTE_WRITER_AUTH is oidc: \
+             set REMOTE_WRITER_AUTH=key, or do not set REMOTE_WRITER_TOKEN",
+        ),
+        (
+            &[("REMOTE_READER_AUTH", "sigv4")],
+            "REMOTE_READER_URL must be set: REMOTE_READER_AUTH is sigv4",
+        ),
+    ] {
+        assert_eq!(bad(changes), expected);
+    }
+}
+
+#[cfg(not(any(feature = "aws", feature = "gcp")))]
+#[test]
+fn authentication_without_its_cargo_feature_is_refused_by_name() {
+    const URL: (&str, &str) = ("REMOTE_WRITER_URL", "https://abc.example/write");
+    let built_without = |auth, feature| {
+        format!(
+            "REMOTE_WRITER_AUTH is {auth}, which this program was built without: \
+             build it with the cargo feature `{feature}`"
+        )
+    };
+    let signed = [URL, ("REMOTE_WRITER_AUTH", "sigv4")];
+    assert_eq!(bad(&signed), built_without("sigv4", "aws"));
+    // The host's own cloud issues the tokens, whatever the receiver's is.
+    let token = [
+        URL,
+        ("REMOTE_WRITER_AUTH", "oidc"),
+        ("REMOTE_WRITER_AUDIENCE", "a"),
+        ("REMOTE_WRITER_CLOUD", "azure"),
+    ];
+    assert_eq!(bad(&token), built_without("oidc", "gcp"));
+}
+
+#[cfg(all(feature = "aws", feature = "gcp"))]
+#[test]
+fn authentication_with_its_cargo_feature_needs_what_it_works_with() {
+    const SIGNED: (&str, &str) = ("REMOTE_WRITER_AUTH", "sigv4");
+    const TOKEN: (&str, &str) = ("REMOTE_WRITER_AUTH", "oidc");
+    let url = |url| ("REMOTE_WRITER_URL", url);
+    let config = good(&[url("https://abc.lambda-url.eu-central-1.on.aws/"), SIGNED]);
+    // The common key is not sent to a peer that gets a signature.
+    let binding = config.binding(FunctionName::Reader, Peer::Writer);
+    assert!(matches!(binding, Some(Binding::Remote { key: None, .. })));
+    let refused = bad(&[url("https://writer.example.com/"), SIGNED]);
+    let expected = "REMOTE_WRITER_URL must be https://ID.lambda-url.REGION.on.aws or ";
+    assert!(refused.starts_with(expected), "{refused}");
+    let refused = bad(&[url("https://writer.example.com/"), TOKEN]);
+    let expected = "REMOTE_WRITER_AUDIENCE must be set: REMOTE_WRITER_AUTH is oidc";
+    assert_eq!(refused, expected);
+    good(&[
+        url("https://writer.example.com/"),
+        TOKEN,
+        ("REMOTE_WRITER_AUDIENCE", "https://writer.example.com"),
+    ]);
+}

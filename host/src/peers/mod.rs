@@ -6,10 +6,12 @@ mod client;
 mod coding;
 mod connections;
 mod failure;
+pub(crate) mod identity;
 mod local;
 mod policy;
 #[cfg(test)]
 mod tests;
+mod token;
 
 use std::{
     collections::BTreeMap,
@@ -23,20 +25,25 @@ use futures_util::future::join_all;
 use tokio::{sync::watch, time};
 
 pub use self::client::command_client;
-use self::{auth::KeyAuth, client::Client};
 pub(crate) use self::{
     client::{client_for, read_at_most},
     failure::words,
 };
+use self::{
+    auth::KeyAuth,
+    client::Client,
+    identity::MakesAuth,
+    token::{Issuer, TokenAuth, Tokens},
+};
 use crate::{
-    config::{Binding, Config, ConfigError, Peer},
+    config::{Authentication, Binding, Config, ConfigError, Peer},
     credentials::HeaderForm,
     function::{FunctionName, Functions},
     secrets::PrivateUrl,
     telemetry::metrics,
 };
 use twin_capabilities::{
-    PeerAuth, Peers, Secret, Secrets,
+    IdentityTokens, PeerAuth, Peers, Secret, Secrets,
     peers::{Outgoing, Reply, Request, SendFailure},
     secrets::Verbatim,
 };
@@ -61,7 +68,7 @@ pub struct PeerSender {
     config: Arc<Config>,
     client: Client,
     /// For peers whose credential is more than a key.
-    auths: BTreeMap<Peer, Arc<dyn PeerAuth>>,
+    auths: BTreeMap<Peer, MakesAuth>,
     secrets: Arc<dyn Secrets>,
     functions: OnceLock<Weak<dyn Functions>>,
     /// Until when remote peers are waited for; set when the host stops.
@@ -81,17 +88,37 @@ impl PeerSender {
     /// A sender to remote peers. It reaches functions in this process after [`Self::mount`].
     ///
     /// # Errors
-    /// The variable with which TLS or the proxy cannot be set up.
+    /// The variable with which TLS, the proxy or the host's identity cannot be set up.
     pub fn new(config: Arc<Config>) -> Result<Self, ConfigError> {
         let client = Client::new(&config.peers)?;
-        Ok(Self {
-            config,
+        let sender = Self {
+            config: Arc::clone(&config),
             client,
             auths: BTreeMap::new(),
             secrets: Arc::new(Verbatim),
             functions: OnceLock::new(),
             ends: watch::Sender::new(None),
-        })
+        };
+        sender.with_identities(&config)
+    }
+
+    /// Sets up the peers to which the host authenticates without a key.
+    fn with_identities(mut self, config: &Config) -> Result<Self, ConfigError> {
+        for (peer, remote) in &config.peers.remotes {
+            let names = peer.variables();
+            match (remote.auth, &remote.url, &remote.audience) {
+                (Authentication::SigV4, Some(url), _) => {
+                    self.auths.insert(*peer, identity::signer(names, url)?);
+                }
+                (Authentication::Oidc, _, Some(audience)) => {
+                    let tokens = identity::tokens(names, config.cloud, audience)?;
+                    self = self.with_tokens(*peer, tokens);
+                }
+                // The configuration was checked: other peers are local, or have keys.
+                _ => {}
+            }
+        }
+        Ok(self)
     }
 
     /// Looks up keys here, by the reference in the configuration. Without this, the configuration contains the keys.
@@ -101,11 +128,23 @@ impl PeerSender {
         self
     }
 
-    /// Authenticates the host to a remote peer with `auth` instead of a configured key.
+    /// Authenticates the host to a remote peer with what `auth` makes for each request, instead of a configured key.
     #[must_use]
-    pub fn with_auth(mut self, peer: Peer, auth: Arc<dyn PeerAuth>) -> Self {
-        self.auths.insert(peer, auth);
+    pub fn with_auth(
+        mut self,
+        peer: Peer,
+        auth: impl Fn() -> Arc<dyn PeerAuth> + Send + Sync + 'static,
+    ) -> Self {
+        self.auths.insert(peer, Box::new(auth));
         self
+    }
+
+    /// Authenticates the host to a remote peer with these tokens instead of a configured key. They are fetched when the first
+    /// request is sent, shared by all requests, and renewed before they expire and when the peer refuses one.
+    #[must_use]
+    pub fn with_tokens(self, peer: Peer, tokens: Arc<dyn IdentityTokens>) -> Self {
+        let tokens = Tokens::new(Issuer(tokens));
+        self.with_auth(peer, move || Arc::new(TokenAuth::new(tokens.clone())))
     }
 
     /// Waits for remote peers only until `end`: the host is stopping, and messages that have not been delivered by then
@@ -152,7 +191,7 @@ impl PeerSender {
         key: Option<&Secret>,
     ) -> Option<Arc<dyn PeerAuth>> {
         if let Some(auth) = self.auths.get(&peer) {
-            return Some(Arc::clone(auth));
+            return Some(auth());
         }
         let secrets = Arc::clone(&self.secrets);
         Some(Arc::new(KeyAuth::new(form, key?.clone(), secrets)))

@@ -1,8 +1,11 @@
 //! Sending over real sockets and to scripted functions: what arrives, and what is returned.
 
-use std::sync::{
-    Mutex,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::SystemTime,
 };
 
 use tokio::{
@@ -10,7 +13,10 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-use twin_capabilities::{Failure, peer_auth::Departing};
+use twin_capabilities::{
+    Failure,
+    peer_auth::{Departing, IdentityToken},
+};
 
 use super::*;
 use crate::{
@@ -411,8 +417,11 @@ async fn a_peers_own_credential_covers_the_request_and_is_renewed_when_it_is_ref
     let refusing = b"HTTP/1.1 403 x\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
     let there = wire(Some(refusing.to_vec())).await;
     let url = format!("{}/write", there.url);
+    let signing = Arc::new(Signing::default());
     let sender = sender_with(&[("REMOTE_WRITER_URL", &url)], |sender| {
-        sender.with_auth(Peer::Writer, Arc::new(Signing::default()))
+        sender.with_auth(Peer::Writer, move || {
+            Arc::clone(&signing) as Arc<dyn PeerAuth>
+        })
     });
     for generation in 0..2 {
         let reply = send(&sender, Connector, "writer", post(&[]), LONG).await;
@@ -465,4 +474,114 @@ async fn a_key_is_looked_up_for_each_request_and_nothing_is_sent_without_it() {
     assert_eq!(reply.unwrap().status, 200);
     let seen = there.seen.lock().unwrap().clone();
     assert!(seen.contains("x-api-key: the-key-itself\r\n"), "{seen}");
+}
+
+/// Issues `token-1`, `token-2` and so on, or fails.
+struct Issuing {
+    fails: bool,
+    issued: AtomicUsize,
+}
+
+#[async_trait]
+impl IdentityTokens for Issuing {
+    async fn fetch(&self) -> Result<IdentityToken, Failure> {
+        if self.fails {
+            return Err(Failure::Misconfigured(
+                "STS: sts:GetWebIdentityToken failed: AccessDenied (denied)".into(),
+            ));
+        }
+        let number = self.issued.fetch_add(1, Ordering::SeqCst) + 1;
+        Ok(IdentityToken {
+            token: Secret::new(format!("token-{number}")),
+            expires_at: SystemTime::now() + Duration::from_secs(3600),
+        })
+    }
+}
+
+fn issuing(fails: bool) -> Arc<Issuing> {
+    Arc::new(Issuing {
+        fails,
+        issued: AtomicUsize::new(0),
+    })
+}
+
+#[tokio::test]
+async fn an_identity_token_is_a_bearer_whatever_the_receiving_cloud_and_is_shared() {
+    let ok = b"HTTP/1.1 200 x\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+    for cloud in ["aws", "azure", "gcp"] {
+        let there = wire(Some(ok.to_vec())).await;
+        let variables = [
+            ("REMOTE_WRITER_URL", there.url.as_str()),
+            ("REMOTE_WRITER_CLOUD", cloud),
+            ("REMOTE_AUTH_TOKEN", "common"),
+        ];
+        let tokens = issuing(false);
+        let sender = sender_with(&variables, |sender| {
+            sender.with_tokens(Peer::Writer, tokens.clone())
+        });
+        for _ in 0..2 {
+            let reply = send(&sender, Connector, "writer", post(&[]), LONG).await;
+            assert_eq!(reply.unwrap().status, 200);
+            let seen = there.seen.lock().unwrap().clone();
+            let bearer = "authorization: Bearer token-1\r\n";
+            assert!(seen.contains(bearer), "{cloud}: {seen}");
+            assert!(!seen.contains("common"), "no key is sent as well: {seen}");
+        }
+        assert_eq!(tokens.issued.load(Ordering::SeqCst), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_refused_identity_token_is_renewed_once_and_the_request_sent_again() {
+    let (mut tokens, listener) = (Vec::new(), TcpListener::bind("127.0.0.1:0").await.unwrap());
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let clock = Arc::new(Mutex::new(SystemTime::now()));
+    let now = Arc::clone(&clock);
+    let sender = sender_with(&[("REMOTE_WRITER_URL", &url)], |sender| {
+        let shared = Tokens::with_clock(Issuer(issuing(false)), move || *now.lock().unwrap());
+        sender.with_auth(Peer::Writer, move || {
+            Arc::new(TokenAuth::new(shared.clone()))
+        })
+    });
+    let receiving = tokio::spawn(async move {
+        for status in [200, 401, 200, 403] {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let text = read(&mut stream).await;
+            let (_, token) = text.split_once("authorization: Bearer ").unwrap();
+            tokens.push((status, token[..7].to_owned()));
+            let head = format!("HTTP/1.1 {status} x\r\ncontent-length: 0\r\n");
+            let reply = format!("{head}connection: close\r\n\r\n");
+            stream.write_all(reply.as_bytes()).await.unwrap();
+        }
+        tokens
+    });
+    for (status, seconds_later) in [(200, 40), (200, 0), (403, 0)] {
+        let reply = send(&sender, Connector, "writer", post(&[]), LONG).await;
+        assert_eq!(reply.unwrap().status, status);
+        // A token that was renewed less than 30 s ago is not renewed again.
+        *clock.lock().unwrap() += Duration::from_secs(seconds_later);
+    }
+    let expected = [
+        (200, "token-1"),
+        (401, "token-1"),
+        (200, "token-2"),
+        (403, "token-2"),
+    ];
+    let expected = expected.map(|(status, token)| (status, token.to_owned()));
+    assert_eq!(receiving.await.unwrap(), expected);
+}
+
+#[tokio::test]
+async fn without_an_identity_token_nothing_is_sent_and_the_services_code_is_reported() {
+    let there = wire(None).await;
+    let sender = sender_with(&[("REMOTE_WRITER_URL", &there.url)], |sender| {
+        sender.with_tokens(Peer::Writer, issuing(true))
+    });
+    let reply = send(&sender, Connector, "writer", post(&[]), LONG).await;
+    let expected = "STS: sts:GetWebIdentityToken failed: AccessDenied (denied)";
+    assert_eq!(
+        reply,
+        Err(SendFailure::CredentialsUnavailable(expected.into()))
+    );
+    assert_eq!(there.connections.load(Ordering::SeqCst), 0);
 }

@@ -36,7 +36,7 @@ pub fn markdown(groups: &[Group]) -> String {
         "# Configuration\n\n<!-- {GENERATED} -->\n\n\
          `twin serve` is configured by environment variables, which `twin serve --help` lists as well. An empty value counts as\n\
          not set. A value that a variable does not take, an unknown name that begins with `TWIN_`, `RETRY_` or `CIRCUIT_`, and an\n\
-         unknown `REMOTE_…_URL`, `REMOTE_…_TOKEN` or `REMOTE_…_CLOUD` stop the start with one line that names the variable.\n\n\
+         unknown `REMOTE_…_URL`, `_TOKEN`, `_CLOUD`, `_AUTH` or `_AUDIENCE` stop the start with one line that names the variable.\n\n\
          A secret is shown nowhere: not in logs, errors or metrics. On Spin the variables have the same names in lower case; see\n\
          [spin.md](spin.md).\n"
     );

@@ -46,6 +46,7 @@ pub(crate) struct Clients {
     pub(crate) eventbridge: aws_sdk_eventbridge::Client,
     pub(crate) secrets: aws_sdk_secretsmanager::Client,
     pub(crate) sqs: aws_sdk_sqs::Client,
+    pub(crate) sts: aws_sdk_sts::Client,
 }
 
 impl Connection {
@@ -113,12 +114,13 @@ impl Connection {
                     eventbridge: aws_sdk_eventbridge::Client::new(&config),
                     secrets: aws_sdk_secretsmanager::Client::new(&config),
                     sqs: aws_sdk_sqs::Client::new(&config),
+                    sts: aws_sdk_sts::Client::new(&config),
                 })
             })
             .await
     }
 
-    async fn config(&self) -> aws_config::SdkConfig {
+    pub(crate) async fn config(&self) -> aws_config::SdkConfig {
         let http = aws_smithy_http_client::Builder::new()
             .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
             .build_https();

@@ -38,6 +38,9 @@ impl Action {
     pub(crate) const CREATE_BUS: Self = Self::of("EventBridge", "events:CreateEventBus");
     pub(crate) const GET_SECRET: Self =
         Self::of("Secrets Manager", "secretsmanager:GetSecretValue");
+    pub(crate) const GET_TOKEN: Self = Self::of("STS", "sts:GetWebIdentityToken");
+    pub(crate) const INVOKE_FUNCTION_URL: Self = Self::of("Lambda", "lambda:InvokeFunctionUrl");
+    pub(crate) const INVOKE_API: Self = Self::of("API Gateway", "execute-api:Invoke");
     pub(crate) const SEND_MESSAGE: Self = Self::of("SQS", "sqs:SendMessage");
     pub(crate) const GET_QUEUE_URL: Self = Self::of("SQS", "sqs:GetQueueUrl");
     pub(crate) const GET_QUEUE: Self = Self::of("SQS", "sqs:GetQueueAttributes");
@@ -116,7 +119,9 @@ const CODES: [(Meaning, &[&str]); 7] = [
             "NotAuthorized",
             "NotAuthorizedForSourceException",
             "OptInRequired",
+            "OutboundWebIdentityFederationDisabledException",
             "RequestExpired",
+            "SessionDurationEscalationException",
             "SignatureDoesNotMatch",
             "UnauthorizedOperation",
             "UnrecognizedClientException",
@@ -263,7 +268,7 @@ pub(crate) fn is_absent(error: &ServiceError) -> bool {
 }
 
 /// A credential that cannot be had now, or not at all.
-fn of_credentials(action: Action, error: &CredentialsError) -> ServiceError {
+pub(crate) fn of_credentials(action: Action, error: &CredentialsError) -> ServiceError {
     match error {
         CredentialsError::CredentialsNotLoaded(_) => action.failed("no credentials", Kind::Denied),
         CredentialsError::InvalidConfiguration(_) => {

@@ -1,5 +1,5 @@
 //! The provider `aws`: a twin's data in DynamoDB, its system errors on a bus of EventBridge, copies of its dead letters in a queue
-//! of SQS, its keys in Secrets Manager. Any number of hosts work beside each other, and a host keeps nothing.
+//! of SQS, its keys in Secrets Manager; and a host's identity for peers that take no key. Any number of hosts work beside each other, and a host keeps nothing.
 //!
 //! # Example
 //!
@@ -68,6 +68,8 @@ mod error_topic;
 mod prepare;
 mod secrets;
 mod settings;
+mod signing;
+mod web_identity;
 mod wire;
 
 use std::{fmt, sync::Arc};
@@ -81,6 +83,8 @@ pub use twin_documents::{Kind, ServiceError};
 pub use prepare::{Finding, Prepared, Problem, check, init, plan};
 pub use secrets::{SecretReference, SecretsManager};
 pub use settings::{AwsSettings, DeadLetterQueue};
+pub use signing::{SigV4, SigningScope};
+pub use web_identity::WebIdentity;
 
 use crate::{
     connection::Connection, documents::DynamoDb, error::Action, error_topic::EventBridge,
@@ -88,8 +92,9 @@ use crate::{
 };
 
 /// Everything that a host calls, as a policy names it. `sqs:GetQueueUrl` is needed only if the queue is known by its name, and
-/// `secretsmanager:GetSecretValue` only for references to secrets.
-pub const HOST_ACTIONS: [&str; 8] = [
+/// `secretsmanager:GetSecretValue` only for references to secrets, and `sts:GetWebIdentityToken` only for tokens to peers. What a peer
+/// behind IAM asks for (`lambda:InvokeFunctionUrl`, `execute-api:Invoke`) comes on top.
+pub const HOST_ACTIONS: [&str; 9] = [
     // The tables, and their indexes (`table/…/index/*`).
     Action::PUT_ITEM.name(),
     Action::GET_ITEM.name(),
@@ -102,6 +107,8 @@ pub const HOST_ACTIONS: [&str; 8] = [
     Action::GET_QUEUE_URL.name(),
     // The secrets.
     Action::GET_SECRET.name(),
+    // Tokens to peers.
+    Action::GET_TOKEN.name(),
 ];
 
 /// One twin's stores in an account. Clones share them.

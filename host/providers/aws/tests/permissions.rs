@@ -13,11 +13,15 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
-use twin_aws::{Aws, AwsSettings, HOST_ACTIONS, Kind, SecretReference, SharedCredentialsProvider};
+use twin_aws::{
+    Aws, AwsSettings, HOST_ACTIONS, Kind, SecretReference, SharedCredentialsProvider, SigV4,
+    SigningScope, WebIdentity,
+};
 use twin_capabilities::{
-    Failure,
+    Failure, IdentityTokens as _,
     circuits::SwapFailure,
     dead_letters::Lease,
+    peer_auth::Departing,
     records::Order,
     testing::samples::{TELEMETRY, any_letter, entry, everything, letter, system_error},
 };
@@ -26,7 +30,7 @@ use uuid::Uuid;
 const TWIN: &str = "factory-01";
 
 /// What each action is needed for.
-const NEEDED_FOR: [(&str, &[&str]); 8] = [
+const NEEDED_FOR: [(&str, &[&str]); 9] = [
     (
         "dynamodb:PutItem",
         &["check", "push", "put", "swap", "take"],
@@ -39,6 +43,7 @@ const NEEDED_FOR: [(&str, &[&str]); 8] = [
     // A letter that cannot be copied is stored all the same.
     ("sqs:GetQueueUrl", &[]),
     ("sqs:SendMessage", &[]),
+    ("sts:GetWebIdentityToken", &["identity"]),
 ];
 
 #[tokio::test]
@@ -107,6 +112,56 @@ async fn a_wrong_key_is_denied() {
     }
 }
 
+#[tokio::test]
+async fn a_signed_request_is_accepted_and_a_changed_one_is_not() {
+    let test = "a_signed_request_is_accepted_and_a_changed_one_is_not";
+    let emulator = match Emulator::find() {
+        Ok(emulator) => emulator,
+        Err(reason) => return println!("skipped: {test}: {reason}"),
+    };
+    let place = Place::make(&emulator).await;
+    let mut settings = place.settings.clone();
+    settings.credentials = Some(place.user(&["lambda:InvokeFunction"]).await);
+    let scope = SigningScope::of_host("abc.lambda-url.us-east-1.on.aws").unwrap();
+    let auth = SigV4::open(settings, scope).for_request();
+    let path = "/2015-03-31/functions/nowhere/invocations";
+    let url = format!("{}{path}", emulator.endpoint);
+    let departing = Departing {
+        method: "POST",
+        url: &url,
+        body: br#"{"a":1}"#,
+    };
+    let signed = auth.headers(departing).await.unwrap();
+    let send = async |path: &str, digest: Option<&str>| {
+        let host = emulator.endpoint.trim_start_matches("http://");
+        let mut stream = TcpStream::connect(host).await.unwrap();
+        let mut request = format!(
+            "POST {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\ncontent-length: {}\r\n",
+            departing.body.len()
+        );
+        for (name, value) in &signed {
+            let changed = digest.filter(|_| *name == "x-amz-content-sha256");
+            let value = changed.unwrap_or(value.expose());
+            request += &format!("{name}: {value}\r\n");
+        }
+        request += "\r\n";
+        stream.write_all(request.as_bytes()).await.unwrap();
+        stream.write_all(departing.body).await.unwrap();
+        let mut response = String::new();
+        stream.read_to_string(&mut response).await.unwrap();
+        response
+    };
+    // The signature is checked before the function is looked for.
+    let accepted = send(path, None).await;
+    assert!(accepted.contains("ResourceNotFoundException"), "{accepted}");
+    let other = send("/2015-03-31/functions/elsewhere/invocations", None).await;
+    assert!(other.contains("InvalidSignatureException"), "{other}");
+    // The emulator compares no body with its digest, but the digest is part of what is signed.
+    let digest = "0".repeat(64);
+    let changed = send(path, Some(&digest)).await;
+    assert!(changed.contains("InvalidSignatureException"), "{changed}");
+}
+
 /// What a twin needs, made by the owner of the account.
 struct Place {
     emulator: Emulator,
@@ -142,6 +197,7 @@ impl Place {
     async fn use_with(&self, actions: &[&str], run: &str) -> BTreeMap<&'static str, String> {
         let mut settings = self.settings.clone();
         settings.credentials = Some(self.user(actions).await);
+        let identity = settings.clone();
         let aws = twin_aws::open(settings, TWIN);
         let run = run.replace(':', "-");
         let mut failures = BTreeMap::new();
@@ -170,6 +226,8 @@ impl Place {
         note("swap", swap(&aws, &run).await);
         let fetched = aws.secrets().fetch(&self.secret).await;
         note("secret", fetched.map(drop).map_err(Failure::from));
+        let tokens = WebIdentity::open(identity, "https://writer.example.com");
+        note("identity", tokens.fetch().await.map(drop));
         let taken = stores
             .dead_letters
             .take(any_letter(), None, 1, 60_000)
@@ -199,9 +257,20 @@ impl Place {
             format!("arn:aws:sqs:{REGION}:*:{prefix}-dead-letters"),
             format!("arn:aws:secretsmanager:{REGION}:*:secret:{prefix}-*"),
         ];
+        // These have no resources.
+        let is_anywhere =
+            |action: &&&str| action.starts_with("sts:") || action.starts_with("lambda:");
+        let anywhere: Vec<_> = actions
+            .iter()
+            .filter(is_anywhere)
+            .chain(&["sts:None"])
+            .collect();
         let policy = serde_json::json!({
             "Version": "2012-10-17",
-            "Statement": [{"Effect": "Allow", "Action": actions, "Resource": resources}],
+            "Statement": [
+                {"Effect": "Allow", "Action": actions, "Resource": resources},
+                {"Effect": "Allow", "Action": anywhere, "Resource": "*"},
+            ],
         });
         self.iam(&format!("Action=CreateUser&UserName={user}"))
             .await;

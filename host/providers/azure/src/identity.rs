@@ -21,6 +21,7 @@ use azure_identity::{
 use reqwest::Client;
 use tokio::sync::OnceCell;
 
+pub use tokens::EntraTokens;
 pub(crate) use tokens::Tokens;
 
 use crate::{error::AzureError, http::CALL_LIMIT};

@@ -7,6 +7,7 @@
 //! | system errors | an Event Grid custom topic, which delivers them to the error reporter by itself |
 //! | a copy of each dead letter | a blob `{twin}/{letter id}.json` in a storage account, if there is one |
 //! | secrets | Key Vault, by reference: [`KeyVault`] |
+//! | the host's identity, for peers that take no key | tokens of Microsoft Entra ID: [`EntraTokens`] |
 //!
 //! # Consistency
 //!
@@ -72,7 +73,7 @@ use twin_capabilities::{ErrorTopic, Stores, provider::Clock};
 use twin_documents::{DocumentStore, Settings};
 
 pub use error::AzureError;
-pub use identity::default_credential;
+pub use identity::{EntraTokens, default_credential};
 pub use prepare::{Finding, Prepared, Problem, check, init, plan};
 pub use secrets::{KeyVault, SecretReference};
 pub use settings::{AzureSettings, Containers, KeyVaultSettings};

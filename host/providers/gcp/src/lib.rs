@@ -1,5 +1,5 @@
 //! The provider `gcp`: a twin's data in Firestore, its system errors and copies of its dead letters in Pub/Sub, its secrets in
-//! Secret Manager.
+//! Secret Manager, the host's identity for peers that take no key by ID tokens ([`IdTokens`]).
 //!
 //! # What is acknowledged
 //!
@@ -51,6 +51,7 @@ mod credentials;
 mod documents;
 mod error;
 mod error_topic;
+mod id_tokens;
 mod names;
 mod prepare;
 mod pubsub;
@@ -67,6 +68,7 @@ use twin_capabilities::{Stores, provider::Clock};
 use twin_documents::{DocumentStore, ServiceClock, Settings};
 
 pub use error::GcpError;
+pub use id_tokens::IdTokens;
 pub use prepare::{Done, Finding, Outcome, Trouble, check, init, plan};
 pub use secrets::{SecretManager, SecretReference, SecretReferenceInvalid};
 pub use settings::{Endpoints, GcpSettings, Identity};

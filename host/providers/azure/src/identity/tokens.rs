@@ -1,67 +1,37 @@
-//! Tokens, kept until shortly before they end.
+//! Tokens of one identity, remembered and renewed.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::{Duration, SystemTime},
-};
+use std::{fmt, sync::Arc, time::SystemTime};
 
-use azure_core::{
-    credentials::{AccessToken, TokenCredential},
-    error::ErrorKind,
-};
-use reqwest::header::HeaderValue;
-use twin_capabilities::secrets::Secret;
+use async_trait::async_trait;
+use azure_core::{credentials::TokenCredential, error::ErrorKind};
+use reqwest::{Client, header::HeaderValue};
+use twin_capabilities::{Failure, IdentityTokens, peer_auth::IdentityToken, secrets::Secret};
 use twin_documents::{Kind, ServiceError};
-use twin_tasks::DetachOnDrop;
+use twin_tasks::{Lasting, Renewing, Source};
 
 use crate::{
-    error,
+    error::{self, AzureError},
     http::{self, CALL_LIMIT, Called},
+    identity::default_credential,
 };
 
-/// How long before its end a token is replaced.
-const MARGIN: Duration = Duration::from_secs(300);
-
-/// How long a token is kept at least: some sources hand out the same one until it ends.
-const PAUSE: Duration = Duration::from_secs(30);
-
-/// The tokens of one identity for one scope. Clones share them.
+/// The tokens of one identity for one of Azure's services. Clones share them.
 #[derive(Clone, Debug)]
-pub(crate) struct Tokens(Arc<Source>);
+pub(crate) struct Tokens(Renewing<Issuer>);
 
-#[derive(Debug)]
-struct Source {
+struct Issuer {
     credential: Arc<dyn TokenCredential>,
     scope: &'static str,
-    kept: Mutex<Option<Kept>>,
-    /// Held by the one who fetches.
-    fetching: tokio::sync::Mutex<()>,
-}
-
-#[derive(Clone, Debug)]
-struct Kept {
-    token: Secret,
-    replace_at: SystemTime,
-    ends_at: SystemTime,
 }
 
 impl Tokens {
     pub(crate) fn new(credential: Arc<dyn TokenCredential>, scope: &'static str) -> Self {
-        Self(Arc::new(Source {
-            credential,
-            scope,
-            kept: Mutex::default(),
-            fetching: tokio::sync::Mutex::default(),
-        }))
+        Self(Renewing::new(Issuer { credential, scope }))
     }
 
-    /// A token that is valid now. One that has to be fetched arrives also if its first caller does not wait for it any more.
+    /// A token that is valid now.
     pub(crate) async fn token(&self) -> Result<Secret, ServiceError> {
-        if let Some(token) = self.0.fresh() {
-            return Ok(token);
-        }
-        let source = Arc::clone(&self.0);
-        DetachOnDrop::of(async move { source.fetch().await }).await
+        self.0.current().await
     }
 
     /// The same as the value of `Authorization`.
@@ -71,70 +41,100 @@ impl Tokens {
     }
 }
 
-impl Source {
-    fn fresh(&self) -> Option<Secret> {
-        let now = SystemTime::now();
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let fresh = kept
-            .as_ref()
-            .filter(|kept| now < kept.replace_at.min(kept.ends_at));
-        fresh.map(|kept| kept.token.clone())
-    }
+impl Source for Issuer {
+    type Value = Secret;
+    type Error = ServiceError;
 
-    async fn fetch(&self) -> Result<Secret, ServiceError> {
-        let _one = self.fetching.lock().await;
-        if let Some(token) = self.fresh() {
-            return Ok(token);
+    async fn fetch(&self) -> Result<Lasting<Secret>, ServiceError> {
+        let IdentityToken { token, expires_at } =
+            fetch(&*self.credential, self.scope, self.scope).await?;
+        Ok(Lasting {
+            value: token,
+            ends_at: Some(expires_at),
+        })
+    }
+}
+
+/// The tokens of the host's identity for a receiver that is an application of Microsoft Entra ID.
+pub struct EntraTokens {
+    client: Client,
+    /// `None` if the environment says who the host is.
+    credential: Option<Arc<dyn TokenCredential>>,
+    scope: String,
+}
+
+impl fmt::Debug for EntraTokens {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("EntraTokens")
+            .field("scope", &self.scope)
+            .finish_non_exhaustive()
+    }
+}
+
+impl EntraTokens {
+    /// Tokens for an audience: the application ID URI (`api://…`) or the client id of the application that stands for the
+    /// receiver. Nothing is sent. Without a credential, the host is who its environment says: see [`default_credential`].
+    ///
+    /// # Errors
+    /// If the identity that the environment names cannot be used.
+    pub fn open(
+        audience: &str,
+        credential: Option<Arc<dyn TokenCredential>>,
+    ) -> Result<Self, AzureError> {
+        let client = http::client()?;
+        if credential.is_none() {
+            default_credential(&client)?;
         }
-        let scopes = [self.scope];
-        let asked = self.credential.get_token(&scopes, None);
-        let asked = tokio::time::timeout(CALL_LIMIT, asked);
-        let answer = match asked.await {
-            Ok(answer) => answer.map_err(|error| failure(self.scope, &error)),
-            Err(_) => Err(of(self.scope, "timed out".to_owned(), Kind::Unavailable)),
+        Ok(Self {
+            client,
+            credential,
+            scope: format!("{audience}/.default"),
+        })
+    }
+}
+
+#[async_trait]
+impl IdentityTokens for EntraTokens {
+    async fn fetch(&self) -> Result<IdentityToken, Failure> {
+        let credential = match &self.credential {
+            Some(credential) => Arc::clone(credential),
+            // Microsoft's library remembers tokens and never gives up one that was refused, so each fetch begins anew.
+            None => default_credential(&self.client)
+                .map_err(|error| Failure::Misconfigured(error.to_string()))?,
         };
-        let now = SystemTime::now();
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        match answer {
-            Ok(token) => {
-                let new = keep(&token, now);
-                let token = new.token.clone();
-                *kept = Some(new);
-                Ok(token)
-            }
-            Err(failure) => match kept.as_mut() {
-                // The last one is good for a while yet.
-                Some(last) if now < last.ends_at => {
-                    last.replace_at = now + PAUSE;
-                    Ok(last.token.clone())
-                }
-                _ => Err(failure),
-            },
-        }
+        let token = fetch(&*credential, &self.scope, "a token for a peer").await;
+        token.map_err(Failure::from)
     }
 }
 
-fn keep(token: &AccessToken, now: SystemTime) -> Kept {
-    let ends_at = SystemTime::from(token.expires_on);
-    let margin = ends_at.checked_sub(MARGIN).unwrap_or(now);
-    Kept {
+/// Asks once. `action` names the request in a failure.
+async fn fetch(
+    credential: &dyn TokenCredential,
+    scope: &str,
+    action: &'static str,
+) -> Result<IdentityToken, ServiceError> {
+    let scopes = [scope];
+    let asked = tokio::time::timeout(CALL_LIMIT, credential.get_token(&scopes, None)).await;
+    let answer = asked.map_err(|_| of(action, "timed out".to_owned(), Kind::Unavailable))?;
+    let token = answer.map_err(|error| failure(action, &error))?;
+    Ok(IdentityToken {
         token: Secret::new(token.token.secret()),
-        replace_at: margin.max(now + PAUSE),
-        ends_at,
-    }
+        expires_at: SystemTime::from(token.expires_on),
+    })
 }
 
-fn of(scope: &'static str, code: String, kind: Kind) -> ServiceError {
+fn of(action: &'static str, code: String, kind: Kind) -> ServiceError {
     ServiceError {
         service: "Microsoft Entra ID",
-        action: scope,
+        action,
         code,
         kind,
     }
 }
 
 /// Why there is no token: by the answer of the service, if there was one.
-fn failure(scope: &'static str, error: &azure_core::Error) -> ServiceError {
+fn failure(action: &'static str, error: &azure_core::Error) -> ServiceError {
     let mut cause = Some(error as &(dyn std::error::Error + 'static));
     let mut is_lost = false;
     while let Some(error) = cause {
@@ -150,7 +150,7 @@ fn failure(scope: &'static str, error: &azure_core::Error) -> ServiceError {
                         Kind::Rejected | Kind::Missing => Kind::Denied,
                         other => other,
                     };
-                    return of(scope, error::code(status, subcode), kind);
+                    return of(action, error::code(status, subcode), kind);
                 }
                 ErrorKind::Io | ErrorKind::Connection => is_lost = true,
                 _ => {}
@@ -159,117 +159,66 @@ fn failure(scope: &'static str, error: &azure_core::Error) -> ServiceError {
         cause = error.source();
     }
     if is_lost {
-        of(scope, "not reachable".to_owned(), Kind::Unavailable)
+        of(action, "not reachable".to_owned(), Kind::Unavailable)
     } else {
-        of(scope, "no credential".to_owned(), Kind::Denied)
+        of(action, "no credential".to_owned(), Kind::Denied)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::{
+        sync::atomic::{AtomicUsize, Ordering},
+        time::Duration,
+    };
 
-    use async_trait::async_trait;
-    use azure_core::credentials::TokenRequestOptions;
+    use azure_core::credentials::{AccessToken, TokenRequestOptions};
 
     use super::*;
 
-    /// Gives tokens that end after some seconds, or none.
-    #[derive(Debug)]
-    struct Giving {
-        lasting: Option<i64>,
-        takes: Duration,
-        asked: AtomicUsize,
-    }
-
-    impl Giving {
-        fn new(lasting: Option<i64>) -> Arc<Self> {
-            Self::slowly(lasting, Duration::ZERO)
-        }
-
-        fn slowly(lasting: Option<i64>, takes: Duration) -> Arc<Self> {
-            Arc::new(Self {
-                lasting,
-                takes,
-                asked: AtomicUsize::new(0),
-            })
-        }
-
-        fn asked(&self) -> usize {
-            self.asked.load(Ordering::SeqCst)
-        }
-    }
+    /// Gives tokens that end after an hour, in a moment.
+    #[derive(Debug, Default)]
+    struct Giving(AtomicUsize);
 
     #[async_trait]
     impl TokenCredential for Giving {
         async fn get_token(
             &self,
-            _: &[&str],
+            scopes: &[&str],
             _: Option<TokenRequestOptions<'_>>,
         ) -> azure_core::Result<AccessToken> {
-            let asked = self.asked.fetch_add(1, Ordering::SeqCst) + 1;
-            tokio::time::sleep(self.takes).await;
-            let none = || azure_core::Error::with_message(ErrorKind::Credential, "none");
-            let seconds = self.lasting.ok_or_else(none)?;
-            let ends = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
-            let ends = i64::try_from(ends.as_secs()).unwrap() + seconds;
-            let ends = SystemTime::UNIX_EPOCH + Duration::from_secs(ends.unsigned_abs());
-            Ok(AccessToken::new(format!("token-{asked}"), ends.into()))
-        }
-    }
-
-    async fn token(tokens: &Tokens) -> Result<String, Kind> {
-        let token = tokens.token().await.map_err(|error| error.kind)?;
-        Ok(token.expose().to_owned())
-    }
-
-    #[tokio::test]
-    async fn a_token_is_kept_until_shortly_before_it_ends() {
-        let credential = Giving::new(Some(3600));
-        let tokens = Tokens::new(credential.clone(), "scope");
-        let (one, other) = tokio::join!(token(&tokens), token(&tokens));
-        assert_eq!(
-            (one.as_deref(), other.as_deref()),
-            (Ok("token-1"), Ok("token-1"))
-        );
-        assert_eq!(token(&tokens.clone()).await.as_deref(), Ok("token-1"));
-        assert_eq!(credential.asked(), 1);
-        // Within the margin it is replaced, but not at each call.
-        let tokens = Tokens::new(Giving::new(Some(60)), "scope");
-        assert_eq!(token(&tokens).await.as_deref(), Ok("token-1"));
-        assert_eq!(token(&tokens).await.as_deref(), Ok("token-1"));
-        // One that has ended is never used.
-        let tokens = Tokens::new(Giving::new(Some(-1)), "scope");
-        assert_eq!(token(&tokens).await.as_deref(), Ok("token-1"));
-        assert_eq!(token(&tokens).await.as_deref(), Ok("token-2"));
-    }
-
-    #[tokio::test]
-    async fn a_token_is_used_to_its_end_if_there_is_no_new_one() {
-        let now = SystemTime::now();
-        let past = now.checked_sub(Duration::from_secs(1)).unwrap();
-        for (ends_at, expected) in [
-            (now + Duration::from_secs(60), Ok("old")),
-            (past, Err(&Kind::Denied)),
-        ] {
-            let tokens = Tokens::new(Giving::new(None), "scope");
-            *tokens.0.kept.lock().unwrap() = Some(Kept {
-                token: Secret::new("old"),
-                replace_at: past,
-                ends_at,
-            });
-            assert_eq!(token(&tokens).await.as_deref(), expected);
+            let asked = self.0.fetch_add(1, Ordering::SeqCst) + 1;
+            tokio::task::yield_now().await;
+            let ends = SystemTime::now() + Duration::from_secs(3600);
+            Ok(AccessToken::new(
+                format!("{} {asked}", scopes.join(" ")),
+                ends.into(),
+            ))
         }
     }
 
     #[tokio::test]
-    async fn a_token_arrives_also_if_nobody_waits_for_it() {
-        let credential = Giving::slowly(Some(3600), Duration::from_millis(50));
+    async fn a_services_token_is_fetched_once_and_shared() {
+        let credential = Arc::new(Giving::default());
         let tokens = Tokens::new(credential.clone(), "scope");
-        let waited = tokio::time::timeout(Duration::from_millis(1), token(&tokens)).await;
-        assert!(waited.is_err());
-        assert_eq!(token(&tokens).await.as_deref(), Ok("token-1"));
-        assert_eq!(credential.asked(), 1);
+        let (one, other) = tokio::join!(tokens.token(), tokens.token());
+        let again = tokens.clone().token().await;
+        for token in [one, other, again] {
+            assert_eq!(token, Ok(Secret::new("scope 1")));
+        }
+        assert_eq!(credential.0.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test]
+    async fn a_peers_token_is_for_its_audience_and_always_a_new_one() {
+        let credential = Arc::new(Giving::default());
+        let tokens = EntraTokens::open("api://writer", Some(credential)).unwrap();
+        for expected in ["api://writer/.default 1", "api://writer/.default 2"] {
+            let IdentityToken { token, expires_at } = tokens.fetch().await.unwrap();
+            assert_eq!(token.expose(), expected);
+            let left = expires_at.duration_since(SystemTime::now()).unwrap();
+            assert!(left > Duration::from_secs(3500), "{left:?}");
+        }
     }
 
     #[test]
