@@ -32,9 +32,9 @@ use crate::{
     telemetry::metrics,
 };
 use twin_capabilities::{
-    PeerAuth, Peers, Secret, Secrets,
+    PeerAuth, Peers, Secrets,
     peers::{Outgoing, Reply, Request, SendFailure},
-    secrets::Verbatim,
+    secrets::{Configured, Verbatim},
 };
 
 /// The sender of a request. What a peer's name is bound to depends on it.
@@ -145,7 +145,7 @@ impl PeerSender {
         &self,
         peer: Peer,
         form: HeaderForm,
-        key: Option<&Secret>,
+        key: Option<&Configured>,
     ) -> Option<Arc<dyn PeerAuth>> {
         if let Some(auth) = self.auths.get(&peer) {
             return Some(Arc::clone(auth));

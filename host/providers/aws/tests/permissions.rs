@@ -13,7 +13,9 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
-use twin_aws::{Aws, AwsSettings, HOST_ACTIONS, Kind, SecretReference, SharedCredentialsProvider};
+use twin_aws::{
+    Aws, AwsSettings, HOST_ACTIONS, Kind, SecretsManagerArn, SharedCredentialsProvider,
+};
 use twin_capabilities::{
     Failure,
     circuits::SwapFailure,
@@ -111,7 +113,7 @@ async fn a_wrong_key_is_denied() {
 struct Place {
     emulator: Emulator,
     settings: AwsSettings,
-    secret: SecretReference,
+    secret: SecretsManagerArn,
     sqs: aws_sdk_sqs::Client,
 }
 
@@ -127,7 +129,7 @@ impl Place {
         let place = Self {
             emulator: emulator.clone(),
             settings,
-            secret: SecretReference::parse(&arn).unwrap(),
+            secret: arn.parse().unwrap(),
             sqs: aws_sdk_sqs::Client::new(&config),
         };
         // A letter that is there also where none can be pushed.
