@@ -25,7 +25,7 @@ use twin_host::{
     peers::{PeerSender, command_client},
     providers::local::Local,
     runtime::{Runtime, RuntimeSettings, Sandbox, Time},
-    secrets::{Secret, Vault},
+    secrets::{Configured, Secret, Vault},
     telemetry,
 };
 
@@ -300,7 +300,8 @@ fn key_of_environment() -> Result<Option<String>, ConfigError> {
 
 /// The key, or the first of those that it refers to.
 async fn first_of(key: String) -> anyhow::Result<Secret> {
-    let keys = Vault::default().keys(&Secret::new(key)).await?;
+    let configured = Configured::parse(&key).context("the key cannot be used")?;
+    let keys = Vault::default().keys(&configured).await?;
     let first = keys.into_iter().next();
     Ok(first.ok_or(UsageError("the secret that is referred to has no key"))?)
 }

@@ -1,7 +1,10 @@
 //! `twin store`: prepare the store that `TWIN_STORE` names. Hosts only use it.
 
 use clap::{Args, Subcommand};
-use twin_host::{config::Config, stores::Prepared};
+use twin_host::{
+    config::Config,
+    stores::{Examined, Prepared},
+};
 
 use super::out::say;
 
@@ -70,12 +73,12 @@ fn print(lines: &[String], name: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Fails if something was found.
-fn report(findings: &[String], name: &str) -> anyhow::Result<()> {
-    for finding in findings {
-        say!("{finding}")?;
+/// Fails if something is wrong.
+fn report(examined: &Examined, name: &str) -> anyhow::Result<()> {
+    for line in examined.notes.iter().chain(&examined.faults) {
+        say!("{line}")?;
     }
-    match findings.len() {
+    match examined.faults.len() {
         0 => say!("the store {name} has everything that its hosts need")?,
         count => anyhow::bail!(
             "the store {name} cannot be used as it is: {count} of its parts are missing, denied or different"

@@ -41,7 +41,7 @@ pub use self::{
 };
 #[cfg(feature = "postgres")]
 use crate::stores::postgres::PostgresStorage;
-use crate::{function::FunctionName, runtime::default_lanes, secrets::Secret, stores};
+use crate::{function::FunctionName, runtime::default_lanes, secrets::Configured, stores};
 pub(crate) use variable::{Reads, reads};
 
 /// The configuration of one host: one cloud's functions of one twin.
@@ -54,9 +54,9 @@ pub struct Config {
     /// The functions that are mounted, without duplicates.
     pub functions: Vec<FunctionName>,
     /// The keys accepted from callers, at least one.
-    pub keys: Vec<Secret>,
+    pub keys: Vec<Configured>,
     /// The operator keys. If there are any, `keys` open only the routes for data.
-    pub operator_keys: Vec<Secret>,
+    pub operator_keys: Vec<Configured>,
     /// Which callers may present a token instead of a key.
     pub oidc: OidcSettings,
     /// How long a secret that was looked up is used.
@@ -160,9 +160,10 @@ impl Config {
     /// If a variable has an invalid value, or one that the store needs is missing.
     pub fn store_from_env() -> Result<Self, ConfigError> {
         let config = Self::part_from_env(|variable| {
-            const SHARED: [&str; 4] = [
+            const SHARED: [&str; 5] = [
                 "TWIN_NAME",
                 "TWIN_STORE",
+                "TWIN_DATA_DIR",
                 "TWIN_EPHEMERAL",
                 "TWIN_EXTRA_CA_FILE",
             ];
@@ -254,7 +255,7 @@ impl Config {
                 #[cfg(feature = "azure")]
                 azure: stores::azure::AzureStorage::default(),
                 #[cfg(feature = "gcp")]
-                gcp: stores::gcp::GcpStorage::default(),
+                gcp: twin_gcp::GcpSettings::new(String::new()),
                 ephemeral: false,
                 platform: None,
             },

@@ -13,7 +13,7 @@ use super::{Authentication, LogFormat};
 use crate::{
     credentials::OidcCaller,
     function::FunctionName,
-    secrets::{FORMS, PrivateUrl, Reference, Secret},
+    secrets::{Configured, FORMS, PrivateUrl},
     stores,
 };
 
@@ -123,23 +123,23 @@ pub(super) fn functions(text: &str) -> Parsed<Vec<FunctionName>> {
     Ok(functions)
 }
 
-/// A key goes into a header, so it must be able to. What begins like a reference must be one: a misspelt reference must not be
-/// sent as a key.
-pub(crate) fn secret(text: &str) -> Parsed<Secret> {
-    let fits = is_key(text) && (!Reference::is_begun(text) || Reference::parse(text).is_some());
-    fits.then(|| Secret::new(text)).ok_or_else(|| {
-        format!("a key of visible ASCII characters without spaces, or a reference to one ({FORMS})")
+/// A key, or a reference to one.
+pub(crate) fn secret(text: &str) -> Parsed<Configured> {
+    configured(text).map_err(|why| {
+        format!(
+            "a key of visible ASCII characters without spaces, or a reference to one ({FORMS}){why}"
+        )
     })
 }
 
-pub(super) fn secrets(text: &str) -> Parsed<Vec<Secret>> {
+pub(super) fn secrets(text: &str) -> Parsed<Vec<Configured>> {
     keys(text)
-        .map(secret)
+        .map(configured)
         .collect::<Result<_, _>>()
-        .map_err(|_| {
+        .map_err(|why| {
             format!(
                 "a comma-separated list of keys, none of them empty, of visible ASCII characters, or of references to keys \
-                 ({FORMS})"
+                 ({FORMS}){why}"
             )
         })
 }
@@ -150,6 +150,14 @@ pub(super) fn oidc_callers(text: &str) -> Parsed<Vec<OidcCaller>> {
          address of this machine only)"
             .into()
     })
+}
+
+/// A key goes into a header, so it must be able to. The error is what is wrong beyond that.
+fn configured(text: &str) -> Result<Configured, String> {
+    if !is_key(text) {
+        return Err(String::new());
+    }
+    Configured::parse(text).map_err(|error| format!("; {error}"))
 }
 
 /// A URL to send to. A user name would conflict with the key, and a fragment is never sent.

@@ -11,7 +11,7 @@ use crate::{
     credentials::HeaderForm,
     function::FunctionName,
     peers::Caller,
-    secrets::{PrivateUrl, Secret},
+    secrets::{Configured, PrivateUrl},
 };
 
 /// The configuration of all peers.
@@ -20,7 +20,7 @@ pub struct PeerSettings {
     /// `REMOTE_<PEER>_URL`, `_TOKEN`, `_CLOUD`, `_AUTH`, `_AUDIENCE`.
     pub remotes: BTreeMap<Peer, RemoteSettings>,
     /// `REMOTE_AUTH_TOKEN`: the key for peers that have no key of their own.
-    pub token: Option<Secret>,
+    pub token: Option<Configured>,
     /// `TWIN_HTTP_PROXY`. Other proxy variables are ignored.
     pub proxy: Option<PrivateUrl>,
     /// `TWIN_EXTRA_CA_FILE`: a PEM file of authorities trusted in addition to the system's.
@@ -39,7 +39,7 @@ pub struct RemoteSettings {
     /// Used verbatim; without it the peer is not remote.
     pub url: Option<PrivateUrl>,
     /// Its own key.
-    pub token: Option<Secret>,
+    pub token: Option<Configured>,
     /// Its cloud, if the URL's host does not show it.
     pub cloud: Option<Cloud>,
     /// How the host authenticates to it.
@@ -58,7 +58,7 @@ pub enum Binding<'a> {
         /// The header form in which the key is sent.
         form: HeaderForm,
         /// The key; `None` if the URL contains the receiver's key in its query, or the host authenticates without a key.
-        key: Option<&'a Secret>,
+        key: Option<&'a Configured>,
     },
     /// In this process.
     Local(FunctionName),

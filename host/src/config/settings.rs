@@ -60,7 +60,7 @@ pub struct Storage {
     pub azure: crate::stores::azure::AzureStorage,
     /// What the variables of the store `gcp` say.
     #[cfg(feature = "gcp")]
-    pub gcp: crate::stores::gcp::GcpStorage,
+    pub gcp: twin_gcp::GcpSettings,
     /// Whether a store may lose what it has acknowledged.
     pub ephemeral: bool,
     /// The variable that showed that this is a platform with such a disk.

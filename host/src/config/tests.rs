@@ -6,7 +6,7 @@ use std::time::Duration;
 use twin_contract::Cloud;
 
 use super::*;
-use crate::credentials::HeaderForm;
+use crate::{credentials::HeaderForm, secrets::Secret};
 
 const MINIMUM: [(&str, &str); 4] = [
     ("TWIN_NAME", "factory-1"),
@@ -45,7 +45,7 @@ fn the_minimum_is_enough_and_the_rest_has_its_defaults() {
     );
     assert_eq!(
         config.keys,
-        [Secret::new("new-key"), Secret::new("key-before-it")]
+        ["new-key", "key-before-it"].map(|key| Configured::from(Secret::new(key)))
     );
     assert_eq!(config.socket(), "0.0.0.0:8080".parse().unwrap());
     assert_eq!(
@@ -407,7 +407,7 @@ fn the_receiving_cloud_decides_the_header_and_the_nearest_key_is_sent() {
         else {
             panic!("{changes:?}");
         };
-        (form, key.unwrap().expose().to_owned())
+        (form, key.unwrap().value().unwrap().expose().to_owned())
     };
     for (url, form) in [
         (
@@ -445,11 +445,41 @@ fn the_receiving_cloud_decides_the_header_and_the_nearest_key_is_sent() {
 }
 
 #[test]
+fn a_misspelt_reference_is_no_key_and_its_form_is_named() {
+    for (variable, value, form) in [
+        ("INTER_CLOUD_TOKEN", "key,file:hidden", "file:/PATH with"),
+        (
+            "TWIN_OPERATOR_TOKEN",
+            "arn:aws:secretsmanager:eu-central-1:hidden:secret:token",
+            "arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME",
+        ),
+        (
+            "REMOTE_AUTH_TOKEN",
+            "https://hidden.example/secrets/token",
+            "https://VAULT.vault.azure.net/secrets/NAME, or that with /VERSION",
+        ),
+        (
+            "REMOTE_WRITER_TOKEN",
+            "projects/hidden/secrets/token",
+            "projects/PROJECT/secrets/NAME/versions/VERSION, with",
+        ),
+    ] {
+        let error = bad(&[(variable, value)]);
+        let begins = error.starts_with(&format!("{variable} must be "));
+        assert!(begins && error.contains(form), "{error}");
+        assert!(!error.contains("hidden"), "{error}");
+    }
+    let config = good(&[("INTER_CLOUD_TOKEN", "key,file:/run/secrets/token")]);
+    assert_eq!(config.keys[0].reference(), None);
+    assert!(config.keys[1].reference().is_some());
+}
+
+#[test]
 fn an_operators_key_is_nobody_elses() {
     let config = good(&[("TWIN_OPERATOR_TOKEN", "op-1, op-2")]);
     assert_eq!(
         config.operator_keys,
-        [Secret::new("op-1"), Secret::new("op-2")]
+        ["op-1", "op-2"].map(|key| Configured::from(Secret::new(key)))
     );
     assert!(good(&[]).operator_keys.is_empty());
     for other in [

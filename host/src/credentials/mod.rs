@@ -21,7 +21,7 @@ pub use twin_contract::HeaderForm;
 
 use crate::{
     config::{Config, ConfigError},
-    secrets::{Secret, Vault},
+    secrets::{Configured, Secret, Vault},
 };
 use twin_capabilities::{
     Verifier,
@@ -39,9 +39,14 @@ impl Credentials {
         Self(KeyRing::new(cloud, keys.iter().map(Secret::expose)))
     }
 
-    /// Takes the keys from the configuration.
+    /// Takes the keys that the configuration itself has. Those that are kept elsewhere are not among them: see
+    /// [`RotatingCredentials`].
     pub fn of(config: &Config) -> Self {
-        Self::new(config.cloud, &config.keys).with_operators(&config.operator_keys)
+        let values = |keys: &[Configured]| -> Vec<_> {
+            keys.iter().filter_map(Configured::value).cloned().collect()
+        };
+        Self::new(config.cloud, &values(&config.keys))
+            .with_operators(&values(&config.operator_keys))
     }
 
     /// Also accepts these operator keys. If there are any, the other keys open only the routes for data.

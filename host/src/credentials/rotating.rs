@@ -16,7 +16,7 @@ use twin_contract::Cloud;
 use super::Credentials;
 use crate::{
     config::{Config, ConfigError, needs},
-    secrets::{LookupError, Reference, Renewal, Secret, Vault},
+    secrets::{Configured, LookupError, Renewal, Secret, Vault},
 };
 
 /// How soon an unknown key makes the host look up the keys again after another one has done so: callers with wrong keys must not make each request one to
@@ -34,8 +34,8 @@ pub struct RotatingCredentials {
     vault: Arc<Vault>,
     cloud: Cloud,
     /// As configured.
-    keys: Vec<Secret>,
-    operator_keys: Vec<Secret>,
+    keys: Vec<Configured>,
+    operator_keys: Vec<Configured>,
     /// Whether some of them are references.
     rotates: bool,
     pause: Duration,
@@ -80,7 +80,7 @@ impl RotatingCredentials {
         let credentials = Arc::new(of.credentials(config.cloud));
         let mut configured = config.keys.iter().chain(&config.operator_keys);
         Ok(Self {
-            rotates: configured.any(|key| Reference::parse(key.expose()).is_some()),
+            rotates: configured.any(|key| key.reference().is_some()),
             vault,
             cloud: config.cloud,
             keys: config.keys.clone(),
@@ -193,7 +193,7 @@ impl Keys {
     }
 }
 
-async fn look_up(vault: &Vault, configured: &[Secret]) -> Result<Vec<Secret>, LookupError> {
+async fn look_up(vault: &Vault, configured: &[Configured]) -> Result<Vec<Secret>, LookupError> {
     let mut keys = Vec::new();
     for configured in configured {
         keys.extend(vault.keys(configured).await?);
@@ -204,7 +204,7 @@ async fn look_up(vault: &Vault, configured: &[Secret]) -> Result<Vec<Secret>, Lo
 async fn all(
     vault: &Vault,
     variable: &'static str,
-    configured: &[Secret],
+    configured: &[Configured],
 ) -> Result<Vec<Secret>, ConfigError> {
     look_up(vault, configured)
         .await
@@ -218,12 +218,12 @@ fn unavailable(error: LookupError) -> Denied {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::secrets::vault::tests::{Service, reference};
+    use crate::secrets::vault::tests::{REFERENCE, Service};
 
     const TTL: Duration = Duration::from_secs(300);
 
     async fn verifier(service: &Arc<Service>) -> RotatingCredentials {
-        let keys = format!("fixed,{}", reference().expose());
+        let keys = format!("fixed,{REFERENCE}");
         let config = Config::from_vars([
             ("TWIN_NAME", "factory-01"),
             ("TWIN_CLOUD", "aws"),

@@ -5,22 +5,22 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use twin_capabilities::{
     Failure, PeerAuth, Secret, Secrets, peer_auth::Departing, peers::SendFailure,
+    secrets::Configured,
 };
 
-use crate::{credentials::HeaderForm, headers, secrets::Reference};
+use crate::{credentials::HeaderForm, headers};
 
 /// A key in a header, for one request.
 pub(super) struct KeyAuth {
     form: HeaderForm,
-    /// As configured: the key, or a reference to it.
-    key: Secret,
+    key: Configured,
     secrets: Arc<dyn Secrets>,
     /// What the key was when it was last presented.
     presented: Mutex<Option<Secret>>,
 }
 
 impl KeyAuth {
-    pub(super) fn new(form: HeaderForm, key: Secret, secrets: Arc<dyn Secrets>) -> Self {
+    pub(super) fn new(form: HeaderForm, key: Configured, secrets: Arc<dyn Secrets>) -> Self {
         Self {
             form,
             key,
@@ -54,7 +54,7 @@ impl PeerAuth for KeyAuth {
     }
 
     fn is_renewable(&self) -> bool {
-        Reference::parse(self.key.expose()).is_some()
+        self.key.reference().is_some()
     }
 }
 

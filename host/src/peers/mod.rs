@@ -25,15 +25,15 @@ use futures_util::future::join_all;
 use tokio::{sync::watch, time};
 
 pub use self::client::command_client;
-pub(crate) use self::{
-    client::{client_for, read_at_most},
-    failure::words,
-};
 use self::{
     auth::KeyAuth,
     client::Client,
     identity::MakesAuth,
     token::{Issuer, TokenAuth, Tokens},
+};
+pub(crate) use self::{
+    client::{client_for, read_at_most},
+    failure::words,
 };
 use crate::{
     config::{Authentication, Binding, Config, ConfigError, Peer},
@@ -43,9 +43,9 @@ use crate::{
     telemetry::metrics,
 };
 use twin_capabilities::{
-    IdentityTokens, PeerAuth, Peers, Secret, Secrets,
+    IdentityTokens, PeerAuth, Peers, Secrets,
     peers::{Outgoing, Reply, Request, SendFailure},
-    secrets::Verbatim,
+    secrets::{Configured, Verbatim},
 };
 
 /// The sender of a request. What a peer's name is bound to depends on it.
@@ -188,7 +188,7 @@ impl PeerSender {
         &self,
         peer: Peer,
         form: HeaderForm,
-        key: Option<&Secret>,
+        key: Option<&Configured>,
     ) -> Option<Arc<dyn PeerAuth>> {
         if let Some(auth) = self.auths.get(&peer) {
             return Some(auth());

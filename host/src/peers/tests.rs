@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use twin_capabilities::{
-    Failure,
+    Failure, Secret,
     peer_auth::{Departing, IdentityToken},
 };
 
@@ -437,13 +437,13 @@ struct Kept(Option<&'static str>);
 
 #[async_trait]
 impl Secrets for Kept {
-    async fn current(&self, configured: &Secret) -> Result<Secret, Failure> {
-        assert_eq!(configured.expose(), "name-of-the-key");
+    async fn current(&self, configured: &Configured) -> Result<Secret, Failure> {
+        assert_eq!(*configured, Secret::new("name-of-the-key").into());
         let value = self.0.map(Secret::new);
         value.ok_or_else(|| Failure::Unavailable("the vault is away".into()))
     }
 
-    async fn refused(&self, _: &Secret, _: &Secret) -> bool {
+    async fn refused(&self, _: &Configured, _: &Secret) -> bool {
         false
     }
 }

@@ -3,6 +3,12 @@
 #[cfg(any(feature = "azure", feature = "gcp"))]
 use std::sync::OnceLock;
 
+#[cfg(feature = "azure")]
+use twin_capabilities::secrets::KeyVaultSecret;
+#[cfg(feature = "gcp")]
+use twin_capabilities::secrets::SecretManagerVersion;
+#[cfg(feature = "aws")]
+use twin_capabilities::secrets::SecretsManagerArn;
 use twin_documents::{Kind, ServiceError};
 
 use super::{LookupError, Reference, Secret};
@@ -17,14 +23,12 @@ impl SecretsManager {
     pub(super) async fn read(
         &self,
         reference: &Reference,
-        name: &str,
+        secret: &SecretsManagerArn,
     ) -> Result<Secret, LookupError> {
-        let parsed = twin_aws::SecretReference::parse(name);
-        let parsed = parsed.ok_or_else(|| LookupError::Missing(reference.clone()))?;
         let service = self
             .0
             .get_or_init(|| twin_aws::SecretsManager::open(twin_aws::AwsSettings::new()));
-        let found = service.fetch(&parsed).await;
+        let found = service.fetch(secret).await;
         found.map_err(|error| failed(reference, error))
     }
 }
@@ -39,19 +43,13 @@ impl KeyVault {
     pub(super) async fn read(
         &self,
         reference: &Reference,
-        url: &str,
+        secret: &KeyVaultSecret,
     ) -> Result<Secret, LookupError> {
-        let parsed = twin_azure::SecretReference::parse(url);
-        let parsed = parsed.ok_or_else(|| LookupError::Missing(reference.clone()))?;
-        let service = match self.0.get() {
-            Some(service) => service,
-            None => {
-                let opened = twin_azure::KeyVault::open(twin_azure::KeyVaultSettings::default());
-                let opened = opened.map_err(|error| unusable(reference, &error))?;
-                self.0.get_or_init(|| opened)
-            }
-        };
-        let found = service.fetch(&parsed).await;
+        let opened = opened(&self.0, || {
+            twin_azure::KeyVault::open(twin_azure::KeyVaultSettings::default())
+        });
+        let service = opened.map_err(|error| unusable(reference, &error))?;
+        let found = service.fetch(secret).await;
         found.map_err(|error| failed(reference, error))
     }
 }
@@ -66,23 +64,24 @@ impl SecretManager {
     pub(super) async fn read(
         &self,
         reference: &Reference,
-        name: &str,
+        secret: &SecretManagerVersion,
     ) -> Result<Secret, LookupError> {
-        let parsed: Result<twin_gcp::SecretReference, _> = name.parse();
-        let parsed = parsed.map_err(|_| LookupError::Missing(reference.clone()))?;
-        let service = match self.0.get() {
-            Some(service) => service,
-            None => {
-                let opened = twin_gcp::SecretManager::open(
-                    twin_gcp::Identity::Default,
-                    &twin_gcp::Endpoints::default(),
-                );
-                let opened = opened.map_err(|error| unusable(reference, &error))?;
-                self.0.get_or_init(|| opened)
-            }
-        };
-        let found = service.fetch(&parsed).await;
+        let opened = opened(&self.0, || {
+            let endpoints = twin_gcp::Endpoints::default();
+            twin_gcp::SecretManager::open(twin_gcp::Identity::Default, &endpoints)
+        });
+        let service = opened.map_err(|error| unusable(reference, &error))?;
+        let found = service.fetch(secret).await;
         found.map_err(|error| failed(reference, error))
+    }
+}
+
+/// The service, which is opened for its first secret. Of several callers that open it at once, one wins.
+#[cfg(any(feature = "azure", feature = "gcp"))]
+fn opened<T, E>(service: &OnceLock<T>, open: impl FnOnce() -> Result<T, E>) -> Result<&T, E> {
+    match service.get() {
+        Some(service) => Ok(service),
+        None => open().map(|opened| service.get_or_init(|| opened)),
     }
 }
 

@@ -71,11 +71,11 @@ impl Lookup for Services {
         match reference {
             Reference::File(path) => read_file(reference, path).await,
             #[cfg(feature = "aws")]
-            Reference::SecretsManager(name) => self.aws.read(reference, name).await,
+            Reference::SecretsManager(secret) => self.aws.read(reference, secret).await,
             #[cfg(feature = "azure")]
-            Reference::KeyVault(url) => self.azure.read(reference, url.as_str()).await,
+            Reference::KeyVault(secret) => self.azure.read(reference, secret).await,
             #[cfg(feature = "gcp")]
-            Reference::SecretManager(name) => self.gcp.read(reference, name).await,
+            Reference::SecretManager(secret) => self.gcp.read(reference, secret).await,
             #[cfg(not(all(feature = "aws", feature = "azure", feature = "gcp")))]
             elsewhere => {
                 let cloud = elsewhere.cloud().unwrap_or_default();

@@ -5,18 +5,19 @@
 #[cfg(any(feature = "aws", feature = "azure", feature = "gcp"))]
 mod clouds;
 mod lookup;
-mod reference;
 pub(crate) mod vault;
 
 use std::fmt;
 
-pub(crate) use self::reference::FORMS;
-pub use twin_capabilities::Secret;
+pub(crate) use twin_capabilities::secrets::FORMS;
+pub use twin_capabilities::{
+    Secret,
+    secrets::{Configured, Reference, ReferenceError},
+};
 use url::Url;
 
 pub use self::{
     lookup::{Lookup, LookupError, Services},
-    reference::Reference,
     vault::{Renewal, Vault},
 };
 

@@ -16,7 +16,7 @@ use tokio::time::{Instant, timeout};
 use twin_capabilities::{Failure, Secrets};
 use twin_contract::{is_key, keys};
 
-use super::{Lookup, LookupError, Reference, Secret, Services};
+use super::{Configured, Lookup, LookupError, Reference, Secret, Services};
 
 /// How long a value is used before it is looked up again, unless `SECRET_TTL_SECONDS` says otherwise.
 pub(crate) const DEFAULT_TTL: Duration = Duration::from_secs(300);
@@ -31,7 +31,7 @@ const AFTER_REFUSAL: Duration = Duration::from_secs(1);
 /// How soon a lookup that failed is tried again while an older value is in use.
 const AFTER_FAILURE: Duration = Duration::from_secs(10);
 
-/// The secrets of a host. A value that is not a reference is the secret itself.
+/// The secrets of a host: those that are kept elsewhere, and those that its configuration has.
 ///
 /// A value is used for a time ([`Self::new`]) and then looked up again in the background, so no request waits for that. If the
 /// lookup fails, or finds something that cannot be a key, the last value stays in use. Each secret is looked up by one task at a
@@ -110,11 +110,15 @@ impl Vault {
     ///
     /// # Errors
     /// Why it cannot be looked up, if no older value is remembered.
-    pub async fn value(&self, configured: &Secret) -> Result<Secret, LookupError> {
-        let Some(reference) = Reference::parse(configured.expose()) else {
-            return Ok(configured.clone());
-        };
-        let shelf = self.shelf(&reference);
+    pub async fn value(&self, configured: &Configured) -> Result<Secret, LookupError> {
+        match configured {
+            Configured::Value(value) => Ok(value.clone()),
+            Configured::Reference(reference) => self.value_of(reference).await,
+        }
+    }
+
+    async fn value_of(&self, reference: &Reference) -> Result<Secret, LookupError> {
+        let shelf = self.shelf(reference);
         let Some((value, is_due)) = shelf.remembered(self.ttl) else {
             return self.look_up(&shelf).await;
         };
@@ -129,12 +133,14 @@ impl Vault {
     ///
     /// # Errors
     /// As for [`Self::value`].
-    pub async fn keys(&self, configured: &Secret) -> Result<Vec<Secret>, LookupError> {
-        let value = self.value(configured).await?;
-        Ok(match Reference::parse(configured.expose()) {
-            None => vec![value],
-            Some(_) => keys(value.expose()).map(Secret::new).collect(),
-        })
+    pub async fn keys(&self, configured: &Configured) -> Result<Vec<Secret>, LookupError> {
+        match configured {
+            Configured::Value(value) => Ok(vec![value.clone()]),
+            Configured::Reference(reference) => {
+                let value = self.value_of(reference).await?;
+                Ok(keys(value.expose()).map(Secret::new).collect())
+            }
+        }
     }
 
     /// Looks up a value before its time, because it was refused, unless that was done within `pause`.
@@ -143,13 +149,13 @@ impl Vault {
     /// Why it cannot be looked up.
     pub async fn renew(
         &self,
-        configured: &Secret,
+        configured: &Configured,
         pause: Duration,
     ) -> Result<Renewal, LookupError> {
-        let Some(reference) = Reference::parse(configured.expose()) else {
+        let Some(reference) = configured.reference() else {
             return Ok(Renewal::Unchanged);
         };
-        let shelf = self.shelf(&reference);
+        let shelf = self.shelf(reference);
         let before = {
             let mut known = shelf.known();
             if known.renewed_at.is_some_and(|at| at.elapsed() < pause) {
@@ -168,13 +174,15 @@ impl Vault {
 
     fn shelf(&self, reference: &Reference) -> Arc<Shelf> {
         let mut shelves = self.shelves.lock().unwrap_or_else(PoisonError::into_inner);
-        let shelf = shelves.entry(reference.clone()).or_insert_with(|| {
-            Arc::new(Shelf {
-                reference: reference.clone(),
-                known: Mutex::default(),
-            })
+        if let Some(shelf) = shelves.get(reference) {
+            return Arc::clone(shelf);
+        }
+        let shelf = Arc::new(Shelf {
+            reference: reference.clone(),
+            known: Mutex::default(),
         });
-        Arc::clone(shelf)
+        shelves.insert(reference.clone(), Arc::clone(&shelf));
+        shelf
     }
 
     /// The lookup that is under way, or a new one.
@@ -248,15 +256,15 @@ async fn read(lookup: &dyn Lookup, reference: &Reference) -> Result<Secret, Look
 
 #[async_trait]
 impl Secrets for Vault {
-    async fn current(&self, configured: &Secret) -> Result<Secret, Failure> {
+    async fn current(&self, configured: &Configured) -> Result<Secret, Failure> {
         let keys = self.keys(configured).await.map_err(failure)?;
         // Of a list, a sender presents the first.
         let first = keys.into_iter().next();
         first.ok_or_else(|| Failure::Other("a list of keys without any".to_owned()))
     }
 
-    async fn refused(&self, configured: &Secret, presented: &Secret) -> bool {
-        if Reference::parse(configured.expose()).is_none() {
+    async fn refused(&self, configured: &Configured, presented: &Secret) -> bool {
+        if configured.reference().is_none() {
             return false;
         }
         let changed = |current: Result<Secret, Failure>| current.is_ok_and(|key| key != *presented);
@@ -327,8 +335,11 @@ pub(crate) mod tests {
         }
     }
 
-    pub(crate) fn reference() -> Secret {
-        Secret::new("file:/run/secrets/token")
+    /// A reference, as a variable has it.
+    pub(crate) const REFERENCE: &str = "file:/run/secrets/token";
+
+    fn reference() -> Configured {
+        Configured::parse(REFERENCE).unwrap()
     }
 
     /// Lets a lookup in the background end.
@@ -347,8 +358,9 @@ pub(crate) mod tests {
         let service = Service::of("other");
         let vault = Vault::new(service.clone(), TTL);
         let key = Secret::new("a,key");
-        assert_eq!(vault.current(&key).await, Ok(key.clone()));
-        assert!(!vault.refused(&key, &key).await);
+        let configured = Configured::from(key.clone());
+        assert_eq!(vault.current(&configured).await, Ok(key.clone()));
+        assert!(!vault.refused(&configured, &key).await);
         assert_eq!(service.asked(), 0);
     }
 
@@ -464,7 +476,7 @@ pub(crate) mod tests {
     async fn a_file_is_read_without_its_last_line_break() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("token");
-        let secret = Secret::new(format!("file:{}", file.display()));
+        let secret = Configured::Reference(Reference::File(file.clone()));
         let value = async || Vault::default().value(&secret).await;
         assert!(matches!(value().await, Err(LookupError::Missing(_))));
         for (content, expected) in [("key", "key"), ("key\n", "key"), ("key\r\n", "key")] {
@@ -475,8 +487,11 @@ pub(crate) mod tests {
         assert!(matches!(value().await, Err(LookupError::Unusable(_))));
         std::fs::write(&file, vec![b'x'; 64 * 1024 + 1]).unwrap();
         assert!(matches!(value().await, Err(LookupError::Unusable(_))));
-        let elsewhere = Secret::new("projects/p/secrets/s/versions/1");
-        let value = Vault::default().value(&elsewhere).await;
-        assert!(matches!(value, Err(LookupError::NotCompiledIn(_, "gcp"))));
+        #[cfg(not(feature = "gcp"))]
+        {
+            let elsewhere = Configured::parse("projects/p/secrets/s/versions/1").unwrap();
+            let value = Vault::default().value(&elsewhere).await;
+            assert!(matches!(value, Err(LookupError::NotCompiledIn(_, "gcp"))));
+        }
     }
 }

@@ -1,16 +1,18 @@
 //! The store `aws`: tables of DynamoDB, a bus of EventBridge, a queue of SQS.
 
-use std::num::NonZeroU32;
-
 use async_trait::async_trait;
-use twin_aws::{AwsSettings, DeadLetterQueue};
+use twin_aws::{AwsSettings, DeadLetterQueue, Finding, Prepared};
+use twin_capabilities::Stores;
 
-use super::{Kind, Opened, Prepared, StoreError};
+use super::{
+    StoreError,
+    clouds::{Cloud, kept, shards, shards_variable},
+};
 use crate::config::{
     Config, ConfigError, Reads,
     Unset::{Otherwise, Value},
     Variable,
-    parse::{number, text},
+    parse::text,
     reads,
 };
 
@@ -40,13 +42,9 @@ const VARIABLES: &[Variable] = &[
         },
         "SQS queue that gets a copy of each dead letter",
     ),
-    Variable::new(
+    shards_variable(
         "TWIN_AWS_SHARDS",
-        Value("1"),
-        reads!(number(1..=1000_u32), |config, value| {
-            config.storage.aws.shards = NonZeroU32::new(value).unwrap_or(NonZeroU32::MIN);
-        }),
-        "partitions over which the records of a device are spread; it must not change once there are records",
+        reads!(storage.aws.kept.shards = shards()),
     ),
 ];
 
@@ -63,7 +61,7 @@ fn queue(text: &str) -> DeadLetterQueue {
 pub(super) struct Aws;
 
 #[async_trait]
-impl Kind for Aws {
+impl Cloud for Aws {
     fn name(&self) -> &'static str {
         "aws"
     }
@@ -76,49 +74,30 @@ impl Kind for Aws {
         VARIABLES
     }
 
-    fn is_named_after_the_twin(&self) -> bool {
-        true
-    }
-
-    fn outlives_the_machine(&self) -> bool {
-        true
-    }
-
     fn check(&self, _: &Config) -> Result<(), ConfigError> {
         Ok(())
     }
 
-    async fn open(&self, config: &Config) -> Result<Opened, StoreError> {
-        let stores = twin_aws::open(settings(config), &config.twin).stores();
-        Ok(Opened::without_retention(stores))
+    async fn stores(&self, config: &Config) -> Result<Stores, StoreError> {
+        Ok(twin_aws::open(settings(config), &config.twin).stores())
     }
 
-    async fn init(&self, config: &Config, _: Option<&str>) -> Result<Prepared, StoreError> {
-        let prepared = twin_aws::init(&settings(config), &config.twin)
-            .await
-            .map_err(StoreError::Aws)?;
-        Ok(Prepared::Parts(
-            prepared.iter().map(ToString::to_string).collect(),
-        ))
-    }
-
-    async fn upgrade(&self, config: &Config) -> Result<Prepared, StoreError> {
-        self.init(config, None).await
+    async fn init(&self, config: &Config) -> Result<Vec<Prepared>, StoreError> {
+        let prepared = twin_aws::init(&settings(config), &config.twin).await;
+        prepared.map_err(StoreError::Aws)
     }
 
     async fn plan(&self, config: &Config) -> Result<Vec<String>, StoreError> {
         Ok(twin_aws::plan(&settings(config), &config.twin))
     }
 
-    async fn examine(&self, config: &Config) -> Result<Vec<String>, StoreError> {
-        let findings = twin_aws::check(&settings(config), &config.twin).await;
-        Ok(findings.iter().map(ToString::to_string).collect())
+    async fn examine(&self, config: &Config) -> Result<Vec<Finding>, StoreError> {
+        Ok(twin_aws::check(&settings(config), &config.twin).await)
     }
 }
 
 fn settings(config: &Config) -> AwsSettings {
     let mut settings = config.storage.aws.clone();
-    settings.record_age = config.storage.record_age;
-    settings.letter_age = config.storage.letter_age;
+    settings.kept = kept(config, settings.kept);
     settings
 }

@@ -1,27 +1,29 @@
 //! The store `azure`: containers of Cosmos DB, a topic of Event Grid, a container of Blob Storage.
 
-use std::num::NonZeroU32;
-
 use async_trait::async_trait;
-use twin_azure::AzureSettings;
+use twin_azure::{AzureSettings, Finding, Prepared};
+use twin_capabilities::Stores;
 
-use super::{Kind, Opened, Prepared, StoreError};
+use super::{
+    StoreError,
+    clouds::{Cloud, kept, shards, shards_variable},
+};
 use crate::{
     config::{
         Config, ConfigError,
         Unset::{Nothing, Otherwise, Value},
         Variable,
-        parse::{number, secret, text},
+        parse::{secret, text},
         reads,
     },
-    secrets::{Secret, Vault},
+    secrets::{Configured, Secret, Vault},
 };
 
 const VARIABLES: &[Variable] = &[
     Variable::new(
         "TWIN_AZURE_COSMOS_ENDPOINT",
         Nothing,
-        reads!(text(), |config, value| config.storage.azure.endpoint = Some(value)),
+        reads!(storage.azure.settings.endpoint = text()),
         "the Cosmos DB account, such as https://NAME.documents.azure.com/",
     ),
     Variable::new(
@@ -34,13 +36,13 @@ const VARIABLES: &[Variable] = &[
     Variable::new(
         "TWIN_AZURE_DATABASE",
         Otherwise("TWIN_NAME"),
-        reads!(text(), |config, value| config.storage.azure.database = Some(value)),
+        reads!(text(), |config, value| config.storage.azure.settings.database = Some(value)),
         "the database, in which each twin has records of its own",
     ),
     Variable::new(
         "TWIN_AZURE_TOPIC_ENDPOINT",
         Nothing,
-        reads!(text(), |config, value| config.storage.azure.topic_endpoint = Some(value)),
+        reads!(text(), |config, value| config.storage.azure.settings.topic_endpoint = Some(value)),
         "the Event Grid topic for system errors, such as https://NAME.REGION-1.eventgrid.azure.net/api/events",
     ),
     Variable::new(
@@ -54,7 +56,7 @@ const VARIABLES: &[Variable] = &[
         "TWIN_AZURE_STORAGE_ENDPOINT",
         Otherwise("no copies are made"),
         reads!(text(), |config, value| {
-            config.storage.azure.storage_endpoint = Some(Secret::new(value));
+            config.storage.azure.settings.storage_endpoint = Some(Secret::new(value));
         }),
         "the storage account that gets a copy of each dead letter, with a shared access signature or without",
     )
@@ -62,51 +64,30 @@ const VARIABLES: &[Variable] = &[
     Variable::new(
         "TWIN_AZURE_STORAGE_CONTAINER",
         Value("dead-letters"),
-        reads!(storage.azure.storage_container = text()),
+        reads!(storage.azure.settings.storage_container = text()),
         "the container for the copies",
     ),
-    Variable::new(
-        "TWIN_AZURE_SHARDS",
-        Value("1"),
-        reads!(number(1..=1000_u32), |config, value| {
-            config.storage.azure.shards = NonZeroU32::new(value).unwrap_or(NonZeroU32::MIN);
-        }),
-        "partitions over which the records of a device are spread; it must not change once there are records",
-    ),
+    shards_variable("TWIN_AZURE_SHARDS", reads!(storage.azure.settings.kept.shards = shards())),
 ];
 
 /// What the variables of this store say.
 #[derive(Clone, Debug)]
 pub struct AzureStorage {
-    /// `TWIN_AZURE_COSMOS_ENDPOINT`.
-    pub endpoint: Option<String>,
-    /// `TWIN_AZURE_COSMOS_KEY`, or a reference to it.
-    pub key: Option<Secret>,
-    /// `TWIN_AZURE_DATABASE`.
-    pub database: Option<String>,
-    /// `TWIN_AZURE_TOPIC_ENDPOINT`.
-    pub topic_endpoint: Option<String>,
-    /// `TWIN_AZURE_TOPIC_KEY`, or a reference to it.
-    pub topic_key: Option<Secret>,
-    /// `TWIN_AZURE_STORAGE_ENDPOINT`.
-    pub storage_endpoint: Option<Secret>,
-    /// `TWIN_AZURE_STORAGE_CONTAINER`.
-    pub storage_container: String,
-    /// `TWIN_AZURE_SHARDS`.
-    pub shards: NonZeroU32,
+    /// All but the keys.
+    pub settings: AzureSettings,
+    /// `TWIN_AZURE_COSMOS_KEY`.
+    pub key: Option<Configured>,
+    /// `TWIN_AZURE_TOPIC_KEY`.
+    pub topic_key: Option<Configured>,
 }
 
 impl Default for AzureStorage {
+    /// Nothing is set.
     fn default() -> Self {
         Self {
-            endpoint: None,
+            settings: AzureSettings::new(String::new()),
             key: None,
-            database: None,
-            topic_endpoint: None,
             topic_key: None,
-            storage_endpoint: None,
-            storage_container: String::new(),
-            shards: NonZeroU32::MIN,
         }
     }
 }
@@ -116,7 +97,7 @@ impl Default for AzureStorage {
 pub(super) struct Azure;
 
 #[async_trait]
-impl Kind for Azure {
+impl Cloud for Azure {
     fn name(&self) -> &'static str {
         "azure"
     }
@@ -129,23 +110,16 @@ impl Kind for Azure {
         VARIABLES
     }
 
-    fn is_named_after_the_twin(&self) -> bool {
-        true
-    }
-
-    fn outlives_the_machine(&self) -> bool {
-        true
-    }
-
     fn check(&self, config: &Config) -> Result<(), ConfigError> {
-        for (variables, value) in [
-            ("TWIN_AZURE_COSMOS_ENDPOINT", &config.storage.azure.endpoint),
+        let settings = &config.storage.azure.settings;
+        for (variables, is_set) in [
+            ("TWIN_AZURE_COSMOS_ENDPOINT", !settings.endpoint.is_empty()),
             (
                 "TWIN_AZURE_TOPIC_ENDPOINT",
-                &config.storage.azure.topic_endpoint,
+                settings.topic_endpoint.is_some(),
             ),
         ] {
-            if value.is_none() {
+            if !is_set {
                 return Err(ConfigError::Needed {
                     variables,
                     reason: "TWIN_STORE is azure".into(),
@@ -155,36 +129,27 @@ impl Kind for Azure {
         Ok(())
     }
 
-    async fn open(&self, config: &Config) -> Result<Opened, StoreError> {
-        let azure = twin_azure::open(settings(config).await?, &config.twin)?;
-        Ok(Opened::without_retention(azure.stores()))
+    async fn stores(&self, config: &Config) -> Result<Stores, StoreError> {
+        Ok(twin_azure::open(settings(config).await?, &config.twin)?.stores())
     }
 
-    async fn init(&self, config: &Config, _: Option<&str>) -> Result<Prepared, StoreError> {
-        let prepared = twin_azure::init(&settings(config).await?, &config.twin).await?;
-        Ok(Prepared::Parts(
-            prepared.iter().map(ToString::to_string).collect(),
-        ))
-    }
-
-    async fn upgrade(&self, config: &Config) -> Result<Prepared, StoreError> {
-        self.init(config, None).await
+    async fn init(&self, config: &Config) -> Result<Vec<Prepared>, StoreError> {
+        Ok(twin_azure::init(&settings(config).await?, &config.twin).await?)
     }
 
     async fn plan(&self, config: &Config) -> Result<Vec<String>, StoreError> {
         Ok(twin_azure::plan(&settings(config).await?, &config.twin)?)
     }
 
-    async fn examine(&self, config: &Config) -> Result<Vec<String>, StoreError> {
-        let findings = twin_azure::check(&settings(config).await?, &config.twin).await?;
-        Ok(findings.iter().map(ToString::to_string).collect())
+    async fn examine(&self, config: &Config) -> Result<Vec<Finding>, StoreError> {
+        Ok(twin_azure::check(&settings(config).await?, &config.twin).await?)
     }
 }
 
 /// Keys may be kept elsewhere.
 async fn settings(config: &Config) -> Result<AzureSettings, ConfigError> {
     let vault = Vault::default();
-    let look_up = async |variable, key: &Option<Secret>| match key {
+    let look_up = async |variable, key: &Option<Configured>| match key {
         None => Ok(None),
         Some(key) => vault
             .value(key)
@@ -192,19 +157,10 @@ async fn settings(config: &Config) -> Result<AzureSettings, ConfigError> {
             .map(Some)
             .map_err(|error| ConfigError::of_secret(variable, error)),
     };
-    let storage = &config.storage;
-    let own = &storage.azure;
-    let mut settings = AzureSettings::new(own.endpoint.clone().unwrap_or_default());
+    let own = &config.storage.azure;
+    let mut settings = own.settings.clone();
     settings.key = look_up("TWIN_AZURE_COSMOS_KEY", &own.key).await?;
-    settings.database.clone_from(&own.database);
-    settings.topic_endpoint.clone_from(&own.topic_endpoint);
     settings.topic_key = look_up("TWIN_AZURE_TOPIC_KEY", &own.topic_key).await?;
-    settings.storage_endpoint.clone_from(&own.storage_endpoint);
-    settings
-        .storage_container
-        .clone_from(&own.storage_container);
-    settings.record_age = storage.record_age;
-    settings.letter_age = storage.letter_age;
-    settings.shards = own.shards;
+    settings.kept = kept(config, settings.kept);
     Ok(settings)
 }

@@ -1,16 +1,18 @@
 //! The store `gcp`: collections of Firestore, topics of Pub/Sub.
 
-use std::num::NonZeroU32;
-
 use async_trait::async_trait;
-use twin_gcp::{Endpoints, GcpSettings, Identity};
+use twin_capabilities::Stores;
+use twin_gcp::{Finding, GcpSettings, Identity, Prepared};
 
-use super::{Kind, Opened, Prepared, StoreError};
+use super::{
+    StoreError,
+    clouds::{Cloud, kept, shards, shards_variable},
+};
 use crate::config::{
     Config, ConfigError,
     Unset::{Nothing, Otherwise, Value},
     Variable,
-    parse::{number, switch, text},
+    parse::{switch, text},
     reads,
 };
 
@@ -18,8 +20,7 @@ const VARIABLES: &[Variable] = &[
     Variable::new(
         "TWIN_GCP_PROJECT",
         Nothing,
-        reads!(text(), |config, value| config.storage.gcp.project =
-            Some(value)),
+        reads!(storage.gcp.project = text()),
         "id of the project that has the database and the topics",
     ),
     Variable::new(
@@ -59,59 +60,27 @@ const VARIABLES: &[Variable] = &[
     Variable::new(
         "TWIN_GCP_ANONYMOUS",
         Value("false"),
-        reads!(switch(), |config, anonymous| config.storage.gcp.anonymous =
-            anonymous),
+        reads!(switch(), |config, anonymous| {
+            config.storage.gcp.identity = if anonymous {
+                Identity::Anonymous
+            } else {
+                Identity::Default
+            };
+        }),
         "sends no credentials, and permits plain HTTP: for emulators only",
     ),
-    Variable::new(
+    shards_variable(
         "TWIN_GCP_SHARDS",
-        Value("1"),
-        reads!(number(1..=1000_u32), |config, value| {
-            config.storage.gcp.shards = NonZeroU32::new(value).unwrap_or(NonZeroU32::MIN);
-        }),
-        "partitions over which the records of a device are spread; it must not change once there are records",
+        reads!(storage.gcp.kept.shards = shards()),
     ),
 ];
-
-/// What the variables of this store say.
-#[derive(Clone, Debug)]
-pub struct GcpStorage {
-    /// `TWIN_GCP_PROJECT`.
-    pub project: Option<String>,
-    /// `TWIN_GCP_DATABASE`.
-    pub database: String,
-    /// `TWIN_GCP_ERROR_TOPIC`.
-    pub error_topic: Option<String>,
-    /// `TWIN_GCP_DEAD_LETTER_TOPIC`.
-    pub dead_letter_topic: Option<String>,
-    /// `TWIN_GCP_FIRESTORE_ENDPOINT`, `TWIN_GCP_PUBSUB_ENDPOINT`.
-    pub endpoints: Endpoints,
-    /// `TWIN_GCP_ANONYMOUS`.
-    pub anonymous: bool,
-    /// `TWIN_GCP_SHARDS`.
-    pub shards: NonZeroU32,
-}
-
-impl Default for GcpStorage {
-    fn default() -> Self {
-        Self {
-            project: None,
-            database: String::new(),
-            error_topic: None,
-            dead_letter_topic: None,
-            endpoints: Endpoints::default(),
-            anonymous: false,
-            shards: NonZeroU32::MIN,
-        }
-    }
-}
 
 /// A project of Google Cloud, for any number of hosts.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Gcp;
 
 #[async_trait]
-impl Kind for Gcp {
+impl Cloud for Gcp {
     fn name(&self) -> &'static str {
         "gcp"
     }
@@ -124,65 +93,35 @@ impl Kind for Gcp {
         VARIABLES
     }
 
-    fn is_named_after_the_twin(&self) -> bool {
-        true
-    }
-
-    fn outlives_the_machine(&self) -> bool {
-        true
-    }
-
     fn check(&self, config: &Config) -> Result<(), ConfigError> {
-        let project = config.storage.gcp.project.as_ref();
-        project.map(|_| ()).ok_or_else(|| ConfigError::Needed {
-            variables: "TWIN_GCP_PROJECT",
-            reason: "TWIN_STORE is gcp".into(),
-        })
+        if config.storage.gcp.project.is_empty() {
+            return Err(ConfigError::Needed {
+                variables: "TWIN_GCP_PROJECT",
+                reason: "TWIN_STORE is gcp".into(),
+            });
+        }
+        Ok(())
     }
 
-    async fn open(&self, config: &Config) -> Result<Opened, StoreError> {
-        let gcp = twin_gcp::open(settings(config), &config.twin)?;
-        Ok(Opened::without_retention(gcp.stores()))
+    async fn stores(&self, config: &Config) -> Result<Stores, StoreError> {
+        Ok(twin_gcp::open(settings(config), &config.twin)?.stores())
     }
 
-    async fn init(&self, config: &Config, _: Option<&str>) -> Result<Prepared, StoreError> {
-        let prepared = twin_gcp::init(&settings(config), &config.twin).await?;
-        Ok(Prepared::Parts(
-            prepared.iter().map(ToString::to_string).collect(),
-        ))
-    }
-
-    async fn upgrade(&self, config: &Config) -> Result<Prepared, StoreError> {
-        self.init(config, None).await
+    async fn init(&self, config: &Config) -> Result<Vec<Prepared>, StoreError> {
+        Ok(twin_gcp::init(&settings(config), &config.twin).await?)
     }
 
     async fn plan(&self, config: &Config) -> Result<Vec<String>, StoreError> {
         Ok(twin_gcp::plan(&settings(config), &config.twin)?)
     }
 
-    async fn examine(&self, config: &Config) -> Result<Vec<String>, StoreError> {
-        let findings = twin_gcp::check(&settings(config), &config.twin).await?;
-        Ok(findings.iter().map(ToString::to_string).collect())
+    async fn examine(&self, config: &Config) -> Result<Vec<Finding>, StoreError> {
+        Ok(twin_gcp::check(&settings(config), &config.twin).await?)
     }
 }
 
 fn settings(config: &Config) -> GcpSettings {
-    let storage = &config.storage;
-    let own = &storage.gcp;
-    let mut settings = GcpSettings::new(own.project.clone().unwrap_or_default());
-    settings.database.clone_from(&own.database);
-    settings.error_topic.clone_from(&own.error_topic);
-    settings
-        .dead_letter_topic
-        .clone_from(&own.dead_letter_topic);
-    settings.endpoints = own.endpoints.clone();
-    settings.identity = if own.anonymous {
-        Identity::Anonymous
-    } else {
-        Identity::Default
-    };
-    settings.record_age = storage.record_age;
-    settings.letter_age = storage.letter_age;
-    settings.shards = own.shards;
+    let mut settings = config.storage.gcp.clone();
+    settings.kept = kept(config, settings.kept);
     settings
 }

@@ -8,8 +8,10 @@
 mod aws;
 #[cfg(feature = "azure")]
 pub mod azure;
+#[cfg(any(feature = "aws", feature = "azure", feature = "gcp"))]
+mod clouds;
 #[cfg(feature = "gcp")]
-pub mod gcp;
+mod gcp;
 mod local;
 mod misconfigured;
 #[cfg(feature = "postgres")]
@@ -36,11 +38,11 @@ pub const KINDS: &[&dyn Kind] = &[
     #[cfg(feature = "postgres")]
     &postgres::Postgres,
     #[cfg(feature = "aws")]
-    &aws::Aws,
+    &clouds::InCloud(aws::Aws),
     #[cfg(feature = "azure")]
-    &azure::Azure,
+    &clouds::InCloud(azure::Azure),
     #[cfg(feature = "gcp")]
-    &gcp::Gcp,
+    &clouds::InCloud(gcp::Gcp),
 ];
 
 /// The kinds of store that it was built without.
@@ -120,11 +122,11 @@ pub trait Kind: Debug + Send + Sync {
         Ok(Vec::new())
     }
 
-    /// What is missing, differs, or cannot be read, a line for each: `twin store check`.
+    /// Looks at what hosts need, and changes nothing: `twin store check`.
     ///
     /// # Errors
     /// If the store cannot be examined at all.
-    async fn examine(&self, config: &Config) -> Result<Vec<String>, StoreError>;
+    async fn examine(&self, config: &Config) -> Result<Examined, StoreError>;
 }
 
 /// A kind of store that this program was built without. The cargo feature of its name adds it.
@@ -145,21 +147,19 @@ pub struct Opened {
     pub retention: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
-impl Opened {
-    /// A store whose service itself removes what is too old.
-    #[cfg(any(feature = "aws", feature = "azure", feature = "gcp"))]
-    pub(crate) fn without_retention(stores: Stores) -> Self {
-        Self {
-            stores,
-            retention: Box::pin(async {}),
-        }
-    }
-}
-
 impl fmt::Debug for Opened {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Opened").finish_non_exhaustive()
     }
+}
+
+/// What an examination of a store found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Examined {
+    /// What was looked at and can be used, or cannot be looked at: a line each.
+    pub notes: Vec<String>,
+    /// What is missing, differs, or cannot be read: a line each, with what to do about it. Hosts may be unable to work.
+    pub faults: Vec<String>,
 }
 
 /// The result of preparing a store.

@@ -8,7 +8,7 @@ use twin_postgres::{
     Prepared as Tables,
 };
 
-use super::{Kind, Opened, Prepared, StoreError};
+use super::{Examined, Kind, Opened, Prepared, StoreError};
 use crate::config::{
     Config, ConfigError, Reads,
     Unset::{Nothing, Value},
@@ -106,14 +106,17 @@ impl Kind for Postgres {
         Ok(prepared(tables))
     }
 
-    async fn examine(&self, config: &Config) -> Result<Vec<String>, StoreError> {
+    async fn examine(&self, config: &Config) -> Result<Examined, StoreError> {
         // A host that opens it finds everything that could be wrong, and names it.
         let opened = twin_postgres::open(settings(config)?, &config.twin).await;
-        Ok(opened
-            .err()
-            .map(|error| error.to_string())
-            .into_iter()
-            .collect())
+        let mut examined = Examined::default();
+        match opened {
+            Ok(_) => examined.notes.push(format!(
+                "the database of TWIN_POSTGRES_URL: its tables have version {NEWEST} and can be used"
+            )),
+            Err(error) => examined.faults.push(error.to_string()),
+        }
+        Ok(examined)
     }
 }
 

@@ -20,7 +20,6 @@ use twin_documents::{
 
 use crate::{
     connection::{Clients, Connection},
-    dead_letters::Copies,
     error::Action,
     settings::Names,
     wire::{self, Item},
@@ -39,17 +38,11 @@ const EMPTY_PARTITION: &str = "-";
 pub(crate) struct DynamoDb {
     connection: Arc<Connection>,
     names: Names,
-    copies: Copies,
 }
 
 impl DynamoDb {
     pub(crate) fn new(connection: Arc<Connection>, names: Names) -> Self {
-        let copies = Copies::new(connection.clone(), &names);
-        Self {
-            connection,
-            names,
-            copies,
-        }
+        Self { connection, names }
     }
 
     fn put(&self, aws: &Clients, document: Document) -> PutItemFluentBuilder {
@@ -104,7 +97,6 @@ impl Documents for DynamoDb {
 
     async fn create(&self, document: Document) -> Result<Created, Failure> {
         let table = document.address.table;
-        let copy = self.copies.of(&document);
         let found = self
             .connection
             .call(Action::PUT_ITEM, |aws| {
@@ -128,12 +120,7 @@ impl Documents for DynamoDb {
                 let stored = readable(Action::PUT_ITEM, table, item)?;
                 Ok(Created::Exists(stored))
             }
-            None => {
-                if let Some(copy) = copy {
-                    self.copies.send(copy).await;
-                }
-                Ok(Created::New)
-            }
+            None => Ok(Created::New),
         }
     }
 

@@ -13,7 +13,7 @@
 //!
 //! // Once, with permission to create tables.
 //! for prepared in twin_aws::init(&settings, "factory-01").await? {
-//!     println!("{}", prepared.what);
+//!     println!("{prepared}");
 //! }
 //!
 //! // In every host.
@@ -49,7 +49,7 @@
 //! An item has at most 400 KB. A little less is left for an envelope: what is larger than about 395 KiB with its
 //! other fields fails as [`TooLarge`](twin_capabilities::Failure::TooLarge). A partition of an index takes about 1000 writes of 1 KiB in a second, and
 //! if it takes no more, the table does not, either: then calls fail as unavailable, and the sender tries again. Spread a busy device over several shards
-//! ([`AwsSettings::shards`]).
+//! ([`Settings::shards`](twin_documents::Settings::shards)).
 //!
 //! # Permissions
 //!
@@ -57,11 +57,12 @@
 //!
 //! # Calls
 //!
-//! Every call is made once, and takes at most 5 seconds; publishing a system error takes at most half a second. Whether something is
+//! Every call is made once, and takes at most 5 seconds; publishing a system error takes at most half a second, copying a letter
+//! [`COPY_LIMIT`](twin_documents::COPY_LIMIT). Whether something is
 //! tried again is the caller's decision. The store's clock is that of DynamoDB, as its responses show it.
 
 mod connection;
-mod dead_letters;
+mod copies;
 mod documents;
 mod error;
 mod error_topic;
@@ -76,18 +77,22 @@ use std::{fmt, sync::Arc};
 
 pub use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use twin_capabilities::Stores;
-pub use twin_capabilities::provider::Clock;
-use twin_documents::{DocumentStore, ServiceClock, Settings};
-pub use twin_documents::{Kind, ServiceError};
+pub use twin_capabilities::{provider::Clock, secrets::SecretsManagerArn};
+use twin_documents::{DocumentStore, ServiceClock};
+pub use twin_documents::{Finding, Kind, Prepared, Problem, ServiceError};
 
-pub use prepare::{Finding, Prepared, Problem, check, init, plan};
-pub use secrets::{SecretReference, SecretsManager};
+pub use prepare::{check, init, plan};
+pub use secrets::SecretsManager;
 pub use settings::{AwsSettings, DeadLetterQueue};
 pub use signing::{SigV4, SigningScope};
 pub use web_identity::WebIdentity;
 
 use crate::{
-    connection::Connection, documents::DynamoDb, error::Action, error_topic::EventBridge,
+    connection::Connection,
+    copies::{Copies, Queue},
+    documents::DynamoDb,
+    error::Action,
+    error_topic::EventBridge,
     settings::Names,
 };
 
@@ -144,15 +149,16 @@ pub fn open_at(settings: AwsSettings, twin: &str, clock: Clock) -> Aws {
 /// `observed` is set by the service's responses, and `clock` is what the stores read.
 fn open_with(settings: AwsSettings, twin: &str, observed: ServiceClock, clock: Clock) -> Aws {
     let names = Names::of(&settings, twin);
-    let kept = Settings {
-        record_age: settings.record_age,
-        letter_age: settings.letter_age,
-        shards: settings.shards,
-    };
+    let kept = settings.kept;
+    let queue = Queue::of(&settings.dead_letter_queue, &names);
     let connection = Arc::new(Connection::new(settings, observed));
     let documents = DynamoDb::new(connection.clone(), names);
+    let mut store = DocumentStore::new(documents, twin, clock, kept);
+    if let Some(queue) = queue {
+        store = store.with_copies(Arc::new(Copies::new(connection.clone(), queue)));
+    }
     Aws {
-        store: DocumentStore::new(documents, twin, clock, kept),
+        store,
         error_topic: Arc::new(EventBridge::new(connection.clone())),
         secrets: SecretsManager::new(connection),
     }

@@ -1,9 +1,9 @@
 //! How AWS is used.
 
-use std::{fmt, num::NonZeroU32, time::Duration};
+use std::fmt;
 
 use aws_credential_types::provider::SharedCredentialsProvider;
-use twin_documents::Table;
+use twin_documents::{Settings, Table};
 
 /// How AWS is used. [`AwsSettings::new`] has the defaults.
 #[derive(Clone)]
@@ -24,13 +24,9 @@ pub struct AwsSettings {
     pub event_bus: String,
     /// Where dead letters are copied to.
     pub dead_letter_queue: DeadLetterQueue,
-    /// After what time DynamoDB may remove a record; `None` keeps it for ever. It removes items up to some days late.
-    pub record_age: Option<Duration>,
-    /// The same for a dead letter.
-    pub letter_age: Option<Duration>,
-    /// Over how many partitions the records of one device are spread. One partition takes about 1000 writes of 1 KiB in a second.
-    /// Once there are records, the number must not change: see [`twin_documents::Settings::shards`].
-    pub shards: NonZeroU32,
+    /// How long data is kept, and how a device is spread. DynamoDB removes items up to some days late. One partition takes about 1000
+    /// writes of 1 KiB in a second.
+    pub kept: Settings,
 }
 
 /// The queue to which dead letters are copied, for the cloud's own alarms and tools.
@@ -62,9 +58,7 @@ impl fmt::Debug for AwsSettings {
             .field("prefix", &self.prefix)
             .field("event_bus", &self.event_bus)
             .field("dead_letter_queue", &self.dead_letter_queue)
-            .field("record_age", &self.record_age)
-            .field("letter_age", &self.letter_age)
-            .field("shards", &self.shards)
+            .field("kept", &self.kept)
             .finish_non_exhaustive()
     }
 }
@@ -80,9 +74,7 @@ impl AwsSettings {
             prefix: None,
             event_bus: "default".to_owned(),
             dead_letter_queue: DeadLetterQueue::default(),
-            record_age: None,
-            letter_age: None,
-            shards: NonZeroU32::MIN,
+            kept: Settings::default(),
         }
     }
 }

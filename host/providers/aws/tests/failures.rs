@@ -18,7 +18,7 @@ use aws_credential_types::provider::{
 };
 use stand_in::{Reply, StandIn};
 use twin_aws::{
-    Aws, AwsSettings, Credentials, DeadLetterQueue, Kind, SecretReference, ServiceError,
+    Aws, AwsSettings, Credentials, DeadLetterQueue, Kind, SecretsManagerArn, ServiceError,
     SharedCredentialsProvider,
 };
 use twin_capabilities::{
@@ -55,7 +55,7 @@ async fn put(aws: &Aws, body: &[u8]) -> Result<Outcome, Failure> {
 }
 
 async fn fetch(aws: &Aws) -> Result<(), ServiceError> {
-    let reference = SecretReference::parse(ARN).unwrap();
+    let reference: SecretsManagerArn = ARN.parse().unwrap();
     aws.secrets().fetch(&reference).await.map(drop)
 }
 

@@ -14,7 +14,7 @@ use tokio::{
     net::TcpStream,
 };
 use twin_aws::{
-    Aws, AwsSettings, HOST_ACTIONS, Kind, SecretReference, SharedCredentialsProvider, SigV4,
+    Aws, AwsSettings, HOST_ACTIONS, Kind, SecretsManagerArn, SharedCredentialsProvider, SigV4,
     SigningScope, WebIdentity,
 };
 use twin_capabilities::{
@@ -166,7 +166,7 @@ async fn a_signed_request_is_accepted_and_a_changed_one_is_not() {
 struct Place {
     emulator: Emulator,
     settings: AwsSettings,
-    secret: SecretReference,
+    secret: SecretsManagerArn,
     sqs: aws_sdk_sqs::Client,
 }
 
@@ -182,7 +182,7 @@ impl Place {
         let place = Self {
             emulator: emulator.clone(),
             settings,
-            secret: SecretReference::parse(&arn).unwrap(),
+            secret: arn.parse().unwrap(),
             sqs: aws_sdk_sqs::Client::new(&config),
         };
         // A letter that is there also where none can be pushed.

@@ -17,7 +17,7 @@ use aws_sdk_secretsmanager::primitives::Blob;
 use aws_sdk_sqs::types::QueueAttributeName;
 use emulator::{Emulator, REGION};
 use serde_json::Value as Json;
-use twin_aws::{AwsSettings, DeadLetterQueue, Kind, Problem, SecretReference};
+use twin_aws::{AwsSettings, DeadLetterQueue, Kind, Problem, SecretsManagerArn};
 use twin_capabilities::{
     error_topic::SystemError,
     records::Outcome,
@@ -283,7 +283,7 @@ async fn a_secret_is_read_from_its_region_as_it_is_now() {
         let created = create.secret_string("first").send().await.unwrap();
         let arn = created.arn.unwrap();
         assert!(arn.contains(region), "{arn}");
-        let reference = SecretReference::parse(&arn).unwrap();
+        let reference: SecretsManagerArn = arn.parse().unwrap();
         assert_eq!(secrets.fetch(&reference).await.unwrap().expose(), "first");
         let put = manager.put_secret_value().secret_id(&arn);
         put.secret_string("second").send().await.unwrap();
@@ -292,12 +292,12 @@ async fn a_secret_is_read_from_its_region_as_it_is_now() {
         let create = manager.create_secret().name(name(&settings, "binary"));
         let create = create.secret_binary(Blob::new([255]));
         let arn = create.send().await.unwrap().arn.unwrap();
-        let reference = SecretReference::parse(&arn).unwrap();
+        let reference: SecretsManagerArn = arn.parse().unwrap();
         let error = secrets.fetch(&reference).await.unwrap_err();
         assert_eq!(error.kind, Kind::Rejected);
 
         let arn = format!("arn:aws:secretsmanager:{region}:000000000000:secret:none-a1B2c3");
-        let reference = SecretReference::parse(&arn).unwrap();
+        let reference: SecretsManagerArn = arn.parse().unwrap();
         let error = secrets.fetch(&reference).await.unwrap_err();
         assert_eq!(
             (error.kind, error.code.as_str()),
@@ -314,7 +314,7 @@ async fn an_item_expires_when_its_age_is_over_by_the_services_clock() {
     };
     const AGE: Duration = Duration::from_secs(86_400);
     let mut settings = emulator.settings();
-    settings.record_age = Some(AGE);
+    settings.kept.record_age = Some(AGE);
     twin_aws::init(&settings, TWIN).await.unwrap();
     let stores = twin_aws::open(settings.clone(), TWIN).stores();
     let entries = vec![entry(1, "reading-1", "{}")];

@@ -18,7 +18,6 @@ use twin_documents::{
 };
 
 use crate::{
-    copies::Copies,
     documents::calls::{Call, Cosmos, Resource},
     error,
     http::Answer,
@@ -51,14 +50,12 @@ mod action {
         "Microsoft.DocumentDB/databaseAccounts/sqlDatabases/containers/executeQuery";
 }
 
-/// A twin's documents in a database, and the copies of its dead letters.
+/// A twin's documents in a database.
 #[derive(Debug)]
 pub(crate) struct CosmosDocuments {
     pub(crate) cosmos: Cosmos,
     /// The store's clock, from which it is counted how long a document lives.
     pub(crate) clock: StoreClock,
-    /// Where new dead letters are copied to.
-    pub(crate) copies: Option<Copies>,
 }
 
 /// A clock that can be shown.
@@ -172,12 +169,7 @@ impl Documents for CosmosDocuments {
             let resource = Resource::Items(address.table);
             let call = self.writing(action::CREATE, Method::POST, resource, &document);
             match self.change(call).await? {
-                Conditional::Done => {
-                    if let (Table::DeadLetters, Some(copies)) = (address.table, &self.copies) {
-                        copies.keep(&document.fields).await;
-                    }
-                    return Ok(Created::New);
-                }
+                Conditional::Done => return Ok(Created::New),
                 Conditional::Refused => {
                     if let Some(stored) = self.read(address).await? {
                         return Ok(Created::Exists(stored));

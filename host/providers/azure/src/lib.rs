@@ -69,13 +69,15 @@ mod settings;
 
 use std::{fmt, sync::Arc};
 
+pub use twin_capabilities::secrets::KeyVaultSecret;
 use twin_capabilities::{ErrorTopic, Stores, provider::Clock};
-use twin_documents::{DocumentStore, Settings};
+use twin_documents::DocumentStore;
+pub use twin_documents::{Finding, Prepared, Problem};
 
 pub use error::AzureError;
 pub use identity::{EntraTokens, default_credential};
-pub use prepare::{Finding, Prepared, Problem, check, init, plan};
-pub use secrets::{KeyVault, SecretReference};
+pub use prepare::{check, init, plan};
+pub use secrets::KeyVault;
 pub use settings::{AzureSettings, Containers, KeyVaultSettings};
 
 use crate::{
@@ -128,15 +130,14 @@ fn open_with(
     let documents = CosmosDocuments {
         cosmos,
         clock: StoreClock(clock.clone()),
-        copies,
     };
-    let kept = Settings {
-        record_age: settings.record_age,
-        letter_age: settings.letter_age,
-        shards: settings.shards,
-    };
+    let kept = settings.kept;
+    let mut store = DocumentStore::new(documents, twin, clock, kept);
+    if let Some(copies) = copies {
+        store = store.with_copies(Arc::new(copies));
+    }
     Ok(Azure {
-        store: DocumentStore::new(documents, twin, clock, kept),
+        store,
         topic: match event_grid {
             Some(event_grid) => Arc::new(event_grid),
             None => Arc::new(NoTopic),

@@ -1,13 +1,11 @@
 //! What the stores need in Azure: making it, and finding out what is missing.
 
-use std::fmt;
-
 use reqwest::{
     Method, Request,
     header::{CONTENT_LENGTH, HeaderValue},
 };
 use serde_json::{Value as Json, json};
-use twin_documents::{Index, ServiceError, Table};
+use twin_documents::{Finding, Index, Kind, Prepared, Problem, ServiceError, Table};
 
 use crate::{
     connection::Services,
@@ -32,58 +30,6 @@ const READ_BLOBS: Called = Called {
     service: "Blob Storage",
     action: "Microsoft.Storage/storageAccounts/blobServices/containers/read",
 };
-
-/// Something that the stores need, and that is there now.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Prepared {
-    /// What it is: `container Messages in database factory-01`.
-    pub what: String,
-    /// Whether it was created just now.
-    pub is_new: bool,
-}
-
-impl fmt::Display for Prepared {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = if self.is_new { "created" } else { "was there" };
-        write!(formatter, "{}: {state}", self.what)
-    }
-}
-
-/// Something that [`check`] found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
-    /// What it is about.
-    pub what: String,
-    /// What is wrong with it.
-    pub problem: Problem,
-}
-
-/// What is wrong with something that the stores need.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Problem {
-    /// The service refused to show it, or it is not there: see the kind.
-    Failed(ServiceError),
-    /// It is there, but not as the stores need it.
-    Differs {
-        /// What it is.
-        found: String,
-        /// What it should be.
-        needed: &'static str,
-    },
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { what, problem } = self;
-        match problem {
-            Problem::Failed(error) => write!(formatter, "{what}: {error}"),
-            Problem::Differs { found, needed } => {
-                write!(formatter, "{what}: is {found}, and should be {needed}")
-            }
-        }
-    }
-}
 
 /// What [`init`] would create, as lines of text. Nothing is sent.
 ///
@@ -127,64 +73,58 @@ pub async fn init(settings: &AzureSettings, twin: &str) -> Result<Vec<Prepared>,
             autoscale.to_string(),
         );
     }
-    done.push(Prepared {
-        what: database(&cosmos),
-        is_new: create(&cosmos, call).await?,
-    });
+    done.push(Prepared::new(
+        database(&cosmos),
+        create(&cosmos, call).await?,
+    ));
     for table in Table::ALL {
         let body = definition(&cosmos, table).to_string();
         let call = Call::new(WRITE_CONTAINER, Method::POST, Resource::Containers)
             .body("application/json", body);
-        done.push(Prepared {
-            what: container(&cosmos, table),
-            is_new: create(&cosmos, call).await?,
-        });
+        done.push(Prepared::new(
+            container(&cosmos, table),
+            create(&cosmos, call).await?,
+        ));
     }
     if let Some(copies) = &copies {
         let answer = about_copies(copies, Method::PUT, WRITE_BLOBS).await?;
-        let is_new = answer.status.as_u16() != 409;
-        if is_new {
+        let created = answer.status.as_u16() != 409;
+        if created {
             answer.success(WRITE_BLOBS)?;
         }
-        done.push(Prepared {
-            what: place(copies),
-            is_new,
-        });
+        done.push(Prepared::new(place(copies), created));
     }
     Ok(done)
 }
 
-/// Looks at everything that the stores need, and returns what is missing, denied or not as it should be. Changes nothing. Event
-/// Grid cannot be looked at: a topic can only be published to.
+/// Looks at everything that the stores need, and returns what is missing, denied or not as it should be. Changes nothing.
 ///
 /// # Errors
 /// If a setting cannot be used.
 pub async fn check(settings: &AzureSettings, twin: &str) -> Result<Vec<Finding>, AzureError> {
-    let Services { cosmos, copies, .. } = Services::new(settings, twin)?;
+    let Services {
+        cosmos,
+        event_grid,
+        copies,
+    } = Services::new(settings, twin)?;
     let mut findings = Vec::new();
     findings.extend(consistency(&cosmos).await);
     let clock = StoreClock(cosmos.clock.as_clock());
-    let documents = CosmosDocuments {
-        cosmos,
-        clock,
-        copies: None,
-    };
-    let is_aged = settings.record_age.is_some() || settings.letter_age.is_some();
+    let documents = CosmosDocuments { cosmos, clock };
+    let is_aged = settings.kept.record_age.is_some() || settings.kept.letter_age.is_some();
     for table in Table::ALL {
         let problem = problem_of(&documents, table, is_aged).await;
-        findings.extend(problem.map(|problem| Finding {
-            what: container(&documents.cosmos, table),
-            problem,
-        }));
+        let what = || container(&documents.cosmos, table);
+        findings.extend(problem.map(|problem| Finding::of(what(), problem)));
     }
     if let Some(copies) = &copies {
         let looked = about_copies(copies, Method::HEAD, READ_BLOBS).await;
         let looked = looked.and_then(|answer| answer.success(READ_BLOBS));
-        findings.extend(looked.err().map(|error| Finding {
-            what: place(copies),
-            problem: Problem::Failed(error),
-        }));
+        let problem = looked.err().map(problem_with);
+        findings.extend(problem.map(|problem| Finding::of(place(copies), problem)));
     }
+    let unchecked = Problem::Unchecked("it can only be published to");
+    findings.extend(event_grid.map(|_| Finding::of("Event Grid topic", unchecked)));
     Ok(findings)
 }
 
@@ -266,44 +206,54 @@ async fn metadata(cosmos: &Cosmos, resource: Resource<'_>) -> Result<Json, Servi
 
 async fn consistency(cosmos: &Cosmos) -> Option<Finding> {
     let problem = match metadata(cosmos, Resource::Account).await {
-        Err(error) => Problem::Failed(error),
+        Err(error) => error.into(),
         Ok(account) => {
             let level = account.pointer("/userConsistencyPolicy/defaultConsistencyLevel");
             let level = level.and_then(Json::as_str).unwrap_or("unknown");
             if ["Strong", "BoundedStaleness"].contains(&level) {
                 return None;
             }
-            Problem::Differs {
-                found: level.to_owned(),
-                needed: "Strong or BoundedStaleness, if several hosts use the database",
-            }
+            differs(
+                level,
+                "Strong or BoundedStaleness, if several hosts use the database",
+            )
         }
     };
-    Some(Finding {
-        what: "default consistency level of the account".to_owned(),
+    Some(Finding::of(
+        "default consistency level of the account",
         problem,
-    })
+    ))
+}
+
+fn differs(found: &str, needed: &str) -> Problem {
+    Problem::Differs(format!("it is {found}, and should be {needed}").into())
+}
+
+/// What a failed look at something that [`init`] creates tells of it.
+fn problem_with(error: ServiceError) -> Problem {
+    match error.kind {
+        Kind::Missing => Problem::Missing,
+        _ => error.into(),
+    }
 }
 
 /// What is wrong with a container. A query shows whether it is indexed: one of an order that is not fails.
 async fn problem_of(documents: &CosmosDocuments, table: Table, is_aged: bool) -> Option<Problem> {
     let container = match metadata(&documents.cosmos, Resource::Container(table)).await {
         Ok(container) => container,
-        Err(error) => return Some(Problem::Failed(error)),
+        Err(error) => return Some(problem_with(error)),
     };
     let paths = container.pointer("/partitionKey/paths");
     let paths = paths.unwrap_or(&Json::Null);
     if *paths != json!([PARTITION]) {
-        return Some(Problem::Differs {
-            found: format!("partitioned by {paths}"),
-            needed: "partitioned by [\"/partition\"]",
-        });
+        let found = format!("partitioned by {paths}");
+        return Some(differs(&found, "partitioned by [\"/partition\"]"));
     }
     if is_aged && container.get("defaultTtl").is_none_or(Json::is_null) {
-        return Some(Problem::Differs {
-            found: "without times to live".to_owned(),
-            needed: "with a default time to live of -1, so that items can have one",
-        });
+        return Some(differs(
+            "without times to live",
+            "with a default time to live of -1, so that items can have one",
+        ));
     }
     let indexes: &[Index] = match table {
         Table::DeadLetters => &[Index::Order, Index::Queue],
@@ -311,7 +261,7 @@ async fn problem_of(documents: &CosmosDocuments, table: Table, is_aged: bool) ->
     };
     for index in indexes {
         if let Err(error) = documents.select(table, *index).await {
-            return Some(Problem::Failed(error));
+            return Some(error.into());
         }
     }
     None

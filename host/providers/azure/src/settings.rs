@@ -1,9 +1,10 @@
 //! Where a twin's data is in Azure, and how it is used.
 
-use std::{num::NonZeroU32, sync::Arc, time::Duration};
+use std::{num::NonZeroU32, sync::Arc};
 
 use azure_core::credentials::TokenCredential;
 use twin_capabilities::secrets::Secret;
+use twin_documents::Settings;
 
 /// Where a twin's data is in Azure, and how it is used.
 ///
@@ -37,13 +38,8 @@ pub struct AzureSettings {
     pub credential: Option<Arc<dyn TokenCredential>>,
     /// The HTTP client, to share one with others. It must not follow redirects and must not repeat requests.
     pub client: Option<reqwest::Client>,
-    /// How long records are kept; for ever without it.
-    pub record_age: Option<Duration>,
-    /// How long dead letters are kept; for ever without it.
-    pub letter_age: Option<Duration>,
-    /// Over how many partitions the records of one device are spread: a partition takes 10,000 request units per second and holds
-    /// 20 GB. Must not change once there are records.
-    pub shards: NonZeroU32,
+    /// How long data is kept, and how a device is spread: a partition takes 10,000 request units per second and holds 20 GB.
+    pub kept: Settings,
 }
 
 /// The names of the containers of a database.
@@ -87,9 +83,7 @@ impl AzureSettings {
             storage_container: "dead-letters".to_owned(),
             credential: None,
             client: None,
-            record_age: None,
-            letter_age: None,
-            shards: NonZeroU32::MIN,
+            kept: Settings::default(),
         }
     }
 }

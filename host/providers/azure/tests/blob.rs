@@ -9,7 +9,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use ring::hmac;
 use serde_json::Value as Json;
 use support::{BLOB, COSMOS, KEY, fresh, variable};
-use twin_azure::AzureSettings;
+use twin_azure::{AzureSettings, Problem};
 use twin_capabilities::{
     secrets::Secret,
     testing::{Skipped, samples::letter},
@@ -63,17 +63,17 @@ async fn each_new_letter_is_copied_once() {
         Err(reason) => return println!("skipped: {reason}"),
     };
     let before = twin_azure::check(&settings, "factory-01").await.unwrap();
-    let blobs = before
-        .iter()
-        .filter(|finding| finding.to_string().contains("Blob Storage"));
+    let blobs = before.iter().filter(|finding| {
+        finding.what.contains(&settings.storage_container) && finding.problem == Problem::Missing
+    });
     assert_eq!(blobs.count(), 1, "{before:?}");
     let made = twin_azure::init(&settings, "factory-01").await.unwrap();
     assert!(
-        made.len() == 6 && made.iter().all(|made| made.is_new),
+        made.len() == 6 && made.iter().all(|made| made.created),
         "{made:?}"
     );
     let again = twin_azure::init(&settings, "factory-01").await.unwrap();
-    assert!(again.iter().all(|made| !made.is_new), "{again:?}");
+    assert!(again.iter().all(|made| !made.created), "{again:?}");
 
     let stores = twin_azure::open(settings.clone(), "factory-01")
         .unwrap()

@@ -8,7 +8,7 @@ mod support;
 
 use serde_json::{Value as Json, json};
 use support::{Fixed, KEY, Seen, StandIn, reply};
-use twin_azure::{AzureSettings, KeyVault, KeyVaultSettings, SecretReference};
+use twin_azure::{AzureSettings, KeyVault, KeyVaultSecret, KeyVaultSettings};
 use twin_capabilities::{
     Failure, Stores,
     error_topic::{Severity, SystemError},
@@ -136,7 +136,7 @@ async fn key_vault_recorded_request() {
             "GET /secrets/a/?api-version=2026-04-01",
         ),
     ] {
-        let reference = SecretReference::parse(reference).unwrap();
+        let reference: KeyVaultSecret = reference.parse().unwrap();
         let secret = key_vault.fetch(&reference).await.unwrap();
         assert_eq!(secret.expose(), "s3cret");
         let seen = vault.seen().pop().unwrap();
@@ -153,7 +153,7 @@ async fn key_vault_recorded_request() {
 
 #[tokio::test]
 async fn key_vault_refusals_are_named() {
-    let reference = SecretReference::parse("https://v.vault.azure.net/secrets/a").unwrap();
+    let reference: KeyVaultSecret = "https://v.vault.azure.net/secrets/a".parse().unwrap();
     for (status, kind) in [
         (401, Kind::Denied),
         (403, Kind::Denied),
@@ -239,7 +239,7 @@ async fn cosmos_recorded_create_and_read_with_a_key() {
 async fn cosmos_request_with_a_token_and_a_time_to_live() {
     let seen = record_requests(|settings| {
         settings.credential = Some(Fixed::new());
-        settings.record_age = Some(std::time::Duration::from_millis(1500));
+        settings.kept.record_age = Some(std::time::Duration::from_millis(1500));
         settings.database = Some("other".to_owned());
         settings.containers.messages = "Readings of all".to_owned();
     });

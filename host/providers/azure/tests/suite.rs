@@ -28,7 +28,7 @@ impl<const SHARDS: u32> Fixture for Spread<SHARDS> {
         let mut settings = AzureSettings::new(variable(COSMOS)?);
         settings.key = Some(Secret::new(KEY));
         settings.database = Some(fresh());
-        settings.shards = NonZeroU32::new(SHARDS).unwrap();
+        settings.kept.shards = NonZeroU32::new(SHARDS).unwrap();
         let topic = StandIn::answering([reply(200, &[], "")]).await;
         settings.topic_endpoint = Some(topic.url.clone());
         settings.topic_key = Some(Secret::new("a-key"));

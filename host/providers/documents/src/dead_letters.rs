@@ -16,7 +16,8 @@ use twin_capabilities::{
 };
 
 use crate::{
-    document::{Address, Document, Index, Range, Stored, Table},
+    copies::LetterCopy,
+    document::{Address, Created, Document, Index, Range, Stored, Table},
     documents::Documents,
     letter::{self, Kept},
     merge::Merge,
@@ -36,8 +37,17 @@ const RACES: usize = 16;
 #[async_trait]
 impl<D: Documents> DeadLetters for DocumentStore<D> {
     async fn push(&self, letter: Letter) -> Result<(), Failure> {
-        self.to_the_end(|inner| async move { inner.push(letter).await })
-            .await
+        // Cloned only where letters are copied: the document is made of the letter itself.
+        let copying = self.copier.clone().map(|copier| (copier, letter.clone()));
+        self.to_the_end(|inner| async move {
+            let stored_at = inner.push(letter).await?;
+            if let (Some((copier, letter)), Some(stored_at)) = (copying, stored_at) {
+                let copy = LetterCopy { letter, stored_at };
+                copier.copy(&inner.twin, copy).await;
+            }
+            Ok(())
+        })
+        .await
     }
 
     async fn list(&self, after: Option<Place>, limit: u32) -> Result<Page, Failure> {
@@ -92,7 +102,8 @@ impl<D: Documents> DeadLetters for DocumentStore<D> {
 }
 
 impl<D: Documents> Inner<D> {
-    async fn push(&self, letter: Letter) -> Result<(), Failure> {
+    /// Stores a letter. Returns when, if it was not there already: then it stays as it is.
+    async fn push(&self, letter: Letter) -> Result<Option<Instant>, Failure> {
         // Without the end of the queue the letter gets the turn after the last one that is known here: what matters is that it
         // is stored.
         let _ = self.end_of_queue().await;
@@ -108,8 +119,8 @@ impl<D: Documents> Inner<D> {
         if self.documents.is_too_large(&document) {
             return Err(Failure::TooLarge);
         }
-        // A letter that is there already stays as it is.
-        self.documents.create(document).await.map(|_| ())
+        let created = self.documents.create(document).await?;
+        Ok(matches!(created, Created::New).then_some(stored_at))
     }
 
     async fn list(&self, after: Option<Place>, limit: u32) -> Result<Page, Failure> {

@@ -1,5 +1,7 @@
 //! A dead letter as a document has it.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use twin_capabilities::{
     Failure, Instant,
@@ -43,18 +45,16 @@ impl Kept {
     pub(crate) fn read(stored: Stored) -> Result<Self, Failure> {
         let fields = &stored.document.fields;
         let kept = || -> Result<_, Missing> {
-            let attempts: Vec<WrittenAttempt> = serde_json::from_str(fields.text_of("attempts")?)
-                .map_err(|_| Missing("attempts"))?;
+            let attempts: Vec<WrittenAttempt<'_>> =
+                serde_json::from_str(fields.text_of("attempts")?)
+                    .map_err(|_| Missing("attempts"))?;
             let letter = Letter {
                 letter_id: fields.text_of("letter_id")?.to_owned(),
                 id: fields.text_of("id")?.to_owned(),
                 peer: fields.text_of("peer")?.to_owned(),
                 trace_id: fields.text_of("trace_id").ok().map(str::to_owned),
                 envelope: fields.bytes_of("envelope")?.to_vec(),
-                attempts: attempts
-                    .into_iter()
-                    .map(|WrittenAttempt { at, status, cause }| Attempt { at, status, cause })
-                    .collect(),
+                attempts: attempts.into_iter().map(WrittenAttempt::read).collect(),
                 first_failure_at: fields.number_of("first_failure_at")?,
                 last_failure_at: fields.number_of("last_failure_at")?,
             };
@@ -124,20 +124,34 @@ pub(crate) fn free(fields: &mut Fields) {
 
 /// An attempt as the document has it.
 #[derive(Serialize, Deserialize)]
-struct WrittenAttempt {
+pub(crate) struct WrittenAttempt<'a> {
     at: Instant,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     status: Option<u16>,
-    cause: String,
+    cause: Cow<'a, str>,
+}
+
+impl<'a> WrittenAttempt<'a> {
+    pub(crate) fn of(attempt: &'a Attempt) -> Self {
+        Self {
+            at: attempt.at,
+            status: attempt.status,
+            cause: Cow::Borrowed(&attempt.cause),
+        }
+    }
+
+    fn read(self) -> Attempt {
+        Attempt {
+            at: self.at,
+            status: self.status,
+            cause: self.cause.into_owned(),
+        }
+    }
 }
 
 /// The fields of a letter's document.
 pub(crate) fn written(letter: Letter, stored_at: Instant) -> Fields {
-    let attempts: Vec<_> = letter
-        .attempts
-        .into_iter()
-        .map(|Attempt { at, status, cause }| WrittenAttempt { at, status, cause })
-        .collect();
+    let attempts: Vec<_> = letter.attempts.iter().map(WrittenAttempt::of).collect();
     let fields = Fields::default()
         .text("letter_id", letter.letter_id)
         .text("id", letter.id)

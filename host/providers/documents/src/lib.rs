@@ -41,6 +41,7 @@
 
 mod circuits;
 mod clock;
+mod copies;
 mod dead_letters;
 mod document;
 mod documents;
@@ -50,18 +51,21 @@ mod letter;
 mod memory;
 mod merge;
 mod names;
+mod prepare;
 mod records;
 mod service;
 mod statistics;
 mod store;
 
 pub use clock::ServiceClock;
+pub use copies::{COPY_LIMIT, LetterCopies, LetterCopy};
 pub use document::{
     Address, Batch, Created, Document, Fields, Index, Missing, Range, Stored, Table, Tag, Value,
 };
 pub use documents::Documents;
 #[cfg(feature = "testing")]
 pub use memory::InMemory;
+pub use prepare::{Finding, Prepared, Problem};
 pub use service::{Kind, ServiceError};
 pub use statistics::COUNTED;
 pub use store::{DocumentStore, Settings};

@@ -13,10 +13,15 @@ use twin_capabilities::{
 };
 use twin_tasks::DetachOnDrop;
 
-use crate::{document::Missing, documents::Documents, health::Checked};
+use crate::{
+    copies::{Copier, LetterCopies},
+    document::Missing,
+    documents::Documents,
+    health::Checked,
+};
 
 /// How a twin's stores are kept.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// After what time the database may remove a record; `None` keeps it for ever.
     pub record_age: Option<Duration>,
@@ -42,6 +47,7 @@ impl Default for Settings {
 /// traits.
 pub struct DocumentStore<D> {
     pub(crate) inner: Arc<Inner<D>>,
+    pub(crate) copier: Option<Arc<Copier>>,
 }
 
 pub(crate) struct Inner<D> {
@@ -62,6 +68,7 @@ impl<D> Clone for DocumentStore<D> {
     fn clone(&self) -> Self {
         Self {
             inner: self.inner.clone(),
+            copier: self.copier.clone(),
         }
     }
 }
@@ -91,7 +98,16 @@ impl<D: Documents> DocumentStore<D> {
                 last_number: AtomicU64::new(0),
                 last_turn: AtomicU64::new(0),
             }),
+            copier: None,
         }
+    }
+
+    /// Each letter that is stored for the first time is also copied there, if that is possible within
+    /// [`COPY_LIMIT`](crate::COPY_LIMIT).
+    #[must_use]
+    pub fn with_copies(mut self, copies: Arc<dyn LetterCopies>) -> Self {
+        self.copier = Some(Arc::new(Copier::new(copies)));
+        self
     }
 
     /// The stores, with a topic that delivers system errors by itself.

@@ -2,35 +2,25 @@
 
 #![cfg(test)]
 
-use std::{collections::BTreeSet, sync::Arc};
+mod common;
 
-use async_trait::async_trait;
+use std::collections::BTreeSet;
+
+use common::TWIN;
 use twin_capabilities::{
-    ErrorTopic, Failure, Stores,
-    error_topic::SystemError,
+    Stores,
     records::{Order, Outcome},
     testing::{
         ManualClock,
         samples::{PutAll as _, TELEMETRY, any_letter, entry, everything, letter},
     },
 };
-use twin_documents::{DocumentStore, InMemory, Settings};
+use twin_documents::{InMemory, Settings};
 
 const LETTERS: usize = 40;
 
-struct Delivers;
-
-#[async_trait]
-impl ErrorTopic for Delivers {
-    async fn publish(&self, _: SystemError) -> Result<(), Failure> {
-        Ok(())
-    }
-}
-
 fn open(database: &InMemory, clock: &ManualClock) -> Stores {
-    let settings = Settings::default();
-    let store = DocumentStore::new(database.clone(), "factory-01", clock.as_clock(), settings);
-    store.stores(Arc::new(Delivers))
+    common::stores(&common::store(database, TWIN, clock, Settings::default()))
 }
 
 #[tokio::test]

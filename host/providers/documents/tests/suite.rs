@@ -3,26 +3,15 @@
 
 #![cfg(test)]
 
-use std::{num::NonZeroU32, sync::Arc};
+mod common;
 
-use async_trait::async_trait;
+use std::num::NonZeroU32;
+
 use twin_capabilities::{
-    ErrorTopic, Failure, Stores,
-    error_topic::SystemError,
-    provider_tests,
+    Stores, provider_tests,
     testing::{Fixture, ManualClock, Skipped},
 };
-use twin_documents::{DocumentStore, InMemory, Settings};
-
-/// A topic that delivers by itself.
-pub(crate) struct Delivers;
-
-#[async_trait]
-impl ErrorTopic for Delivers {
-    async fn publish(&self, _: SystemError) -> Result<(), Failure> {
-        Ok(())
-    }
-}
+use twin_documents::{InMemory, Settings};
 
 /// A document database whose records are spread over so many partitions.
 pub(crate) struct Spread<const SHARDS: u32> {
@@ -43,9 +32,7 @@ impl<const SHARDS: u32> Fixture for Spread<SHARDS> {
             shards: NonZeroU32::new(SHARDS).unwrap(),
             ..Settings::default()
         };
-        let clock = self.clock.as_clock();
-        let store = DocumentStore::new(self.database.clone(), twin, clock, settings);
-        store.stores(Arc::new(Delivers))
+        common::stores(&common::store(&self.database, twin, &self.clock, settings))
     }
 
     fn clock(&self) -> &ManualClock {

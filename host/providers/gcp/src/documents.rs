@@ -17,7 +17,6 @@ use twin_documents::{
 };
 
 use crate::{
-    copies::Copies,
     error::{self, ALREADY_EXISTS, FAILED_PRECONDITION, NOT_FOUND},
     requests::{Change, Commit, Part, Precondition, batch_get, count, first_of, query},
     schema::Composite,
@@ -54,16 +53,14 @@ pub(crate) struct Firestore {
     service: Service,
     /// `projects/{project}/databases/{database}/documents`
     root: String,
-    copies: Copies,
 }
 
 impl Firestore {
     /// `database` is `projects/{project}/databases/{database}`.
-    pub(crate) fn new(service: Service, database: &str, copies: Copies) -> Self {
+    pub(crate) fn new(service: Service, database: &str) -> Self {
         Self {
             service,
             root: format!("{database}/documents"),
-            copies,
         }
     }
 
@@ -151,14 +148,9 @@ impl Documents for Firestore {
 
     async fn create(&self, document: Document) -> Result<Created, Failure> {
         let address = document.address.clone();
-        let copy = self.copies.prepare(&document);
         let commit = self.update(document, Some(Precondition::Exists(false)));
         let body = self.service.encode(CREATE, &commit)?;
-        let created = self.create_or_get(&address, &body).await?;
-        if let (Created::New, Some(copy)) = (&created, copy) {
-            self.copies.send(copy).await;
-        }
-        Ok(created)
+        self.create_or_get(&address, &body).await
     }
 
     async fn get(&self, address: &Address) -> Result<Option<Stored>, Failure> {

@@ -7,7 +7,8 @@
 //! acknowledged to any host is in every page that is read after that. Which of several writers stores a record, holds a lease or
 //! changes a circuit is decided by preconditions of single documents; see [`twin_documents`].
 //!
-//! Nothing is retried here. Every call has a time limit: 5 s for data, 500 ms for system errors and for the copy of a letter.
+//! Nothing is retried here. Every call has a time limit: 5 s for data, 500 ms for system errors,
+//! [`COPY_LIMIT`](twin_documents::COPY_LIMIT) for the copy of a letter.
 //!
 //! # What there is in the project
 //!
@@ -64,13 +65,15 @@ mod wire;
 
 use std::{fmt, sync::Arc};
 
+pub use twin_capabilities::secrets::SecretManagerVersion;
 use twin_capabilities::{Stores, provider::Clock};
-use twin_documents::{DocumentStore, ServiceClock, Settings};
+use twin_documents::{DocumentStore, ServiceClock};
+pub use twin_documents::{Finding, Prepared, Problem};
 
 pub use error::GcpError;
 pub use id_tokens::IdTokens;
-pub use prepare::{Done, Finding, Outcome, Trouble, check, init, plan};
-pub use secrets::{SecretManager, SecretReference, SecretReferenceInvalid};
+pub use prepare::{check, init, plan};
+pub use secrets::SecretManager;
 pub use settings::{Endpoints, GcpSettings, Identity};
 
 use crate::{
@@ -122,14 +125,10 @@ fn open_with(settings: &GcpSettings, twin: &str, clock: Option<Clock>) -> Result
     let firestore = firestore(settings, &link)?;
     let pubsub = pubsub(settings, &link)?;
     let copies = Copies(Topic::new(pubsub.clone(), names.dead_letter_topic));
-    let documents = Firestore::new(firestore, &names.database, copies);
-    let kept = Settings {
-        record_age: settings.record_age,
-        letter_age: settings.letter_age,
-        shards: settings.shards,
-    };
+    let documents = Firestore::new(firestore, &names.database);
+    let kept = settings.kept;
     Ok(Gcp {
-        store: DocumentStore::new(documents, twin, clock, kept),
+        store: DocumentStore::new(documents, twin, clock, kept).with_copies(Arc::new(copies)),
         errors: Arc::new(Errors(Topic::new(pubsub, names.error_topic))),
         secret_manager: SecretManager::over(&settings.endpoints, &link)?,
     })

@@ -64,7 +64,7 @@ fn check(
 }
 
 /// A project's id or number. Old ids begin with a domain and a colon.
-pub(crate) fn is_project(text: &str) -> bool {
+fn is_project(text: &str) -> bool {
     text.split(':').all(is_plain)
 }
 

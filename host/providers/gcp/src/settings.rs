@@ -1,6 +1,6 @@
 //! What a host has to know about its project.
 
-use std::{num::NonZeroU32, time::Duration};
+use twin_documents::Settings;
 
 /// A project, and how it is used.
 #[derive(Clone, Debug)]
@@ -15,13 +15,9 @@ pub struct GcpSettings {
     /// The Pub/Sub topic that gets a copy of each new dead letter, and the subscription that keeps the copies.
     /// `{twin}-dead-letters` unless it says otherwise.
     pub dead_letter_topic: Option<String>,
-    /// How long records are kept; for ever without it. Firestore removes what has expired within 24 hours.
-    pub record_age: Option<Duration>,
-    /// How long dead letters are kept; for ever without it.
-    pub letter_age: Option<Duration>,
-    /// Over how many partitions the records of one device are spread. Firestore's partitions have no limit of their own, so 1 is
-    /// right but for a device that writes 500 times a second. It must not change once there are records.
-    pub shards: NonZeroU32,
+    /// How long data is kept, and how a device is spread. Firestore removes what has expired within 24 hours. Its partitions have
+    /// no limit of their own, so one is right but for a device that writes 500 times a second.
+    pub kept: Settings,
     /// Who the host is.
     pub identity: Identity,
     /// Where the services are.
@@ -79,9 +75,7 @@ impl GcpSettings {
             database: "(default)".to_owned(),
             error_topic: None,
             dead_letter_topic: None,
-            record_age: None,
-            letter_age: None,
-            shards: NonZeroU32::MIN,
+            kept: Settings::default(),
             identity: Identity::Default,
             endpoints: Endpoints::default(),
         }

@@ -7,7 +7,7 @@ mod common;
 
 use common::{Answer, Asked, StandIn};
 use serde_json::{Value as Json, json};
-use twin_gcp::{Finding, Outcome, Trouble};
+use twin_gcp::{Finding, Problem};
 
 const DATABASE: &str = "/v1/projects/my-project/databases/(default)";
 const TWIN: &str = "factory-01";
@@ -132,15 +132,15 @@ async fn init_makes_what_the_queries_need() {
     let made: Vec<_> = done.iter().map(|done| done.what.clone()).collect();
     assert_eq!(made, planned);
     let (database, others) = done.split_first().unwrap();
-    assert_eq!(database.outcome, Outcome::Present);
-    assert!(others.iter().all(|done| done.outcome == Outcome::Created));
+    assert!(!database.created);
+    assert!(others.iter().all(|prepared| prepared.created));
 }
 
 #[tokio::test]
 async fn init_changes_nothing_that_is_there() {
     let stand_in = StandIn::answering(full).await;
     let done = twin_gcp::init(&stand_in.settings(), TWIN).await.unwrap();
-    assert!(done.iter().all(|done| done.outcome == Outcome::Present));
+    assert!(done.iter().all(|prepared| !prepared.created));
     let asked = without_questions(stand_in.asked());
     assert!(asked.iter().all(|(line, _)| !line.starts_with("PATCH")));
     assert_eq!(
@@ -159,10 +159,7 @@ async fn check_finds_what_is_missing() {
     planned.remove(0);
     let expected: Vec<_> = planned
         .into_iter()
-        .map(|what| Finding {
-            what,
-            trouble: Trouble::Missing,
-        })
+        .map(|what| Finding::of(what, Problem::Missing))
         .collect();
     assert_eq!(found, expected);
 }

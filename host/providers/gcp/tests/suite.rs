@@ -24,7 +24,7 @@ impl<const SHARDS: u32> Fixture for Project<SHARDS> {
     async fn set_up() -> Result<Self, Skipped> {
         let mut settings = common::settings_at(&common::emulator("TWIN_TEST_FIRESTORE")?);
         settings.project = common::fresh_project();
-        settings.shards = NonZeroU32::new(SHARDS).unwrap();
+        settings.kept.shards = NonZeroU32::new(SHARDS).unwrap();
         // Takes every message. What becomes of them is tested with Google's emulator.
         let pubsub = StandIn::always(Answer::of(200, "{}")).await;
         settings.endpoints.pubsub = pubsub.settings().endpoints.pubsub;

@@ -12,19 +12,18 @@ use crate::{
     peers::PeerSender,
     secrets::{
         Vault,
-        vault::tests::{Service, reference},
+        vault::tests::{REFERENCE, Service},
     },
 };
 
 const SENDERS: usize = 8;
 
 fn config(changes: &[(&str, &str)]) -> Arc<Config> {
-    let reference = reference();
     let variables = [
         ("TWIN_NAME", "factory-01"),
         ("TWIN_CLOUD", "aws"),
         ("TWIN_FUNCTIONS", "writer"),
-        ("INTER_CLOUD_TOKEN", reference.expose()),
+        ("INTER_CLOUD_TOKEN", REFERENCE),
     ];
     let variables = variables.into_iter().chain(changes.iter().copied());
     Arc::new(Config::from_vars(variables).unwrap())
@@ -84,7 +83,7 @@ async fn a_key_is_replaced_under_load_without_one_refused_message() {
         let config = config(&[
             ("REMOTE_WRITER_URL", &url),
             ("REMOTE_WRITER_CLOUD", "aws"),
-            ("REMOTE_WRITER_TOKEN", reference().expose()),
+            ("REMOTE_WRITER_TOKEN", REFERENCE),
         ]);
         let sender = PeerSender::new(config).unwrap();
         let sender = Arc::new(sender.with_secrets(vault(&service, sender_millis)));

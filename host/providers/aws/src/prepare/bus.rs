@@ -1,8 +1,8 @@
 //! The bus of system errors.
 
-use twin_documents::ServiceError;
+use twin_documents::{Finding, Prepared, ServiceError};
 
-use super::{Finding, Prepared};
+use super::failed;
 use crate::{
     connection::Connection,
     error::{Action, is_absent},
@@ -47,7 +47,7 @@ impl Bus {
 
     pub(super) async fn check(&self, aws: &Connection) -> Option<Finding> {
         let error = self.look(aws).await.err()?;
-        Some(Finding::failed(self.what(), error))
+        Some(failed(self.what(), error))
     }
 
     async fn look(&self, aws: &Connection) -> Result<(), ServiceError> {

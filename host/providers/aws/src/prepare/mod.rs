@@ -5,10 +5,8 @@ mod bus;
 mod queue;
 mod tables;
 
-use std::fmt;
-
 use futures_util::future::join_all;
-use twin_documents::{ServiceClock, ServiceError, Table};
+use twin_documents::{Finding, Prepared, Problem, ServiceClock, ServiceError, Table};
 
 use self::{bus::Bus, queue::TwinQueue, tables::TwinTable};
 use crate::{
@@ -17,75 +15,12 @@ use crate::{
     settings::{AwsSettings, Names},
 };
 
-/// Something that [`init`] made or found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Prepared {
-    /// What it is: ``index `by-order` of table `factory-01-messages` ``.
-    pub what: String,
-    /// Whether it was made now; else it was there.
-    pub created: bool,
-}
-
-/// Something that [`check`] found to be wrong.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
-    /// What it is about: ``table `factory-01-messages` ``.
-    pub what: String,
-    /// What is wrong with it.
-    pub problem: Problem,
-}
-
-/// What is wrong.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Problem {
-    /// It is not there.
-    #[error("it does not exist: run `twin store init`")]
-    Missing,
-    /// It is there, and not as it must be.
-    #[error("{0}")]
-    Differs(&'static str),
-    /// It cannot be looked at. Its call may be denied, while those that a host makes are not.
-    #[error(transparent)]
-    Unknown(#[from] ServiceError),
-}
-
-impl fmt::Display for Prepared {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = if self.created { "created" } else { "was there" };
-        write!(formatter, "{}: {state}", self.what)
-    }
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}: {}", self.what, self.problem)
-    }
-}
-
-impl Prepared {
-    fn new(what: impl Into<String>, created: bool) -> Self {
-        Self {
-            what: what.into(),
-            created,
-        }
-    }
-}
-
-impl Finding {
-    fn of(what: impl Into<String>, problem: impl Into<Problem>) -> Self {
-        Self {
-            what: what.into(),
-            problem: problem.into(),
-        }
-    }
-
-    /// What a failed look at something tells of it.
-    fn failed(what: impl Into<String>, error: ServiceError) -> Self {
-        if is_absent(&error) {
-            Self::of(what, Problem::Missing)
-        } else {
-            Self::of(what, error)
-        }
+/// What a failed look at something tells of it.
+fn failed(what: impl Into<String>, error: ServiceError) -> Finding {
+    if is_absent(&error) {
+        Finding::of(what, Problem::Missing)
+    } else {
+        Finding::of(what, error)
     }
 }
 

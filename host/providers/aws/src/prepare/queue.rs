@@ -1,12 +1,12 @@
 //! The queue of copies of dead letters.
 
 use aws_sdk_sqs::types::QueueAttributeName;
-use twin_documents::ServiceError;
+use twin_documents::{Finding, Prepared, ServiceError};
 
-use super::{Finding, Prepared};
+use super::failed;
 use crate::{
     connection::Connection,
-    dead_letters::{Queue, url_of},
+    copies::{Queue, url_of},
     error::{Action, is_absent},
     settings::{AwsSettings, Names},
 };
@@ -15,7 +15,7 @@ use crate::{
 const RETENTION_SECONDS: &str = "1209600";
 
 /// The queue, if letters are copied.
-pub(super) struct TwinQueue(Queue);
+pub(super) struct TwinQueue(Option<Queue>);
 
 impl TwinQueue {
     pub(super) fn of(settings: &AwsSettings, names: &Names) -> Self {
@@ -24,19 +24,21 @@ impl TwinQueue {
 
     pub(super) fn plan(&self) -> Option<String> {
         match &self.0 {
-            Queue::Named(name) => Some(format!("queue `{name}`, which keeps messages for 14 days")),
-            Queue::Url(_) | Queue::None => None,
+            Some(Queue::Named(name)) => {
+                Some(format!("queue `{name}`, which keeps messages for 14 days"))
+            }
+            Some(Queue::Url(_)) | None => None,
         }
     }
 
     pub(super) async fn init(&self, aws: &Connection) -> Result<Option<Prepared>, ServiceError> {
         match &self.0 {
-            Queue::None => Ok(None),
-            Queue::Url(url) => {
+            None => Ok(None),
+            Some(Queue::Url(url)) => {
                 look(aws, url).await?;
                 Ok(Some(Prepared::new(what(url), false)))
             }
-            Queue::Named(name) => {
+            Some(Queue::Named(name)) => {
                 let created = match url_of(aws, name).await {
                     Ok(_) => false,
                     Err(error) if is_absent(&error) => {
@@ -52,12 +54,12 @@ impl TwinQueue {
 
     pub(super) async fn check(&self, aws: &Connection) -> Option<Finding> {
         let (name, looked) = match &self.0 {
-            Queue::None => return None,
-            Queue::Url(url) => (url, look(aws, url).await),
-            Queue::Named(name) => (name, url_of(aws, name).await.map(drop)),
+            None => return None,
+            Some(Queue::Url(url)) => (url, look(aws, url).await),
+            Some(Queue::Named(name)) => (name, url_of(aws, name).await.map(drop)),
         };
         let error = looked.err()?;
-        Some(Finding::failed(what(name), error))
+        Some(failed(what(name), error))
     }
 }
 

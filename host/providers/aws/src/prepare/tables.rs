@@ -10,9 +10,8 @@ use aws_sdk_dynamodb::types::{
 };
 use aws_smithy_types::error::operation::BuildError;
 use tokio::time::{Instant, sleep};
-use twin_documents::{Index, Kind, ServiceError, Table};
+use twin_documents::{Finding, Index, Kind, Prepared, Problem, ServiceError, Table};
 
-use super::{Finding, Prepared, Problem};
 use crate::{
     connection::Connection,
     error::{Action, is_absent},
@@ -26,10 +25,10 @@ const READY_LIMIT: Duration = Duration::from_secs(300);
 /// How long it waits between two looks.
 const PAUSE: Duration = Duration::from_millis(500);
 
-const OTHER_KEY: Problem = Problem::Differs("its primary key is not `key`");
-const OTHER_INDEX: Problem = Problem::Differs("it has other keys or not all attributes");
-const NOT_ACTIVE: Problem = Problem::Differs("it is not active");
-const KEEPS_ITEMS: Problem = Problem::Differs("items are not removed after the time in `expires`");
+const OTHER_KEY: Problem = Problem::differs("its primary key is not `key`");
+const OTHER_INDEX: Problem = Problem::differs("it has other keys or not all attributes");
+const NOT_ACTIVE: Problem = Problem::differs("it is not active");
+const KEEPS_ITEMS: Problem = Problem::differs("items are not removed after the time in `expires`");
 
 /// One table.
 pub(super) struct TwinTable {

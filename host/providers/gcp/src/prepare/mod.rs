@@ -3,65 +3,12 @@
 mod part;
 mod resource;
 
-use std::fmt;
-
-use twin_documents::{ServiceClock, ServiceError};
-
-pub use part::Outcome;
+use twin_documents::{Finding, Prepared, ServiceClock};
 
 use crate::{
     GcpError, GcpSettings, error::NOT_FOUND, firestore, names::Names, prepare::part::Part, pubsub,
     service::Link,
 };
-
-/// What [`init`] did with one thing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Done {
-    /// The thing.
-    pub what: String,
-    /// What was done.
-    pub outcome: Outcome,
-}
-
-impl fmt::Display for Done {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}: {}", self.what, self.outcome)
-    }
-}
-
-/// Something that [`check`] found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
-    /// The thing that is not as it must be.
-    pub what: String,
-    /// In what way.
-    pub trouble: Trouble,
-}
-
-/// In what way something is not as it must be.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Trouble {
-    /// It is not there.
-    Missing,
-    /// It is being built, which takes Firestore minutes, or hours where there is much data.
-    Building,
-    /// It is there, and is something else or set otherwise.
-    Different,
-    /// It could not be looked at: [`Denied`](twin_documents::Kind::Denied) if the identity may not.
-    Unknown(ServiceError),
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}: ", self.what)?;
-        match &self.trouble {
-            Trouble::Missing => formatter.write_str("missing"),
-            Trouble::Building => formatter.write_str("being built"),
-            Trouble::Different => formatter.write_str("set otherwise"),
-            Trouble::Unknown(error) => write!(formatter, "{error}"),
-        }
-    }
-}
 
 /// What [`init`] would make, one line for each thing. Asks nobody, and needs no credentials.
 ///
@@ -79,13 +26,12 @@ pub fn plan(settings: &GcpSettings, twin: &str) -> Result<Vec<String>, GcpError>
 ///
 /// # Errors
 /// The first failure. What was made before it stays.
-pub async fn init(settings: &GcpSettings, twin: &str) -> Result<Vec<Done>, GcpError> {
+pub async fn init(settings: &GcpSettings, twin: &str) -> Result<Vec<Prepared>, GcpError> {
     let (project, parts) = project(settings, twin)?;
     let mut done = Vec::with_capacity(parts.len());
     for part in parts {
-        let outcome = project.make(&part).await?;
-        let what = part.to_string();
-        done.push(Done { what, outcome });
+        let created = project.make(&part).await?;
+        done.push(Prepared::new(part.to_string(), created));
     }
     Ok(done)
 }
@@ -98,14 +44,13 @@ pub async fn check(settings: &GcpSettings, twin: &str) -> Result<Vec<Finding>, G
     let (project, parts) = project(settings, twin)?;
     let mut findings = Vec::new();
     for part in parts {
-        let trouble = match project.look(&part).await {
+        let problem = match project.look(&part).await {
             Ok(None) => continue,
-            Ok(Some(trouble)) => trouble,
-            Err(error) if error.code == NOT_FOUND => Trouble::Missing,
-            Err(error) => Trouble::Unknown(error),
+            Ok(Some(problem)) => problem,
+            Err(error) if error.code == NOT_FOUND => part.missing(),
+            Err(error) => error.into(),
         };
-        let what = part.to_string();
-        findings.push(Finding { what, trouble });
+        findings.push(Finding::of(part.to_string(), problem));
     }
     Ok(findings)
 }

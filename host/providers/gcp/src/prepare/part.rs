@@ -4,12 +4,9 @@ use std::{fmt, time::Duration};
 
 use reqwest::Method;
 use serde::de::IgnoredAny;
-use twin_documents::{Kind, ServiceError, Table};
+use twin_documents::{Kind, Problem, ServiceError, Table};
 
-use super::{
-    Trouble,
-    resource::{Database, Exemption, Indexes, Subscription, Topic, index},
-};
+use super::resource::{Database, Exemption, Indexes, Subscription, Topic, index};
 use crate::{
     names::Names,
     schema::{COMPOSITES, Composite, EXPIRES, collection, direction, field, fields},
@@ -26,23 +23,8 @@ const fn admin(action: &'static str) -> Call {
     }
 }
 
-/// What [`init`](super::init) did with a thing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// It was not there, and was made.
-    Created,
-    /// It was there.
-    Present,
-}
-
-impl fmt::Display for Outcome {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Created => "created",
-            Self::Present => "was there",
-        })
-    }
-}
+const NOT_NATIVE: Problem = Problem::differs("it is not in Native mode");
+const OTHER_TOPIC: Problem = Problem::differs("it belongs to another topic");
 
 /// One thing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,6 +59,14 @@ impl Part {
                 },
             ])
             .collect()
+    }
+
+    /// What is wrong if it is not there.
+    pub(super) const fn missing(&self) -> Problem {
+        match self {
+            Self::Database(_) => Problem::differs("it does not exist: create it in Native mode"),
+            _ => Problem::Missing,
+        }
     }
 }
 
@@ -121,12 +111,12 @@ pub(super) struct Project {
 }
 
 impl Project {
-    /// Makes a thing, unless it is there.
-    pub(super) async fn make(&self, part: &Part) -> Result<Outcome, ServiceError> {
+    /// Makes a thing, unless it is there. True if it was made.
+    pub(super) async fn make(&self, part: &Part) -> Result<bool, ServiceError> {
         match part {
             // It is not made, only looked for: nothing else can be made without it.
             Part::Database(_) => match self.look(part).await? {
-                None => Ok(Outcome::Present),
+                None => Ok(false),
                 Some(_) => {
                     let code = "not a database in Native mode".to_owned();
                     let call = admin("datastore.databases.getMetadata");
@@ -151,24 +141,24 @@ impl Project {
     }
 
     /// Looks at a thing. What is missing may also be an error of that kind.
-    pub(super) async fn look(&self, part: &Part) -> Result<Option<Trouble>, ServiceError> {
+    pub(super) async fn look(&self, part: &Part) -> Result<Option<Problem>, ServiceError> {
         match part {
             Part::Database(name) => {
                 let call = admin("datastore.databases.getMetadata");
                 let database: Database = self.firestore.get(call, name).await?;
-                Ok((!database.is_native()).then_some(Trouble::Different))
+                Ok((!database.is_native()).then_some(NOT_NATIVE))
             }
             Part::Index(composite) => {
                 let call = admin("datastore.indexes.list");
                 let path = self.group(composite.table, "indexes?pageSize=1000");
                 let indexes: Indexes = self.firestore.get(call, &path).await?;
-                Ok(indexes.trouble_with(composite))
+                Ok(indexes.problem_with(composite))
             }
             Part::Field(table, field) => {
                 let call = admin("datastore.indexes.get");
                 let path = self.group(*table, &format!("fields/{field}"));
                 let exemption: Exemption = self.firestore.get(call, &path).await?;
-                Ok(exemption.trouble(*field == EXPIRES))
+                Ok(exemption.problem(*field == EXPIRES))
             }
             Part::Topic(name) => {
                 let topic = self.pubsub.get(admin("pubsub.topics.get"), name).await;
@@ -177,20 +167,15 @@ impl Project {
             Part::Subscription { name, topic } => {
                 let call = admin("pubsub.subscriptions.get");
                 let subscription: Subscription = self.pubsub.get(call, name).await?;
-                Ok((!subscription.is_to(topic)).then_some(Trouble::Different))
+                Ok((!subscription.is_to(topic)).then_some(OTHER_TOPIC))
             }
         }
     }
 
     /// A change of a field is an operation that Firestore works on for minutes: it is only begun if there is something to change.
-    async fn exempt(
-        &self,
-        part: &Part,
-        table: Table,
-        field: &str,
-    ) -> Result<Outcome, ServiceError> {
+    async fn exempt(&self, part: &Part, table: Table, field: &str) -> Result<bool, ServiceError> {
         match self.look(part).await? {
-            None | Some(Trouble::Building) => return Ok(Outcome::Present),
+            None | Some(Problem::Building) => return Ok(false),
             Some(_) => {}
         }
         let call = admin("datastore.indexes.update");
@@ -211,7 +196,7 @@ impl Project {
         call: Call,
         name: &str,
         resource: &impl serde::Serialize,
-    ) -> Result<Outcome, ServiceError> {
+    ) -> Result<bool, ServiceError> {
         let body = self.pubsub.encode(call, resource)?;
         created(self.pubsub.send(call, Method::PUT, name, Some(body)).await)
     }
@@ -222,10 +207,10 @@ impl Project {
     }
 }
 
-fn created(answer: Result<IgnoredAny, ServiceError>) -> Result<Outcome, ServiceError> {
+fn created(answer: Result<IgnoredAny, ServiceError>) -> Result<bool, ServiceError> {
     match answer {
-        Ok(_) => Ok(Outcome::Created),
-        Err(error) if error.kind == Kind::Conflict => Ok(Outcome::Present),
+        Ok(_) => Ok(true),
+        Err(error) if error.kind == Kind::Conflict => Ok(false),
         Err(error) => Err(error),
     }
 }

@@ -2,9 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
+use twin_documents::Problem;
 
-use super::Trouble;
 use crate::schema::{Composite, PARTITION, direction, field};
+
+/// `NEEDS_REPAIR`, or a state that is not documented.
+const FAILED: Problem =
+    Problem::differs("Firestore failed to build it: remove it, and run `twin store init`");
 
 /// A Firestore database.
 #[derive(Debug, Deserialize)]
@@ -51,7 +55,7 @@ struct IndexField {
 }
 
 impl Indexes {
-    pub(super) fn trouble_with(&self, composite: &Composite) -> Option<Trouble> {
+    pub(super) fn problem_with(&self, composite: &Composite) -> Option<Problem> {
         let wanted = [
             (PARTITION, direction(false)),
             (field(composite.index), direction(composite.descending)),
@@ -65,11 +69,10 @@ impl Indexes {
                     .eq(wanted)
         };
         match self.indexes.iter().find(serves) {
-            None => Some(Trouble::Missing),
+            None => Some(Problem::Missing),
             Some(index) if index.state == "READY" => None,
-            Some(index) if index.state == "CREATING" => Some(Trouble::Building),
-            // `NEEDS_REPAIR`: building it failed.
-            Some(_) => Some(Trouble::Different),
+            Some(index) if index.state == "CREATING" => Some(Problem::Building),
+            Some(_) => Some(FAILED),
         }
     }
 }
@@ -110,17 +113,17 @@ impl Exemption {
         }
     }
 
-    pub(super) fn trouble(&self, lifetime: bool) -> Option<Trouble> {
+    pub(super) fn problem(&self, lifetime: bool) -> Option<Problem> {
         let config = &self.index_config;
         if config.uses_ancestor_config || !config.indexes.is_empty() || config.reverting {
-            return Some(Trouble::Missing);
+            return Some(Problem::Missing);
         }
         match &self.ttl_config {
             _ if !lifetime => None,
-            None => Some(Trouble::Missing),
+            None => Some(Problem::Missing),
             Some(ttl) if ttl.state == "ACTIVE" => None,
-            Some(ttl) if ttl.state == "CREATING" => Some(Trouble::Building),
-            Some(_) => Some(Trouble::Different),
+            Some(ttl) if ttl.state == "CREATING" => Some(Problem::Building),
+            Some(_) => Some(FAILED),
         }
     }
 }
@@ -178,39 +181,39 @@ mod tests {
         };
         for (place, composite) in COMPOSITES.iter().enumerate() {
             let mut only = [created[place].clone()];
-            assert_eq!(read(&only).trouble_with(composite), None);
+            assert_eq!(read(&only).problem_with(composite), None);
             only[0]["state"] = "CREATING".into();
-            let building = read(&only).trouble_with(composite);
-            assert_eq!(building, Some(Trouble::Building));
+            let building = read(&only).problem_with(composite);
+            assert_eq!(building, Some(Problem::Building));
             only[0]["state"] = "NEEDS_REPAIR".into();
-            let broken = read(&only).trouble_with(composite);
-            assert_eq!(broken, Some(Trouble::Different));
+            let broken = read(&only).problem_with(composite);
+            assert_eq!(broken, Some(FAILED));
             only[0]["queryScope"] = "COLLECTION_GROUP".into();
-            let other = read(&only).trouble_with(composite);
-            assert_eq!(other, Some(Trouble::Missing));
+            let other = read(&only).problem_with(composite);
+            assert_eq!(other, Some(Problem::Missing));
         }
         let none: Indexes = serde_json::from_str("{}").unwrap();
-        assert_eq!(none.trouble_with(&COMPOSITES[0]), Some(Trouble::Missing));
+        assert_eq!(none.problem_with(&COMPOSITES[0]), Some(Problem::Missing));
     }
 
     #[test]
     fn an_exemption_has_no_indexes_and_inherits_none() {
-        let trouble = |field: Json, lifetime| {
+        let problem = |field: Json, lifetime| {
             let exemption: Exemption = serde_json::from_value(field).unwrap();
-            exemption.trouble(lifetime)
+            exemption.problem(lifetime)
         };
         let inherited = json!({"indexConfig": {
             "usesAncestorConfig": true, "ancestorField": "f",
             "indexes": [{"queryScope": "COLLECTION", "state": "READY"}],
         }});
-        assert_eq!(trouble(inherited, false), Some(Trouble::Missing));
+        assert_eq!(problem(inherited, false), Some(Problem::Missing));
         let exempt = json!({"name": "f", "indexConfig": {}});
-        assert_eq!(trouble(exempt.clone(), false), None);
-        assert_eq!(trouble(exempt, true), Some(Trouble::Missing));
+        assert_eq!(problem(exempt.clone(), false), None);
+        assert_eq!(problem(exempt, true), Some(Problem::Missing));
         let state = |state| json!({"indexConfig": {}, "ttlConfig": {"state": state}});
-        assert_eq!(trouble(state("ACTIVE"), true), None);
-        assert_eq!(trouble(state("CREATING"), true), Some(Trouble::Building));
-        let broken = trouble(state("NEEDS_REPAIR"), true);
-        assert_eq!(broken, Some(Trouble::Different));
+        assert_eq!(problem(state("ACTIVE"), true), None);
+        assert_eq!(problem(state("CREATING"), true), Some(Problem::Building));
+        let broken = problem(state("NEEDS_REPAIR"), true);
+        assert_eq!(broken, Some(FAILED));
     }
 }
