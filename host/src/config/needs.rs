@@ -6,7 +6,7 @@ use twin_contract::Cloud;
 use twin_delivery::{Deadline, Mono, millis};
 
 use super::{Binding, Config, ConfigError, Peer, authentication, table};
-use crate::{credentials::is_token, function::FunctionName, secrets::Secret, stores};
+use crate::{credentials::is_token, function::FunctionName, secrets::Configured, stores};
 
 /// Checks the requirements between variables.
 pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
@@ -59,7 +59,13 @@ fn tokens(config: &Config) -> Result<(), ConfigError> {
 }
 
 fn no_key_is_a_token(config: &Config) -> Result<(), ConfigError> {
-    let is_token = |key: &Secret| config.cloud == Cloud::Gcp && is_token(key.expose());
+    let is_token = |key: &Configured| {
+        let key = match key {
+            Configured::Value(key) => key,
+            Configured::Reference(_) => return false,
+        };
+        config.cloud == Cloud::Gcp && is_token(key.expose())
+    };
     for (variable, keys) in [
         ("INTER_CLOUD_TOKEN", &config.keys),
         ("TWIN_OPERATOR_TOKEN", &config.operator_keys),
