@@ -28,31 +28,31 @@ async fn crosses(placement: [Cloud; 3]) {
 }
 
 #[tokio::test]
-async fn aws_azure_gcp() {
+async fn a_twin_crosses_aws_azure_and_gcp() {
     crosses([Aws, Azure, Gcp]).await;
 }
 
 #[tokio::test]
-async fn aws_gcp_azure() {
+async fn a_twin_crosses_aws_gcp_and_azure() {
     crosses([Aws, Gcp, Azure]).await;
 }
 
 #[tokio::test]
-async fn azure_aws_gcp() {
+async fn a_twin_crosses_azure_aws_and_gcp() {
     crosses([Azure, Aws, Gcp]).await;
 }
 
 #[tokio::test]
-async fn azure_gcp_aws() {
+async fn a_twin_crosses_azure_gcp_and_aws() {
     crosses([Azure, Gcp, Aws]).await;
 }
 
 #[tokio::test]
-async fn gcp_aws_azure() {
+async fn a_twin_crosses_gcp_aws_and_azure() {
     crosses([Gcp, Aws, Azure]).await;
 }
 
 #[tokio::test]
-async fn gcp_azure_aws() {
+async fn a_twin_crosses_gcp_azure_and_aws() {
     crosses([Gcp, Azure, Aws]).await;
 }

@@ -54,7 +54,7 @@ pub fn twin<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Command 
 
 /// A process that ends with its test.
 #[derive(Debug)]
-pub struct Running(pub(crate) Child);
+pub struct Running(pub Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
