@@ -1,21 +1,22 @@
 //! AWS: DynamoDB, EventBridge and SQS of one emulator.
 
 use async_trait::async_trait;
-use reqwest::Method;
+use reqwest::Client;
 use serde_json::{Value, json};
 use twin_capabilities::testing::Skipped;
 
 use super::{
     Event, Kept, Services, emulator,
-    http::{Http, parse, send},
+    http::{self, parse},
 };
+use crate::hosts::site::client;
 
 const REGION: &str = "us-east-1";
 /// The owner of the emulated account, whose signatures the emulator does not compare.
 const KEY: &str = "test";
 
 pub(super) struct Aws {
-    http: Http,
+    client: Client,
     endpoint: String,
     twin: String,
 }
@@ -23,7 +24,7 @@ pub(super) struct Aws {
 impl Aws {
     pub(super) fn find(twin: &str) -> Result<Self, Skipped> {
         Ok(Self {
-            http: Http::new(),
+            client: client(),
             endpoint: emulator("TWIN_TEST_AWS")?,
             twin: twin.to_owned(),
         })
@@ -35,15 +36,13 @@ impl Aws {
         let signed =
             format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0");
         let request = self
-            .http
-            .request(Method::POST, &self.endpoint)
+            .client
+            .post(&self.endpoint)
             .header("x-amz-target", target)
             .header("content-type", "application/x-amz-json-1.0")
             .header("x-amz-date", "20260101T000000Z")
             .header("authorization", signed);
-        let (status, reply) = send(request.body(body.to_string())).await;
-        assert!(status.is_success(), "{target} answered {status}: {reply}");
-        parse(&reply)
+        http::json(request, &body).await
     }
 
     async fn sqs(&self, action: &str, body: Value) -> Value {
@@ -139,25 +138,20 @@ impl Services for Aws {
             )
             .await;
         let copies = copies["Attributes"][attribute].as_str().unwrap().parse();
-        let kept = |service, what, count| Kept {
-            service,
-            what,
-            count,
-        };
         vec![
-            kept("DynamoDB", "messages", self.items("messages").await),
-            kept(
+            Kept::of("DynamoDB", "messages", self.items("messages").await),
+            Kept::of(
                 "DynamoDB",
                 "system errors",
                 self.items("system-errors").await,
             ),
-            kept("DynamoDB", "dead letters", self.items("dead-letters").await),
-            kept(
+            Kept::of("DynamoDB", "dead letters", self.items("dead-letters").await),
+            Kept::of(
                 "DynamoDB",
                 "circuits and other state",
                 self.items("state").await,
             ),
-            kept("SQS", "copies of dead letters", copies.unwrap()),
+            Kept::of("SQS", "copies of dead letters", copies.unwrap()),
         ]
     }
 }

@@ -15,15 +15,16 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::TokioIo;
-use reqwest::Method;
+use reqwest::Client;
 use serde_json::Value;
 use tokio::{net::TcpListener, task::JoinHandle};
 use twin_capabilities::testing::Skipped;
 
 use super::{
     Event, Kept, Services, emulator,
-    http::{Http, parse, send},
+    http::{parse, send},
 };
+use crate::hosts::site::client;
 
 /// The key of all emulators of Cosmos DB and of Storage. It is public.
 const KEY: &str =
@@ -35,7 +36,7 @@ const SIGNATURE: &str = "sv=2021-12-02&ss=b&srt=sco&sp=rwlac&se=2099-01-01T00%3A
 const TOPIC_KEY: &str = "key-of-the-topic";
 
 pub(super) struct Azure {
-    http: Http,
+    client: Client,
     cosmos: String,
     blob: String,
     twin: String,
@@ -45,7 +46,7 @@ pub(super) struct Azure {
 impl Azure {
     pub(super) async fn find(twin: &str) -> Result<Self, Skipped> {
         Ok(Self {
-            http: Http::new(),
+            client: client(),
             cosmos: emulator("TWIN_TEST_COSMOS")?,
             blob: emulator("TWIN_TEST_AZURE_BLOB")?,
             twin: twin.to_owned(),
@@ -61,8 +62,8 @@ impl Azure {
     async fn documents(&self, container: &str) -> usize {
         let url = format!("{}/dbs/{}/colls/{container}/docs", self.cosmos, self.twin);
         let request = self
-            .http
-            .request(Method::GET, &url)
+            .client
+            .get(&url)
             .header("x-ms-version", "2018-12-31")
             .header("x-ms-date", "thu, 01 jan 2026 00:00:00 gmt")
             .header("x-ms-max-item-count", "-1")
@@ -79,7 +80,7 @@ impl Azure {
             "{}/{container}?restype=container&comp=list&{SIGNATURE}",
             self.blob
         );
-        let (status, list) = send(self.http.request(Method::GET, &url)).await;
+        let (status, list) = send(self.client.get(&url)).await;
         assert!(status.is_success(), "{container} answered {status}: {list}");
         list.matches("<Name>").count()
     }
@@ -118,29 +119,24 @@ impl Services for Azure {
     }
 
     async fn kept(&self) -> Vec<Kept> {
-        let kept = |service, what, count| Kept {
-            service,
-            what,
-            count,
-        };
         vec![
-            kept("Cosmos DB", "messages", self.documents("Messages").await),
-            kept(
+            Kept::of("Cosmos DB", "messages", self.documents("Messages").await),
+            Kept::of(
                 "Cosmos DB",
                 "system errors",
                 self.documents("SystemErrors").await,
             ),
-            kept(
+            Kept::of(
                 "Cosmos DB",
                 "dead letters",
                 self.documents("DeadLetters").await,
             ),
-            kept(
+            Kept::of(
                 "Cosmos DB",
                 "circuits and other state",
                 self.documents("State").await,
             ),
-            kept("Blob Storage", "copies of dead letters", self.blobs().await),
+            Kept::of("Blob Storage", "copies of dead letters", self.blobs().await),
         ]
     }
 }

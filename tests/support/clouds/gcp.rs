@@ -2,16 +2,17 @@
 
 use async_trait::async_trait;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use reqwest::Method;
+use reqwest::Client;
 use serde_json::{Value, json};
 use twin_capabilities::testing::Skipped;
 
-use super::{Event, Kept, Services, emulator, http::Http};
+use super::{Event, Kept, Services, emulator, http};
+use crate::hosts::site::client;
 
 const PROJECT: &str = "twins";
 
 pub(super) struct Gcp {
-    http: Http,
+    client: Client,
     firestore: String,
     pubsub: String,
     twin: String,
@@ -20,7 +21,7 @@ pub(super) struct Gcp {
 impl Gcp {
     pub(super) fn find(twin: &str) -> Result<Self, Skipped> {
         Ok(Self {
-            http: Http::new(),
+            client: client(),
             firestore: emulator("TWIN_TEST_FIRESTORE")?,
             pubsub: emulator("TWIN_TEST_PUBSUB")?,
             twin: twin.to_owned(),
@@ -34,18 +35,18 @@ impl Gcp {
     /// Creates a topic, and subscribes to it.
     async fn subscribe_to(&self, topic: &str) {
         let url = format!("{}/v1/{}", self.pubsub, self.of_pubsub("topics", topic));
-        self.http.json(Method::PUT, &url, &json!({})).await;
+        http::json(self.client.put(url), &json!({})).await;
         let subscription = self.of_pubsub("subscriptions", topic);
         let url = format!("{}/v1/{subscription}", self.pubsub);
         let wanted = json!({"topic": self.of_pubsub("topics", topic), "ackDeadlineSeconds": 60});
-        self.http.json(Method::PUT, &url, &wanted).await;
+        http::json(self.client.put(url), &wanted).await;
     }
 
     async fn pull(&self, topic: &str, most: usize) -> Vec<Value> {
         let subscription = self.of_pubsub("subscriptions", topic);
         let url = format!("{}/v1/{subscription}:pull", self.pubsub);
         let wanted = json!({"maxMessages": most, "returnImmediately": true});
-        let pulled = self.http.json(Method::POST, &url, &wanted).await;
+        let pulled = http::json(self.client.post(url), &wanted).await;
         let messages = pulled["receivedMessages"].as_array();
         messages.cloned().unwrap_or_default()
     }
@@ -57,7 +58,7 @@ impl Gcp {
             "aggregations": [{"alias": "all", "count": {}}],
         }});
         let url = format!("{}/{parent}:runAggregationQuery", self.firestore);
-        let counted = self.http.json(Method::POST, &url, &query).await;
+        let counted = http::json(self.client.post(url), &query).await;
         let count = &counted[0]["result"]["aggregateFields"]["all"]["integerValue"];
         count.as_str().unwrap().parse().unwrap()
     }
@@ -108,34 +109,29 @@ impl Services for Gcp {
         let subscription = self.of_pubsub("subscriptions", "errors");
         let url = format!("{}/v1/{subscription}:acknowledge", self.pubsub);
         let receipts = json!({"ackIds": [event.receipt]});
-        self.http.json(Method::POST, &url, &receipts).await;
+        http::json(self.client.post(url), &receipts).await;
     }
 
     async fn kept(&self) -> Vec<Kept> {
-        let kept = |service, what, count| Kept {
-            service,
-            what,
-            count,
-        };
         let copies = self.pull("dead-letters", 1000).await.len();
         vec![
-            kept("Firestore", "messages", self.documents("messages").await),
-            kept(
+            Kept::of("Firestore", "messages", self.documents("messages").await),
+            Kept::of(
                 "Firestore",
                 "system errors",
                 self.documents("system_errors").await,
             ),
-            kept(
+            Kept::of(
                 "Firestore",
                 "dead letters",
                 self.documents("dead_letters").await,
             ),
-            kept(
+            Kept::of(
                 "Firestore",
                 "circuits and other state",
                 self.documents("state").await,
             ),
-            kept("Pub/Sub", "copies of dead letters", copies),
+            Kept::of("Pub/Sub", "copies of dead letters", copies),
         ]
     }
 }

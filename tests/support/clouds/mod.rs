@@ -41,6 +41,16 @@ pub struct Kept {
     pub count: usize,
 }
 
+impl Kept {
+    fn of(service: &'static str, what: &'static str, count: usize) -> Self {
+        Self {
+            service,
+            what,
+            count,
+        }
+    }
+}
+
 /// The services of one cloud, for one twin.
 #[async_trait]
 pub trait Services: Send + Sync {

@@ -134,10 +134,8 @@ pub async fn play(placement: Placement, tell: impl Fn(String)) -> Result<Story, 
         l1.host.base, l2.host.base, l3.host.base
     ));
 
-    let mut sent = 0..0;
-    let mut lettered = 0;
-    let well = send(&l1.host, &mut sent, WELL).await;
-    lettered += well;
+    let mut sent = 0;
+    let mut lettered = send(&l1.host, &mut sent, WELL).await;
     for n in 0..TWICE {
         acknowledged(&l1.host, n).await;
     }
@@ -160,9 +158,9 @@ pub async fn play(placement: Placement, tell: impl Fn(String)) -> Result<Story, 
     }
     tell(format!(
         "L3 lost its store, and {} more readings arrived: L2 keeps them",
-        sent.end - WELL
+        sent - WELL
     ));
-    let before = sent.end;
+    let before = sent;
     l2.host.kill();
     loop {
         lettered += send(&l1.host, &mut sent, AWAY).await;
@@ -172,7 +170,7 @@ pub async fn play(placement: Placement, tell: impl Fn(String)) -> Result<Story, 
     }
     tell(format!(
         "L2 was killed, and {} more readings arrived: L1 keeps them",
-        sent.end - before
+        sent - before
     ));
 
     l3.host.kill();
@@ -185,7 +183,7 @@ pub async fn play(placement: Placement, tell: impl Fn(String)) -> Result<Story, 
     }
     tell("L3 has its store again, L2 runs again, and the dead letters are replayed".to_owned());
 
-    let (found, doubled) = read_back(&l3.host, sent.clone()).await;
+    let (found, doubled) = read_back(&l3.host, sent).await;
     let mut errors = Vec::new();
     for (layer, name, code) in [
         (&l1, "L1", "DELIVERY_DEAD_LETTERED"),
@@ -208,7 +206,7 @@ pub async fn play(placement: Placement, tell: impl Fn(String)) -> Result<Story, 
         kept.push((layer.host.cloud, layer.services.kept().await));
     }
     Ok(Story {
-        sent: sent.end,
+        sent,
         lettered,
         replayed,
         found,
@@ -233,9 +231,9 @@ fn temperature(n: usize) -> f64 {
 }
 
 /// Sends more readings, and returns how many of them became dead letters.
-async fn send(l1: &Host, sent: &mut std::ops::Range<usize>, count: usize) -> usize {
-    let next = sent.end..sent.end + count;
-    sent.end = next.end;
+async fn send(l1: &Host, sent: &mut usize, count: usize) -> usize {
+    let next = *sent..*sent + count;
+    *sent = next.end;
     stream::iter(next)
         .map(|n| acknowledged(l1, n))
         .buffer_unordered(AT_ONCE)
@@ -273,14 +271,14 @@ async fn replay(host: &Host) -> usize {
 }
 
 /// How many of the readings are found unchanged, and how many more than once.
-async fn read_back(l3: &Host, sent: std::ops::Range<usize>) -> (usize, usize) {
+async fn read_back(l3: &Host, sent: usize) -> (usize, usize) {
     let mut stored: BTreeMap<u64, Vec<Option<f64>>> = BTreeMap::new();
     for item in l3.items(&format!("/read?device_id={DEVICE}")).await {
         let n = item["payload"]["n"].as_u64().unwrap();
         let temperature = item["payload"]["temperature"].as_f64();
         stored.entry(n).or_default().push(temperature);
     }
-    let found = sent.filter(|&n| {
+    let found = (0..sent).filter(|&n| {
         let stored = stored.get(&u64::try_from(n).unwrap());
         stored.is_some_and(|stored| stored.first() == Some(&Some(temperature(n))))
     });

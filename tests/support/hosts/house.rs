@@ -112,17 +112,20 @@ impl Host {
 
     /// Runs it again, and returns when it answers, whether or not it is ready.
     pub async fn restart_unready(&mut self) {
-        let command = self.command(["serve"]);
-        self.run(command, "/healthz").await;
+        self.serve("/healthz").await;
     }
 
     /// Runs it again, and returns when it is ready.
     pub async fn restart(&mut self) {
+        self.serve("/readyz").await;
+    }
+
+    async fn serve(&mut self, path: &str) {
         let mut command = self.command(["serve"]);
         if let Some(log) = &self.log {
             command.stderr(log.try_clone().unwrap());
         }
-        self.run(command, "/readyz").await;
+        self.run(command, path).await;
     }
 
     /// Runs it after a command of the shell, such as one that sets a limit, and returns when it is ready.

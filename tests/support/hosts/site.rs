@@ -22,14 +22,11 @@ pub struct Site {
 impl Site {
     /// A cloud at a URL.
     pub fn of(cloud: Cloud, base: String, key: String) -> Self {
-        // An error means that a provider is already installed.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder().no_proxy().tls_certs_only([]);
         Self {
             cloud,
             base,
             key,
-            client: client.build().unwrap(),
+            client: client(),
         }
     }
 
@@ -109,4 +106,12 @@ impl Site {
         let items = self.items(target).await;
         items.iter().map(|item| text(item, field)).collect()
     }
+}
+
+/// A client of what runs on this machine: it trusts no certificate, and uses no proxy.
+pub fn client() -> reqwest::Client {
+    // An error means that a provider is already installed.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = reqwest::Client::builder().no_proxy().tls_certs_only([]);
+    client.build().unwrap()
 }
