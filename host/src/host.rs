@@ -260,12 +260,6 @@ impl Readiness for Answering {
     async fn ready(&self) -> Result<(), String> {
         let (functions, store) = tokio::join!(self.runtime.ready(), self.store.check());
         functions.map_err(|why| why.to_string())?;
-        store.map_err(|failure| match failure {
-            Failure::Unavailable(cause) | Failure::Misconfigured(cause) | Failure::Other(cause) => {
-                format!("the store cannot be used: {cause}")
-            }
-            Failure::Full => "the store has no room".to_owned(),
-            failure => format!("the store cannot be used: {failure:?}"),
-        })
+        store.map_err(|failure| format!("the store cannot be used: {}", failure.into_cause()))
     }
 }

@@ -136,6 +136,93 @@ async fn a_start_names_what_is_wrong_with_the_database_and_never_shows_its_url()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_password_that_is_rotated_under_load_fails_no_request_and_needs_no_restart() {
+    let Some(server) = own_server() else { return };
+    let database = server.new_store().await;
+    let client = server.client(&database).await;
+    let role = "rotated";
+    client
+        .batch_execute(&format!("CREATE ROLE {role} LOGIN PASSWORD 'p4ssw0rd-1'"))
+        .await
+        .unwrap();
+    server.ask_for_password(role).await;
+    twin_postgres::init(&server.settings(&database), Some(role))
+        .await
+        .unwrap();
+    let kept = tempfile::NamedTempFile::new().unwrap();
+    let keep = |password: &str| {
+        let url = format!(
+            "postgres://{role}:{password}@{}/{database}\n",
+            server.address()
+        );
+        std::fs::write(kept.path(), url).unwrap();
+    };
+    let reference = format!("file:{}", kept.path().display());
+
+    // A reference is looked up at the start, and what it refers to is never shown.
+    keep("p4ssw0rd-0");
+    for (kept_there, words) in [
+        (None, "password authentication failed"),
+        (Some("mysql://rotated:p4ssw0rd-0@db"), "TWIN_POSTGRES_URL"),
+        (Some("two words p4ssw0rd-0"), "TWIN_POSTGRES_URL"),
+    ] {
+        if let Some(text) = kept_there {
+            std::fs::write(kept.path(), text).unwrap();
+        }
+        let Told { code, stderr, .. } = run(&mut host(&reference).command(["serve"]));
+        assert_eq!(code, Some(2), "{stderr}");
+        assert!(stderr.contains(words), "{stderr}");
+        assert_eq!(stderr.lines().count(), 1, "{stderr}");
+        assert!(!stderr.contains("p4ssw0rd"), "{stderr}");
+    }
+
+    keep("p4ssw0rd-1");
+    let host = host(&reference).start().await;
+    let (send, sent) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let rotation = async {
+        for round in 2..=4 {
+            let password = format!("p4ssw0rd-{round}");
+            client
+                .batch_execute(&format!("ALTER ROLE {role} PASSWORD '{password}'"))
+                .await
+                .unwrap();
+            keep(&password);
+            // Those that are open know nothing of the password.
+            let ended = client
+                .query(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1",
+                    &[&role],
+                )
+                .await
+                .unwrap();
+            assert!(!ended.is_empty(), "the host has connections");
+            let before = sent.load(Relaxed);
+            eventually("readings are stored after the rotation", async || {
+                (sent.load(Relaxed) > before + 20).then_some(())
+            })
+            .await;
+        }
+    };
+    let load = stream::repeat(())
+        .map(|()| {
+            let number = send.fetch_add(1, Relaxed);
+            let (host, sent) = (&host, &sent);
+            async move {
+                let reply = host.post("/telemetry", &reading(number)).await;
+                assert!(reply.status == 200 || reply.status == 202, "{}", reply.text);
+                sent.fetch_add(1, Relaxed);
+            }
+        })
+        .buffer_unordered(4)
+        .for_each(|()| std::future::ready(()));
+    tokio::select! {
+        () = rotation => {}
+        () = load => unreachable!("it has no end"),
+    }
+    assert!(!host.logs().contains("p4ssw0rd"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_store_is_prepared_by_one_role_and_used_by_another() {
     let Some(server) = server() else { return };
     let database = server.new_database().await;

@@ -313,6 +313,19 @@ impl Server {
         fs::write(&file, text + lines).expect("it can be written");
     }
 
+    /// Asks this role for its password from now on: the server itself trusts everything on this machine.
+    pub async fn ask_for_password(&self, role: &str) {
+        let file = self.data().join("pg_hba.conf");
+        let rules = fs::read_to_string(&file).expect("it is there");
+        let rule = format!("host all {role} 127.0.0.1/32 scram-sha-256\n");
+        fs::write(&file, rule + &rules).expect("it can be written");
+        let client = self.client("postgres").await;
+        client
+            .batch_execute("SELECT pg_reload_conf()")
+            .await
+            .expect("it is ours");
+    }
+
     /// Makes the server offer TLS from now on.
     pub fn secure(&self, certificate: &str, key: &str) {
         for (name, pem) in [("server.crt", certificate), ("server.key", key)] {

@@ -1,4 +1,5 @@
-//! Which crates may depend on wasmtime. `deny.toml` has the same rule, for machines with cargo-deny.
+//! Which crates may depend on wasmtime, and which on the libraries of the clouds. `deny.toml` has the rules for wasmtime, too, for
+//! machines with cargo-deny.
 
 use std::{fs, path::Path};
 
@@ -33,10 +34,10 @@ fn package(folder: &Path) -> anyhow::Result<String> {
         .with_context(|| format!("{} names no package", manifest.display()))
 }
 
-/// Runs `cargo tree` with all features: the name of a package on each line.
+/// Runs `cargo tree`: the name of a package on each line.
 fn tree(layout: &Layout, arguments: &[&str]) -> anyhow::Result<Vec<String>> {
     let mut cargo = layout.cargo();
-    cargo.args(["tree", "--locked", "--all-features", "--prefix", "none"]);
+    cargo.args(["tree", "--locked", "--prefix", "none"]);
     let lines = process::read(cargo.args(["--format", "{p}"]).args(arguments))?;
     let names = lines.lines().filter_map(|line| line.split(' ').next());
     let mut names: Vec<_> = names.map(str::to_owned).collect();
@@ -66,7 +67,8 @@ mod tests {
             assert!(packages.iter().any(|other| other == package), "{package}");
         }
         for package in packages {
-            let names = tree(&layout, &["-p", &package]).expect("a tree of dependencies");
+            let names = tree(&layout, &["--all-features", "-p", &package]);
+            let names = names.expect("a tree of dependencies");
             assert!(names.contains(&package), "{package}: {names:?}");
             let found = names.iter().find(|name| {
                 name.starts_with("wasmtime")
@@ -81,16 +83,46 @@ mod tests {
     fn only_the_runtime_and_the_tests_depend_on_wasmtime() {
         let layout = Layout::find().expect("the project's folder");
         for package in ["wasmtime", "wasmtime-wasi"] {
-            let users = tree(
-                &layout,
-                &["--workspace", "--invert", package, "--depth", "1"],
-            );
+            let within = ["--all-features", "--workspace", "--depth", "1"];
+            let users = tree(&layout, &[&within[..], &["--invert", package]].concat());
             let users = users.expect("a tree of dependencies");
             let own: Vec<_> = users
                 .iter()
                 .filter(|name| name.starts_with("twin-"))
                 .collect();
             assert_eq!(own, ["twin-runtime", "twin-tests"], "{package}");
+        }
+    }
+
+    #[test]
+    fn the_command_has_libraries_of_a_cloud_only_with_its_feature() {
+        let layout = Layout::find().expect("the project's folder");
+        let of_clouds = |features: &str| {
+            let arguments = [
+                "-p",
+                "twin-host",
+                "--edges",
+                "normal",
+                "--features",
+                features,
+            ];
+            let names = tree(&layout, &arguments).expect("a tree of dependencies");
+            assert!(names.iter().any(|name| name == "wasmtime"), "{names:?}");
+            let clouds = [
+                ("aws", &["twin-aws", "aws-"][..]),
+                ("azure", &["twin-azure", "azure_", "typespec"]),
+                ("gcp", &["twin-gcp", "google-cloud", "gaxi"]),
+            ];
+            let found = clouds.iter().filter(|(_, beginnings)| {
+                let is_its = |name: &String| beginnings.iter().any(|text| name.starts_with(text));
+                names.iter().any(is_its)
+            });
+            found.map(|(cloud, _)| *cloud).collect::<Vec<_>>()
+        };
+        assert!(of_clouds("").is_empty());
+        assert!(of_clouds("postgres").is_empty());
+        for cloud in ["aws", "azure", "gcp"] {
+            assert_eq!(of_clouds(cloud), [cloud]);
         }
     }
 }

@@ -36,6 +36,7 @@ fields! {
     }
     wit::exported::Caller => plain::credentials::Caller { name, role }
     plain::function::Response => wit::exported::Response { status, headers, body }
+    wit::types::Throttling => plain::types::Throttling { cause, retry_after_ms }
     wit::circuits::Circuit => plain::circuits::Circuit { version, state, now_ms }
     plain::credentials::Presented => wit::credentials::Presented {
         method, path_with_query, headers,
@@ -69,7 +70,7 @@ fields! {
 
 cases! {
     wit::types::Failure => plain::Failure {
-        Unavailable(cause), Full, TooLarge, Misconfigured(cause), Other(cause),
+        Unavailable(cause), Throttled(throttling), Full, TooLarge, Misconfigured(cause), Other(cause),
     }
     wit::circuits::SwapFailure => plain::circuits::SwapFailure {
         Conflict(circuit), Store(failure),

@@ -36,7 +36,13 @@ pub(crate) fn error(code: ErrorCode, message: &str) -> Response {
 
 /// 503 with `retry-after`: nothing was stored, and the request may be repeated in a moment.
 pub(crate) fn try_again(code: ErrorCode, message: &str) -> Response {
-    with_header(error(code, message), "retry-after", "1")
+    try_again_after(code, message, 1_000)
+}
+
+/// The same, after at least so many milliseconds. The header has whole seconds, and at least one.
+fn try_again_after(code: ErrorCode, message: &str, ms: u32) -> Response {
+    let seconds = ms.div_ceil(1_000).max(1);
+    with_header(error(code, message), "retry-after", &seconds.to_string())
 }
 
 /// 409: the id belongs to a message with another payload.
@@ -69,6 +75,11 @@ pub(crate) fn store_failed(failure: &Failure) -> Response {
         Failure::Unavailable(_) => try_again(
             ErrorCode::StoreUnavailable,
             "the store cannot be reached now",
+        ),
+        Failure::Throttled(throttling) => try_again_after(
+            ErrorCode::StoreUnavailable,
+            "the store takes no more requests now",
+            throttling.retry_after_ms.unwrap_or_default(),
         ),
         Failure::Full => try_again(ErrorCode::StoreFull, "the store has no room for more"),
         Failure::TooLarge => refused(&ContractError::BodyTooLarge),

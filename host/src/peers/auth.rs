@@ -88,10 +88,5 @@ pub(super) async fn authorize(
 }
 
 fn unavailable(failure: Failure) -> SendFailure {
-    SendFailure::CredentialsUnavailable(match failure {
-        Failure::Unavailable(cause) | Failure::Misconfigured(cause) | Failure::Other(cause) => {
-            cause
-        }
-        failure => format!("{failure:?}"),
-    })
+    SendFailure::CredentialsUnavailable(failure.into_cause())
 }

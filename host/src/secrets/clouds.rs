@@ -18,6 +18,13 @@ use super::{LookupError, Reference, Secret};
 #[derive(Default)]
 pub(super) struct SecretsManager(std::sync::OnceLock<twin_aws::SecretsManager>);
 
+#[cfg(all(test, feature = "aws"))]
+impl From<twin_aws::SecretsManager> for SecretsManager {
+    fn from(service: twin_aws::SecretsManager) -> Self {
+        Self(service.into())
+    }
+}
+
 #[cfg(feature = "aws")]
 impl SecretsManager {
     pub(super) async fn read(
@@ -58,6 +65,13 @@ impl KeyVault {
 #[cfg(feature = "gcp")]
 #[derive(Default)]
 pub(super) struct SecretManager(OnceLock<twin_gcp::SecretManager>);
+
+#[cfg(all(test, feature = "gcp"))]
+impl From<twin_gcp::SecretManager> for SecretManager {
+    fn from(service: twin_gcp::SecretManager) -> Self {
+        Self(service.into())
+    }
+}
 
 #[cfg(feature = "gcp")]
 impl SecretManager {

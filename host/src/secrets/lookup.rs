@@ -59,6 +59,26 @@ pub struct Services {
     gcp: clouds::SecretManager,
 }
 
+/// Services that are somewhere else than the environment of a test says.
+#[cfg(test)]
+impl Services {
+    #[cfg(feature = "aws")]
+    pub(crate) fn with_aws(service: twin_aws::SecretsManager) -> Self {
+        Self {
+            aws: service.into(),
+            ..Self::default()
+        }
+    }
+
+    #[cfg(feature = "gcp")]
+    pub(crate) fn with_gcp(service: twin_gcp::SecretManager) -> Self {
+        Self {
+            gcp: service.into(),
+            ..Self::default()
+        }
+    }
+}
+
 impl std::fmt::Debug for Services {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("Services").finish_non_exhaustive()

@@ -26,7 +26,7 @@ const LONGEST: Duration = Duration::from_secs(5);
 
 /// The least time between two lookups of a value because it was refused: a peer that refuses every request must not turn each
 /// of them into a request to the service.
-const AFTER_REFUSAL: Duration = Duration::from_secs(1);
+pub(crate) const AFTER_REFUSAL: Duration = Duration::from_secs(1);
 
 /// How soon a lookup that failed is tried again while an older value is in use.
 const AFTER_FAILURE: Duration = Duration::from_secs(10);

@@ -1,33 +1,38 @@
 //! The store `postgres`: a PostgreSQL database, which any number of hosts can share.
 
-use std::num::NonZeroU32;
+use std::{num::NonZeroU32, sync::Arc};
 
 use async_trait::async_trait;
 use twin_postgres::{
-    DEFAULT_CONNECTIONS, MIN_CONNECTIONS, NEWEST, PostgresError, PostgresSettings, PostgresUrl,
-    Prepared as Tables,
+    DEFAULT_CONNECTIONS, MIN_CONNECTIONS, NEWEST, PostgresSettings, PostgresUrl,
+    Prepared as Tables, Renewal,
 };
 
 use super::{Examined, Kind, Opened, Prepared, StoreError};
-use crate::config::{
-    Config, ConfigError, Reads,
-    Unset::{Nothing, Value},
-    Variable,
-    parse::number,
-    reads,
+use crate::{
+    config::{
+        Config, ConfigError, Reads,
+        Unset::{Nothing, Value},
+        Variable,
+        parse::number,
+        reads,
+    },
+    secrets::{Configured, FORMS, Vault, vault::AFTER_REFUSAL},
 };
+
+/// The variable with the URL.
+const VARIABLE: &str = "TWIN_POSTGRES_URL";
 
 const VARIABLES: &[Variable] = &[
     Variable::new(
-        "TWIN_POSTGRES_URL",
+        VARIABLE,
         Nothing,
         Reads::Field {
             set: |config, text| {
-                let url = PostgresUrl::parse(text).map_err(|error| format!("{URL} ({error})"))?;
-                config.storage.postgres.url = Some(url);
+                config.storage.postgres.url = Some(location(text)?);
                 Ok(())
             },
-            values: || URL.to_owned(),
+            values: || format!("{URL}, or a reference to one ({FORMS})"),
         },
         "the database, and the role that uses its tables",
     )
@@ -42,13 +47,23 @@ const VARIABLES: &[Variable] = &[
     ),
 ];
 
+/// A URL, which is checked, or where one is kept.
+fn location(text: &str) -> Result<Configured, String> {
+    let location = Configured::parse(text)
+        .map_err(|error| format!("{URL}, or a reference to one ({FORMS}); {error}"))?;
+    if let Configured::Value(url) = &location {
+        PostgresUrl::parse(url.expose()).map_err(|error| format!("{URL} ({error})"))?;
+    }
+    Ok(location)
+}
+
 const URL: &str = "a URL such as postgres://role:password@host:5432/database?sslmode=require";
 
 /// The variables of this store.
 #[derive(Clone, Debug)]
 pub struct PostgresStorage {
     /// `TWIN_POSTGRES_URL`.
-    pub url: Option<PostgresUrl>,
+    pub url: Option<Configured>,
     /// `TWIN_POSTGRES_CONNECTIONS`.
     pub connections: NonZeroU32,
 }
@@ -85,11 +100,11 @@ impl Kind for Postgres {
     }
 
     fn check(&self, config: &Config) -> Result<(), ConfigError> {
-        url(config).map(|_| ())
+        location_in(config).map(|_| ())
     }
 
     async fn open(&self, config: &Config) -> Result<Opened, StoreError> {
-        let postgres = twin_postgres::open(settings(config)?, &config.twin).await?;
+        let postgres = twin_postgres::open(settings(config).await?, &config.twin).await?;
         Ok(Opened {
             retention: Box::pin(postgres.retention()),
             stores: postgres.stores(),
@@ -97,18 +112,18 @@ impl Kind for Postgres {
     }
 
     async fn init(&self, config: &Config, grant_to: Option<&str>) -> Result<Prepared, StoreError> {
-        let tables = twin_postgres::init(&settings(config)?, grant_to).await?;
+        let tables = twin_postgres::init(&settings(config).await?, grant_to).await?;
         Ok(prepared(tables))
     }
 
     async fn upgrade(&self, config: &Config) -> Result<Prepared, StoreError> {
-        let tables = twin_postgres::upgrade(&settings(config)?).await?;
+        let tables = twin_postgres::upgrade(&settings(config).await?).await?;
         Ok(prepared(tables))
     }
 
     async fn examine(&self, config: &Config) -> Result<Examined, StoreError> {
         // A host that opens it finds everything that could be wrong, and names it.
-        let opened = twin_postgres::open(settings(config)?, &config.twin).await;
+        let opened = twin_postgres::open(settings(config).await?, &config.twin).await;
         let mut examined = Examined::default();
         match opened {
             Ok(_) => examined.notes.push(format!(
@@ -120,11 +135,13 @@ impl Kind for Postgres {
     }
 }
 
-fn settings(config: &Config) -> Result<PostgresSettings, StoreError> {
+async fn settings(config: &Config) -> Result<PostgresSettings, StoreError> {
     let storage = &config.storage;
-    // A configuration that was checked has a URL.
-    let missing = |error: ConfigError| PostgresError::UrlInvalid(error.to_string());
-    let mut settings = PostgresSettings::new(url(config).map_err(missing)?.clone());
+    let kept = Kept {
+        location: location_in(config)?.clone(),
+        vault: Vault::default(),
+    };
+    let mut settings = PostgresSettings::new(kept.look_up().await?);
     settings.cloud = Some(config.cloud);
     settings.connections = storage.postgres.connections;
     settings.record_age = storage.record_age;
@@ -133,15 +150,51 @@ fn settings(config: &Config) -> Result<PostgresSettings, StoreError> {
     settings
         .extra_ca_file
         .clone_from(&config.peers.extra_ca_file);
+    settings.renewal = Some(Arc::new(kept));
     Ok(settings)
 }
 
-fn url(config: &Config) -> Result<&PostgresUrl, ConfigError> {
-    let url = config.storage.postgres.url.as_ref();
-    url.ok_or_else(|| ConfigError::Needed {
-        variables: "TWIN_POSTGRES_URL",
+fn location_in(config: &Config) -> Result<&Configured, ConfigError> {
+    let location = config.storage.postgres.url.as_ref();
+    location.ok_or_else(|| ConfigError::Needed {
+        variables: VARIABLE,
         reason: "TWIN_STORE is postgres".into(),
     })
+}
+
+/// Where the URL is kept.
+#[derive(Debug)]
+struct Kept {
+    location: Configured,
+    vault: Vault,
+}
+
+impl Kept {
+    async fn look_up(&self) -> Result<PostgresUrl, ConfigError> {
+        let url = self.vault.value(&self.location).await;
+        let url = url.map_err(|error| ConfigError::of_secret(VARIABLE, error))?;
+        PostgresUrl::parse(url.expose()).map_err(|error| ConfigError::Invalid {
+            variable: VARIABLE,
+            value: self.location.reference().map(ToString::to_string),
+            expected: format!("{URL}, or refer to one ({error})"),
+        })
+    }
+}
+
+#[async_trait]
+impl Renewal for Kept {
+    async fn url(&self) -> Option<PostgresUrl> {
+        let renewed = self.vault.renew(&self.location, AFTER_REFUSAL).await;
+        let found = match renewed {
+            Ok(_) => self.look_up().await,
+            Err(error) => Err(ConfigError::of_secret(VARIABLE, error)),
+        };
+        found
+            .inspect_err(
+                |error| tracing::warn!(%error, "the database refused its role or password"),
+            )
+            .ok()
+    }
 }
 
 const fn prepared(tables: Tables) -> Prepared {

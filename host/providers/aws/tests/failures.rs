@@ -26,6 +26,7 @@ use twin_capabilities::{
     error_topic::PUBLISH_LIMIT,
     records::Outcome,
     testing::samples::{TELEMETRY, entry, letter, system_error},
+    types::Throttling,
 };
 
 const ARN: &str = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:key-a1B2c3";
@@ -82,7 +83,11 @@ async fn what_a_service_refuses_is_said_by_its_code_and_not_tried_again() {
         let service = StandIn::always(Reply::failed(status, code)).await;
         let failure = put(&open(&service.endpoint), b"{}").await.unwrap_err();
         let expected = match kind {
-            "throttled" | "unavailable" => Failure::Unavailable(failed(code, kind)),
+            "throttled" => Failure::Throttled(Throttling {
+                cause: failed(code, kind),
+                retry_after_ms: None,
+            }),
+            "unavailable" => Failure::Unavailable(failed(code, kind)),
             _ => Failure::Misconfigured(failed(code, kind)),
         };
         assert_eq!(failure, expected, "{status}");

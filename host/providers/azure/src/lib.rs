@@ -36,7 +36,7 @@
 //!
 //! An item has at most 2 MiB, which fits every message of the contract; a partition (a device, or a shard of it) takes 10,000
 //! request units per second and holds 20 GB. An expired item is not read any more, and is removed in the background.
-//! A throttled call (429) fails as unavailable, with how long to wait; nothing is repeated here.
+//! A throttled call (429) fails with how long to wait, which the caller gets as `retry-after`; nothing is repeated here.
 //!
 //! # Example
 //!

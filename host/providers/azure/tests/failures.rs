@@ -50,11 +50,19 @@ fn text(code: &str, kind: &str) -> String {
 }
 
 #[tokio::test]
-async fn throttled_is_unavailable_and_is_asked_once() {
+async fn a_throttled_caller_learns_for_how_long_and_asks_once() {
     let headers = [("x-ms-substatus", "3200"), ("x-ms-retry-after-ms", "17")];
     let service = StandIn::answering([reply(429, &headers, "{}")]).await;
     let failure = put(&open(settings(&service.url))).await.unwrap_err();
-    assert_eq!(failure, unavailable("429/3200", "throttled"));
+    let Failure::Throttled(throttling) = failure else {
+        panic!("{failure}");
+    };
+    assert!(
+        throttling.cause.ends_with("429/3200 (throttled)"),
+        "{}",
+        throttling.cause
+    );
+    assert_eq!(throttling.retry_after_ms, Some(17));
     assert_eq!(service.seen().len(), 1);
 }
 

@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use twin_capabilities::Failure;
+use twin_capabilities::{Failure, types::Throttling};
 
 /// A failed call of a cloud's service. What it says is fit for a log: it has no payload and no secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -63,9 +63,12 @@ impl From<ServiceError> for Failure {
     fn from(error: ServiceError) -> Self {
         match error.kind {
             Kind::TooLarge => Self::TooLarge,
-            Kind::Unavailable | Kind::Throttled(_) | Kind::Conflict => {
-                Self::Unavailable(error.to_string())
-            }
+            Kind::Unavailable | Kind::Conflict => Self::Unavailable(error.to_string()),
+            Kind::Throttled(wait) => Self::Throttled(Throttling {
+                cause: error.to_string(),
+                retry_after_ms: wait
+                    .map(|wait| u32::try_from(wait.as_millis()).unwrap_or(u32::MAX)),
+            }),
             Kind::Denied | Kind::Missing | Kind::Rejected => Self::Misconfigured(error.to_string()),
         }
     }
@@ -90,7 +93,10 @@ mod tests {
             Failure::Misconfigured(text)
         );
         assert_eq!(Failure::from(error(Kind::TooLarge)), Failure::TooLarge);
-        let throttled = Failure::from(error(Kind::Throttled(None)));
-        assert!(matches!(throttled, Failure::Unavailable(_)));
+        let wait = Some(Duration::from_millis(1_500));
+        let Failure::Throttled(throttling) = Failure::from(error(Kind::Throttled(wait))) else {
+            panic!("another failure");
+        };
+        assert_eq!(throttling.retry_after_ms, Some(1_500));
     }
 }

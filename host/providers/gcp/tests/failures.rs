@@ -14,6 +14,7 @@ use twin_capabilities::{
     error_topic::{PUBLISH_LIMIT, Severity, SystemError},
     records::Outcome,
     testing::samples::{TELEMETRY, entry, letter},
+    types::Throttling,
 };
 use twin_documents::{Kind, ServiceError};
 use twin_gcp::{Gcp, GcpSettings};
@@ -76,7 +77,11 @@ async fn a_failure_is_what_its_code_says() {
         let (data, topic, secret) = failures(Answer::error(http, code)).await;
         let text = |service, action| format!("{service}: {action} failed: {code} ({kind})");
         let of = |text| match kind {
-            "throttled" | "unavailable" => Failure::Unavailable(text),
+            "throttled" => Failure::Throttled(Throttling {
+                cause: text,
+                retry_after_ms: None,
+            }),
+            "unavailable" => Failure::Unavailable(text),
             _ => Failure::Misconfigured(text),
         };
         assert_eq!(data, of(text("Firestore", "datastore.entities.create")));

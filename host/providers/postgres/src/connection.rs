@@ -5,7 +5,7 @@ use std::{
     fmt,
     future::poll_fn,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -17,7 +17,9 @@ use tokio_postgres::{
 };
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::{PostgresError, PostgresSettings, clock::Hands, error::Trouble, listen::Bell, tls};
+use crate::{
+    PostgresError, PostgresSettings, PostgresUrl, clock::Hands, error::Trouble, listen::Bell, tls,
+};
 
 /// How long one host may take, from the first packet until the session is set up.
 const HOST_TIMEOUT: Duration = Duration::from_millis(2_500);
@@ -41,12 +43,30 @@ const STANDBY_WAIT: &str = "SyncRepWaitForLSN";
 
 /// The state that all connections of one store share.
 pub(crate) struct Place {
+    address: Mutex<Arc<Address>>,
+    home: Arc<Home>,
+}
+
+/// Where connections go, as a URL says.
+struct Address {
+    url: PostgresUrl,
     configs: Vec<Config>,
     /// The host that accepted the last connection, which is tried first.
     last: AtomicUsize,
     tls: MakeRustlsConnect,
-    ephemeral: bool,
-    home: Arc<Home>,
+}
+
+impl Address {
+    fn new(url: PostgresUrl, settings: &PostgresSettings) -> Result<Self, PostgresError> {
+        let ca_files = url.ca_file.iter().chain(&settings.extra_ca_file);
+        let ca_files: Vec<_> = ca_files.map(AsRef::as_ref).collect();
+        Ok(Self {
+            configs: url.each_host(),
+            last: AtomicUsize::new(0),
+            tls: tls::connector(url.protection, &ca_files)?,
+            url,
+        })
+    }
 }
 
 /// The twin whose data is stored, and the clock.
@@ -65,14 +85,9 @@ impl fmt::Debug for Place {
 
 impl Place {
     pub(crate) fn new(home: Arc<Home>) -> Result<Self, PostgresError> {
-        let settings = &home.settings;
-        let ca_files = settings.url.ca_file.iter().chain(&settings.extra_ca_file);
-        let ca_files: Vec<_> = ca_files.map(AsRef::as_ref).collect();
+        let address = Address::new(home.settings.url.clone(), &home.settings)?;
         Ok(Self {
-            configs: settings.url.each_host(),
-            last: AtomicUsize::new(0),
-            tls: tls::connector(settings.url.protection, &ca_files)?,
-            ephemeral: settings.ephemeral,
+            address: Mutex::new(Arc::new(address)),
             home,
         })
     }
@@ -81,20 +96,61 @@ impl Place {
         &self.home
     }
 
-    /// Connects to the first host that can write.
+    fn address(&self) -> MutexGuard<'_, Arc<Address>> {
+        self.address.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Connects to the first host that can write. If the server refuses the role, and another URL is found where it is kept,
+    /// once more with that.
     pub(crate) async fn connect(&self, bell: Option<Bell>) -> Result<Session, PostgresError> {
-        let count = self.configs.len();
-        let first = self.last.load(Ordering::Relaxed);
+        let address = Arc::clone(&self.address());
+        match self.connect_by(&address, bell.clone()).await {
+            Err(error) if error.refuses_role() => match self.renewed(&address).await? {
+                Some(renewed) => self.connect_by(&renewed, bell).await,
+                None => Err(error),
+            },
+            connected => connected,
+        }
+    }
+
+    /// The address after `refused`, if there is another one by now.
+    async fn renewed(&self, refused: &Arc<Address>) -> Result<Option<Arc<Address>>, PostgresError> {
+        let known = Arc::clone(&self.address());
+        // Another connection was refused before, and brought the new one.
+        if !Arc::ptr_eq(&known, refused) {
+            return Ok(Some(known));
+        }
+        let settings = &self.home.settings;
+        let Some(renewal) = &settings.renewal else {
+            return Ok(None);
+        };
+        let Some(url) = renewal.url().await.filter(|url| *url != refused.url) else {
+            return Ok(None);
+        };
+        let address = Arc::new(Address::new(url, settings)?);
+        tracing::info!("the database has another role or password, which is used from now on");
+        *self.address() = Arc::clone(&address);
+        Ok(Some(address))
+    }
+
+    async fn connect_by(
+        &self,
+        address: &Address,
+        bell: Option<Bell>,
+    ) -> Result<Session, PostgresError> {
+        let count = address.configs.len();
+        let first = address.last.load(Ordering::Relaxed);
         let mut failed = None;
         for offset in 0..count {
             let index = (first + offset) % count;
-            let Some(config) = self.configs.get(index) else {
+            let Some(config) = address.configs.get(index) else {
                 continue;
             };
-            let connected = timeout(HOST_TIMEOUT, self.connect_to(config, bell.clone())).await;
+            let connecting = self.connect_to(config, &address.tls, bell.clone());
+            let connected = timeout(HOST_TIMEOUT, connecting).await;
             match connected.unwrap_or(Err(PostgresError::NoAnswer)) {
                 Ok(session) => {
-                    self.last.store(index, Ordering::Relaxed);
+                    address.last.store(index, Ordering::Relaxed);
                     return Ok(session);
                 }
                 Err(error) => {
@@ -109,9 +165,10 @@ impl Place {
     async fn connect_to(
         &self,
         config: &Config,
+        tls: &MakeRustlsConnect,
         bell: Option<Bell>,
     ) -> Result<Session, PostgresError> {
-        let connected = config.connect(self.tls.clone()).await;
+        let connected = config.connect(tls.clone()).await;
         let (client, connection) = connected.map_err(PostgresError::Unreachable)?;
         let doubt = Arc::new(AtomicBool::new(false));
         let driver = tokio::spawn(drive(connection, Arc::clone(&doubt), bell)).abort_handle();
@@ -135,7 +192,7 @@ impl Place {
                 .try_get::<_, String>(column)
                 .map_err(PostgresError::Refused)
         };
-        if text(0)? == "off" && !self.ephemeral {
+        if text(0)? == "off" && !self.home.settings.ephemeral {
             return Err(PostgresError::FsyncOff);
         }
         match text(1)? {

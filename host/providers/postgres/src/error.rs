@@ -79,6 +79,18 @@ pub enum PostgresError {
     },
 }
 
+impl PostgresError {
+    /// Whether the server does not accept the role or its password.
+    pub(crate) fn refuses_role(&self) -> bool {
+        matches!(self, Self::Unreachable(error) if error.as_db_error().is_some_and(refuses_role))
+    }
+}
+
+/// Class 28 of the server's codes: invalid authorization specification.
+fn refuses_role(answer: &DbError) -> bool {
+    answer.code().code().starts_with("28")
+}
+
 /// The server's or the operating system's message, in one line.
 fn cause(error: &tokio_postgres::Error) -> String {
     let words = error.as_db_error().map_or_else(
@@ -174,9 +186,7 @@ impl From<Trouble> for Failure {
                 of_statement(error)
             }
             Trouble::Connection(PostgresError::Unreachable(error)) => match error.as_db_error() {
-                Some(answer) if answer.code().code().starts_with("28") => {
-                    Self::Misconfigured(words(answer))
-                }
+                Some(answer) if refuses_role(answer) => Self::Misconfigured(words(answer)),
                 // Where the database is does not concern those who are told.
                 _ => Self::Unavailable("the database cannot be reached".to_owned()),
             },

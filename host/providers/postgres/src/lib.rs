@@ -68,7 +68,7 @@ use twin_capabilities::Stores;
 pub use error::PostgresError;
 pub use retention::Expired;
 pub use schema::{NEWEST, Prepared, init, upgrade};
-pub use settings::{DEFAULT_CONNECTIONS, MIN_CONNECTIONS, PostgresSettings};
+pub use settings::{DEFAULT_CONNECTIONS, MIN_CONNECTIONS, PostgresSettings, Renewal};
 pub use twin_capabilities::provider::Clock;
 pub use url::PostgresUrl;
 

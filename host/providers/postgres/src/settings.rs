@@ -1,7 +1,8 @@
 //! The settings of a database.
 
-use std::{num::NonZeroU32, path::PathBuf, time::Duration};
+use std::{fmt, num::NonZeroU32, path::PathBuf, sync::Arc, time::Duration};
 
+use async_trait::async_trait;
 use twin_contract::Cloud;
 
 use crate::PostgresUrl;
@@ -18,6 +19,8 @@ pub const MIN_CONNECTIONS: u32 = 4;
 pub struct PostgresSettings {
     /// The address of the database, and the role that uses it.
     pub url: PostgresUrl,
+    /// Where another URL is looked up when the server refuses the role or its password; `None` if the URL never changes.
+    pub renewal: Option<Arc<dyn Renewal>>,
     /// The cloud that owns the data, named in system errors about it. Without it, damage is logged but not reported.
     pub cloud: Option<Cloud>,
     /// The most connections that are open at once: 4 or more.
@@ -32,12 +35,20 @@ pub struct PostgresSettings {
     pub extra_ca_file: Option<PathBuf>,
 }
 
+/// Where the URL of a database is kept, while its password is rotated.
+#[async_trait]
+pub trait Renewal: fmt::Debug + Send + Sync {
+    /// The URL as it is now; `None` if it cannot be looked up, which the implementation logs.
+    async fn url(&self) -> Option<PostgresUrl>;
+}
+
 impl PostgresSettings {
     /// The default settings for a database.
     #[must_use]
     pub fn new(url: PostgresUrl) -> Self {
         Self {
             url,
+            renewal: None,
             cloud: None,
             connections: NonZeroU32::new(DEFAULT_CONNECTIONS).unwrap_or(NonZeroU32::MIN),
             record_age: None,

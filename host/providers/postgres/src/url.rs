@@ -32,7 +32,7 @@ pub(crate) enum Protection {
 ///
 /// If there are several hosts, the first that can write is used. The default for `sslmode` is `require`, or `prefer` if all
 /// hosts are this machine.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct PostgresUrl {
     pub(crate) config: Config,
     pub(crate) protection: Protection,

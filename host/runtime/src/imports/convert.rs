@@ -41,6 +41,7 @@ fields! {
         letter, stored_at, leased_until,
     }
     plain::dead_letters::Lease => wit::dead_letter_replay::Lease { letter, receipt, turn }
+    plain::types::Throttling => wit::types::Throttling { cause, retry_after_ms }
     wit::records::Entry => plain::records::Entry {
         device_id, time, id, message_type, digest, body,
     }
@@ -56,6 +57,7 @@ impl From<plain::Failure> for wit::types::Failure {
     fn from(failure: plain::Failure) -> Self {
         match failure {
             plain::Failure::Unavailable(text) => Self::Unavailable(text),
+            plain::Failure::Throttled(throttling) => Self::Throttled(throttling.into()),
             plain::Failure::Full => Self::Full,
             plain::Failure::TooLarge => Self::TooLarge,
             plain::Failure::Misconfigured(text) => Self::Misconfigured(text),
