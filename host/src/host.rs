@@ -26,7 +26,7 @@ use crate::{
     stores::{Misconfigured, Patience, StoreError},
     telemetry::metrics,
 };
-use twin_capabilities::{Settings, Verifier, types::Failure};
+use twin_capabilities::{Settings, Verifier};
 
 /// Why a host does not start.
 #[derive(Debug, thiserror::Error)]
