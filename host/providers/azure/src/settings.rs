@@ -15,7 +15,7 @@ pub struct AzureSettings {
     /// The endpoint of the Cosmos DB account: `https://{account}.documents.azure.com:443/`, or that of a private endpoint.
     pub endpoint: String,
     /// A key of the account. Without it the host's identity is used, which then needs a role with the actions that the
-    /// [crate](crate) names.
+    /// [crate] names.
     pub key: Option<Secret>,
     /// The database; named as the twin without it.
     pub database: Option<String>,
