@@ -10,14 +10,7 @@ use twin_tests::{Stage, components};
 
 /// The imports that all components have from their worlds. Clock and random numbers are for the id of a request that has
 /// none.
-const COMMON: [&str; 6] = [
-    "credentials",
-    "digest",
-    "log",
-    "random",
-    "settings",
-    "system-clock",
-];
+const COMMON: [&str; 5] = ["credentials", "log", "random", "settings", "system-clock"];
 
 /// The other imports of each component: only those that it uses. Types are only names.
 const CAPABILITIES: [(FunctionName, &[&str]); 5] = [
@@ -27,6 +20,7 @@ const CAPABILITIES: [(FunctionName, &[&str]); 5] = [
             "circuits",
             "dead-letter-replay",
             "dead-letters",
+            "digest",
             "error-topic",
             "lifecycle",
             "monotonic-clock",
@@ -35,17 +29,17 @@ const CAPABILITIES: [(FunctionName, &[&str]); 5] = [
     ),
     (
         FunctionName::Ingestion,
-        &["error-topic", "monotonic-clock", "peers"],
+        &["digest", "error-topic", "monotonic-clock", "peers"],
     ),
     (
         FunctionName::Writer,
-        &["error-topic", "monotonic-clock", "records"],
+        &["digest", "error-topic", "monotonic-clock", "records"],
     ),
     (
         FunctionName::Reader,
         &["error-topic", "monotonic-clock", "peers", "records"],
     ),
-    (FunctionName::ErrorReporter, &["peers", "records"]),
+    (FunctionName::ErrorReporter, &["digest", "peers", "records"]),
 ];
 
 #[test]

@@ -80,7 +80,7 @@ fn tests(layout: &Layout, runner: Runner, selection: Selection) -> Command {
         Runner::Nextest => cargo.args(["nextest", "run"]),
         Runner::Cargo => cargo.arg("test"),
     };
-    cargo.args(["--locked", "--release"]);
+    cargo.args(["--locked", "--release", "--no-fail-fast"]);
     selection.select(&mut cargo);
     cargo
 }

@@ -16,18 +16,18 @@ macro_rules! worlds {
 }
 
 worlds! {
-    /// What every function has: time, random numbers, its settings, a log, a hash, a verifier of callers.
-    Portable = Clock + Random + Settings + Log + Digest + Verifier;
+    /// What every function has: time, random numbers, its settings, a log, a verifier of callers.
+    Portable = Clock + Random + Settings + Log + Verifier;
     /// Sends envelopes to the next layer.
-    Connector = Portable + Peers + Circuits + DeadLetters + ErrorTopic + Lifecycle;
+    Connector = Portable + Digest + Peers + Circuits + DeadLetters + ErrorTopic + Lifecycle;
     /// Receives envelopes for L2 and forwards them to L3.
-    Ingestion = Portable + Peers + ErrorTopic;
+    Ingestion = Portable + Digest + Peers + ErrorTopic;
     /// Receives envelopes for L3 and stores them.
-    Writer = Portable + Records + ErrorTopic;
+    Writer = Portable + Digest + Records + ErrorTopic;
     /// Answers queries, from its own store or from a remote reader.
     Reader = Portable + Peers + Records + ErrorTopic;
     /// Receives what the error topic delivers.
-    ErrorReporter = Portable + Peers + Records;
+    ErrorReporter = Portable + Digest + Peers + Records;
 }
 
 #[cfg(test)]

@@ -3,7 +3,10 @@
 
 use std::time::{Duration, Instant};
 
-use aws_config::{BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_config::{
+    BehaviorVersion, Region, meta::region::RegionProviderChain, retry::RetryConfig,
+    timeout::TimeoutConfig,
+};
 use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::{
     box_error::BoxError,
@@ -37,6 +40,8 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(2);
 pub(crate) struct Connection {
     settings: AwsSettings,
     clock: ServiceClock,
+    /// Used where no region is configured.
+    fallback: Option<Region>,
     clients: OnceCell<Clients>,
 }
 
@@ -55,8 +60,15 @@ impl Connection {
         Self {
             settings,
             clock,
+            fallback: None,
             clients: OnceCell::new(),
         }
+    }
+
+    /// The same with a region for where none is configured.
+    pub(crate) fn with_fallback(mut self, region: Region) -> Self {
+        self.fallback = Some(region);
+        self
     }
 
     pub(crate) fn settings(&self) -> &AwsSettings {
@@ -133,8 +145,13 @@ impl Connection {
             .retry_config(RetryConfig::disabled())
             .timeout_config(limits);
         let settings = &self.settings;
-        if let Some(region) = &settings.region {
-            loader = loader.region(Region::new(region.clone()));
+        match (&settings.region, &self.fallback) {
+            (Some(region), _) => loader = loader.region(Region::new(region.clone())),
+            (None, Some(fallback)) => {
+                let configured = RegionProviderChain::default_provider();
+                loader = loader.region(configured.or_else(fallback.clone()));
+            }
+            (None, None) => {}
         }
         if let Some(endpoint) = &settings.endpoint {
             loader = loader.endpoint_url(endpoint);

@@ -26,7 +26,12 @@ impl SecretsManager {
     /// Secrets Manager for a host whose stores are elsewhere. Nothing is asked before the first secret is read.
     #[must_use]
     pub fn open(settings: AwsSettings) -> Self {
-        Self::new(Arc::new(Connection::new(settings, ServiceClock::default())))
+        let connection = Connection::new(settings, ServiceClock::default());
+        // A call goes to the region of its secret, so none has to be configured. This one is for what the call needs before, a
+        // credential of STS.
+        Self::new(Arc::new(
+            connection.with_fallback(Region::from_static("us-east-1")),
+        ))
     }
 
     pub(crate) fn new(connection: Arc<Connection>) -> Self {

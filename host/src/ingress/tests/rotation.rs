@@ -166,6 +166,15 @@ fn emulator(variable: &str) -> Option<String> {
     found
 }
 
+/// A client of emulators on this machine.
+#[cfg(any(feature = "aws", feature = "gcp"))]
+fn client() -> reqwest::Client {
+    // An error means that a provider is already installed.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = reqwest::Client::builder().no_proxy().tls_certs_only([]);
+    client.build().unwrap()
+}
+
 /// Sends a document, and expects success.
 #[cfg(any(feature = "aws", feature = "gcp"))]
 async fn told(request: reqwest::RequestBuilder, body: serde_json::Value) -> serde_json::Value {
@@ -195,7 +204,7 @@ mod secrets_manager {
         let scope = format!("test/20260101/{REGION}/secretsmanager/aws4_request");
         let signed =
             format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0");
-        let request = reqwest::Client::new()
+        let request = client()
             .post(endpoint)
             .header("x-amz-target", format!("secretsmanager.{action}"))
             .header("content-type", "application/x-amz-json-1.1")
@@ -270,7 +279,7 @@ mod secret_manager {
         async fn keep(&self, key: &'static str) {
             let url = format!("{}/v1/{}:addVersion", self.endpoint, self.name);
             let body = json!({"payload": {"data": STANDARD.encode(key)}});
-            told(reqwest::Client::new().post(url), body).await;
+            told(client().post(url), body).await;
         }
     }
 
@@ -282,7 +291,7 @@ mod secret_manager {
         let project = format!("projects/p-{}", uuid::Uuid::new_v4().simple());
         let url = format!("{endpoint}/v1/{project}/secrets?secretId=rotated");
         let body = json!({"replication": {"automatic": {}}});
-        told(reqwest::Client::new().post(url), body).await;
+        told(client().post(url), body).await;
         let name = format!("{project}/secrets/rotated");
         replace_under_load(&Emulated { endpoint, name }).await;
     }
