@@ -7,7 +7,10 @@ mod schema;
 
 use std::{env, fs, path::PathBuf};
 
-use twin_host::config::{Unset, groups};
+use twin_host::{
+    config::{Unset, groups},
+    stores::ABSENT,
+};
 use twin_reference::{
     api,
     configuration::{self, Group, Variable},
@@ -59,6 +62,11 @@ fn the_variables_in_the_manifests_for_spin_are_those_of_the_tables() {
 
 #[test]
 fn the_page_of_the_configuration_is_what_the_host_goes_by() {
+    // The page has the variables of every store, and a build only those of its own.
+    if let Some(absent) = ABSENT.first() {
+        let name = absent.name;
+        return println!("skipped: docs/configuration.md: this build is without the store {name}");
+    }
     let groups: Vec<_> = groups()
         .iter()
         .map(|group| Group {
