@@ -123,7 +123,7 @@ async fn start(serve: &Serve) -> anyhow::Result<SocketAddr> {
                 let settings = DispatchSettings::new(&config, verifier, Arc::new(Always));
                 let dispatch = Arc::new(Dispatch::new(native, settings, stop.clone()));
                 let http = HttpSettings::new(&config);
-                tokio::spawn(ingress::http::serve(listener, dispatch, http, stop));
+                tokio::spawn(ingress::http::serve(listener, dispatch, None, http, stop));
             }
         }
     }

@@ -28,6 +28,7 @@ pub mod resources;
 mod scripted;
 pub mod secrets;
 pub mod stores;
+pub mod traces;
 
 pub use twin_runtime as runtime;
 pub use twin_runtime::imports;

@@ -1,15 +1,26 @@
-//! A twin over the services of three clouds, in every placement. `cargo xtask test --clouds` starts the emulators.
+//! A twin over the services of three clouds, in every placement, and hosts in a cloud's functions. `cargo xtask test --clouds` starts
+//! the emulators.
 
 #![cfg(test)]
 
+mod lambda;
+mod packages;
+
+use twin_capabilities::testing::Skipped;
 use twin_contract::Cloud::{self, Aws, Azure, Gcp};
-use twin_tests::clouds::play;
+use twin_tests::{
+    clouds::{Story, play, play_in},
+    packages::Package,
+};
 
 async fn crosses(placement: [Cloud; 3]) {
-    let story = match play(placement, |line| println!("{line}")).await {
-        Ok(story) => story,
-        Err(reason) => return println!("skipped: a twin over three clouds: {reason}"),
-    };
+    match play(placement, |line| println!("{line}")).await {
+        Ok(story) => check(placement, &story),
+        Err(reason) => println!("skipped: a twin over three clouds: {reason}"),
+    }
+}
+
+fn check(placement: [Cloud; 3], story: &Story) {
     println!("{story:#?}");
     assert_eq!((story.found, story.doubled), (story.sent, 0));
     assert!(story.lettered > 0 && story.replayed >= story.lettered);
@@ -24,6 +35,19 @@ async fn crosses(placement: [Cloud; 3]) {
             keeps_letters,
             "{cloud}"
         );
+    }
+}
+
+#[tokio::test]
+async fn a_twin_crosses_lambda_azure_functions_and_cloud_run() {
+    let placement = [Aws, Azure, Gcp];
+    let package = |cloud| {
+        let found = Package::find(cloud, env!("CARGO_BIN_EXE_function-host"));
+        found.map(Some).map_err(Skipped)
+    };
+    match play_in(placement, package, |line| println!("{line}")).await {
+        Ok(story) => check(placement, &story),
+        Err(reason) => println!("skipped: a twin over three clouds' functions: {reason}"),
     }
 }
 

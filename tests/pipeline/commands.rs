@@ -54,6 +54,35 @@ fn inspect_passes_for_all_five_and_shows_what_they_may_do() {
 }
 
 #[test]
+fn what_twin_compile_makes_is_inspected_under_the_digest_of_its_component() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("made");
+    let out = out.to_str().unwrap();
+    let told = run(&mut twin([
+        "compile",
+        "--functions",
+        "writer",
+        "--out",
+        out,
+    ]));
+    assert_eq!(told.code, Some(0), "{told:?}");
+    let sha256 = digest(&std::fs::read(component("writer")).unwrap());
+    assert!(told.stdout.contains(&sha256), "{told:?}");
+
+    let file = format!("{out}/writer.cwasm");
+    let told = run(&mut twin(["inspect", &file]));
+    assert_eq!(told.code, Some(0), "{told:?}");
+    for shown in [&sha256, "twin:multicloud/records@", "Nothing else."] {
+        assert!(told.stdout.contains(shown), "{told:?}");
+    }
+
+    std::fs::write(&file, "damaged").unwrap();
+    let told = run(&mut twin(["inspect", &file]));
+    assert_eq!(told.code, Some(1), "{told:?}");
+    assert!(told.stderr.contains("writer.cwasm is damaged"), "{told:?}");
+}
+
+#[test]
 fn a_variable_that_is_no_utf_8_is_named_and_not_taken_for_one_that_is_not_set() {
     let data = tempfile::tempdir().unwrap();
     let folder = data.path().to_str().unwrap();

@@ -27,6 +27,7 @@ mod request_ids;
 mod start_up;
 mod status;
 mod tls;
+mod traces;
 mod up;
 
 use twin_tests::hosts::{house, process, replies, site};

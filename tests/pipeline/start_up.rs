@@ -28,6 +28,22 @@ fn writer() -> Host {
 }
 
 #[test]
+fn a_host_with_the_compiler_runs_no_machine_code_from_the_folder_of_components() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = folder.path().to_str().unwrap();
+    let told = run(&mut twin([
+        "compile",
+        "--functions",
+        "writer",
+        "--out",
+        made,
+    ]));
+    assert_eq!(told.code, Some(0), "{told:?}");
+    let line = refusal(&writer().set("TWIN_COMPONENTS_DIR", made), 2);
+    assert!(line.contains("writer.wasm cannot be read"), "{line}");
+}
+
+#[test]
 fn a_missing_variable_is_named() {
     // An empty one counts as missing.
     for name in [
@@ -50,12 +66,14 @@ fn a_missing_variable_is_named() {
         let line = refusal(&Host::of(Aws, functions), 2);
         assert!(line.contains(name), "{functions}: {line}");
     }
-    for platform in [
-        "AWS_LAMBDA_FUNCTION_NAME",
-        "FUNCTIONS_WORKER_RUNTIME",
-        "K_SERVICE",
+    for (platform, value) in [
+        ("AWS_LAMBDA_FUNCTION_NAME", "x"),
+        ("FUNCTIONS_WORKER_RUNTIME", "custom"),
+        ("FUNCTIONS_CUSTOMHANDLER_PORT", "7071"),
+        ("K_SERVICE", "x"),
     ] {
-        let line = refusal(&writer().set(platform, "x"), 2);
+        let local = writer().set("TWIN_STORE", "local");
+        let line = refusal(&local.set(platform, value), 2);
         assert!(
             line.contains(platform) && line.contains("TWIN_EPHEMERAL=1"),
             "{line}"

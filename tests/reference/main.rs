@@ -61,6 +61,33 @@ fn the_variables_in_the_manifests_for_spin_are_those_of_the_tables() {
 }
 
 #[test]
+fn the_variables_in_the_base_for_kubernetes_are_those_of_the_tables() {
+    let path = "tools/package/kubernetes/deployment.yaml";
+    let deployment = fs::read_to_string(file(path)).expect("the deployment is there");
+    let (_, after) = deployment
+        .split_once("\n          env:\n")
+        .expect("it sets variables");
+    let (env, _) = after
+        .split_once("\n          envFrom:")
+        .expect("more of them come from a map");
+    let set: Vec<_> = env
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("- name: "))
+        .collect();
+    assert!(set.contains(&"INTER_CLOUD_TOKEN"), "{set:?}");
+    let known = |name: &str| {
+        let mut absent = ABSENT.iter();
+        groups()
+            .iter()
+            .any(|group| group.variables.iter().any(|variable| variable.name == name))
+            || absent.any(|absent| name.starts_with(absent.variables))
+    };
+    for name in set {
+        assert!(known(name), "{path}: {name}");
+    }
+}
+
+#[test]
 fn the_page_of_the_configuration_is_what_the_host_goes_by() {
     // The page has the variables of every store, and a build only those of its own.
     if let Some(absent) = ABSENT.first() {
@@ -78,14 +105,18 @@ fn the_page_of_the_configuration_is_what_the_host_goes_by() {
 }
 
 fn shown(variable: &twin_host::config::Variable) -> Variable {
+    let mut default = match variable.default {
+        Unset::Refused => "required".to_owned(),
+        Unset::Value(value) => format!("`{value}`"),
+        Unset::Otherwise(words) => words.to_owned(),
+        Unset::Nothing => "none".to_owned(),
+    };
+    for (platform, value) in variable.on_platforms {
+        default += &format!("; `{value}` on {platform}");
+    }
     Variable {
         name: variable.name.to_owned(),
-        default: match variable.default {
-            Unset::Refused => "required".to_owned(),
-            Unset::Value(value) => format!("`{value}`"),
-            Unset::Otherwise(words) => words.to_owned(),
-            Unset::Nothing => "none".to_owned(),
-        },
+        default,
         values: variable.values(),
         unit: variable.unit.to_owned(),
         secret: variable.secret,

@@ -1,8 +1,8 @@
-//! One behaviour on every runtime: the cases in `cases/` are sent to the same component files under this project's host,
-//! `wasmtime serve`, Spin and a stand-in for Spin, and the replies are compared byte by byte.
+//! One behaviour on every runtime: the cases in `cases/` are sent to the same component files under this project's host, in the
+//! packages for three clouds' own functions, under `wasmtime serve`, Spin and a stand-in for Spin, and the replies are compared byte by
+//! byte.
 //!
 //! The comparison leaves out what depends on the runtime: 404 for an unmounted path, 503 at overload, headers such as
-//! `date`, and values that a case masks because they differ each time (times of storing, causes in a runtime's words).
 //! `date`, and values that a case masks because they differ each time (times of storing, causes in a runtime's words).
 
 mod case;
@@ -15,6 +15,8 @@ use std::{fs, path::Path};
 
 use case::Case;
 use runtime::{Host, Runtime, Spin, Wasmtime};
+use twin_contract::Cloud::{self, Aws, Azure, Gcp};
+use twin_tests::packages::Package;
 
 fn cases() -> Vec<Case> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("runtimes/cases");
@@ -37,7 +39,7 @@ async fn all_cases_on(runtime: Result<impl Runtime, String>, name: &str) {
     };
     let mut wrong = Vec::new();
     for case in cases().iter().filter(|case| case.is_for(name)) {
-        wrong.extend(case.play(&runtime).await);
+        wrong.extend(case.play(&runtime, name).await);
     }
     assert!(wrong.is_empty(), "{name}:\n{}", wrong.join("\n"));
 }
@@ -61,4 +63,23 @@ async fn all_cases_on_spin() {
 #[tokio::test]
 async fn all_cases_on_the_stand_in_for_spin() {
     all_cases_on(Ok(Spin::stand_in()), "stand-in").await;
+}
+
+fn package(cloud: Cloud) -> Result<Package, String> {
+    Package::find(cloud, env!("CARGO_BIN_EXE_function-host"))
+}
+
+#[tokio::test]
+async fn all_cases_on_lambda() {
+    all_cases_on(package(Aws), "lambda").await;
+}
+
+#[tokio::test]
+async fn all_cases_on_azure_functions() {
+    all_cases_on(package(Azure), "azure functions").await;
+}
+
+#[tokio::test]
+async fn all_cases_on_cloud_run() {
+    all_cases_on(package(Gcp), "cloud run").await;
 }

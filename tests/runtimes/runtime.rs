@@ -7,7 +7,7 @@ use std::{
     process::Command,
 };
 
-use twin_tests::components;
+use twin_tests::{components, packages::Package};
 
 /// Variables of the native host, by name.
 pub(crate) type Variables = BTreeMap<String, String>;
@@ -136,6 +136,19 @@ impl Runtime for Spin {
                 command.env(format!("SPIN_VARIABLE_{peer}_HOST"), &value[..end]);
             }
         }
+        command
+    }
+}
+
+impl Runtime for Package {
+    fn command(&self, function: &str, port: u16, data: &Path, variables: &Variables) -> Command {
+        let unpacked = data.with_file_name(format!("unpacked-{function}"));
+        let mut command = Package::command(self, port, &unpacked, variables);
+        command
+            .env("TWIN_FUNCTIONS", function)
+            .env("TWIN_STORE", "local")
+            .env("TWIN_EPHEMERAL", "1")
+            .env("TWIN_DATA_DIR", data);
         command
     }
 }

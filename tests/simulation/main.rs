@@ -37,6 +37,7 @@ mod inspect;
 mod lanes;
 mod misbehaviour;
 mod native;
+mod precompiled;
 mod random_input;
 mod reader;
 mod reader_pages;

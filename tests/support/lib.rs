@@ -12,6 +12,7 @@ pub mod clouds;
 pub mod composition;
 mod connector;
 pub mod hosts;
+pub mod packages;
 mod peers;
 mod records;
 mod requests;

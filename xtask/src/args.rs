@@ -19,9 +19,16 @@ Commands:
       --components-only     Build the function components and leave the native command alone
       --dist                Build the command for deployment, into target/dist: optimized for speed, which
                             takes several minutes longer
+      --lean                With --dist: without the compiler. Such a command runs only what `twin compile` made
       --features FEATURES   Cargo features of the command for deployment, separated by commas: `postgres` adds the
                             store of that name. Without --dist the command has all of them, because the tests need them
       --wasi                Also compose each function with the WASI adapter, into target/wasi
+  package FORM              Build the command for deployment without the compiler, static and with the store of its platform, and put
+                            it with precompiled components into a package below target/packages. FORM is aws (a zip file for AWS
+                            Lambda), azure (an app for Azure Functions), gcp (an OCI image for Cloud Run), oci (an OCI image with the
+                            store `postgres`) or kubernetes (the same image, and a base for Kustomize)
+      --functions NAMES     Only these functions, separated by commas
+      --arch ARCH           For machines of this architecture, x86_64 or aarch64, if it is not this machine's
   demo [ARGS]...            Build, then run `twin demo` with these arguments
       --clouds              Instead, run the twin's hosts over emulators of the clouds' services
   test                      Build, then check formatting, lints and documentation, and run all tests
@@ -43,6 +50,8 @@ pub(crate) enum Task {
     Help,
     /// Build the components and the command.
     Build(Build),
+    /// Build, then make a package.
+    Package(Package),
     /// Build, then run `twin demo` with these arguments.
     Demo(Vec<OsString>),
     /// Build, then run the demo over emulators of the clouds' services.
@@ -79,10 +88,86 @@ pub(crate) struct Build {
     pub(crate) components_only: bool,
     /// The command for deployment.
     pub(crate) dist: bool,
+    /// Without the compiler.
+    pub(crate) lean: bool,
     /// Cargo features of the command for deployment.
     pub(crate) features: Option<String>,
     /// Also build the functions composed with the WASI adapter.
     pub(crate) wasi: bool,
+}
+
+/// What a package is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// AWS Lambda.
+    Aws,
+    /// Azure Functions.
+    Azure,
+    /// Cloud Run.
+    Gcp,
+    /// Whatever runs containers.
+    Oci,
+    /// Kubernetes.
+    Kubernetes,
+}
+
+impl Form {
+    const ALL: [Self; 5] = [
+        Self::Aws,
+        Self::Azure,
+        Self::Gcp,
+        Self::Oci,
+        Self::Kubernetes,
+    ];
+
+    /// Its name.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Aws => "aws",
+            Self::Azure => "azure",
+            Self::Gcp => "gcp",
+            Self::Oci => "oci",
+            Self::Kubernetes => "kubernetes",
+        }
+    }
+
+    /// The cargo feature with the store that the command gets.
+    pub(crate) const fn store(self) -> &'static str {
+        match self {
+            Self::Aws | Self::Azure | Self::Gcp => self.as_str(),
+            Self::Oci | Self::Kubernetes => "postgres",
+        }
+    }
+}
+
+/// An architecture for which packages are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Arch {
+    /// AMD64.
+    X86_64,
+    /// ARM64.
+    Aarch64,
+}
+
+impl Arch {
+    /// The target of the compilers, without what it needs of the operating system beyond Linux.
+    pub(crate) const fn target(self) -> &'static str {
+        match self {
+            Self::X86_64 => "x86_64-unknown-linux-gnu",
+            Self::Aarch64 => "aarch64-unknown-linux-gnu",
+        }
+    }
+}
+
+/// What is to be packaged.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Package {
+    /// For what.
+    pub(crate) form: Form,
+    /// The functions, separated by commas; all if there are none.
+    pub(crate) functions: Option<String>,
+    /// The architecture; this machine's if there is none.
+    pub(crate) arch: Option<Arch>,
 }
 
 /// Parses the arguments, without the program's name.
@@ -95,6 +180,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Re
     };
     match task.as_str() {
         "build" => build(&mut arguments),
+        "package" => package(&mut arguments),
         "demo" => {
             let arguments: Vec<_> = arguments.raw_args()?.collect();
             Ok(match arguments.as_slice() {
@@ -127,6 +213,7 @@ fn build(arguments: &mut Parser) -> anyhow::Result<Task> {
         match argument {
             Long("components-only") => build.components_only = true,
             Long("dist") => build.dist = true,
+            Long("lean") => build.lean = true,
             Long("features") => build.features = Some(arguments.value()?.string()?),
             Long("wasi") => build.wasi = true,
             Short('h') | Long("help") => return Ok(Task::Help),
@@ -136,10 +223,59 @@ fn build(arguments: &mut Parser) -> anyhow::Result<Task> {
     if build.components_only && build.dist {
         bail!("--components-only cannot be used with --dist");
     }
+    if build.lean && !build.dist {
+        bail!(
+            "--lean requires --dist: without the compiler, nothing that was just built would run"
+        );
+    }
     if build.features.is_some() && !build.dist {
         bail!("--features requires --dist");
     }
     Ok(Task::Build(build))
+}
+
+fn package(arguments: &mut Parser) -> anyhow::Result<Task> {
+    let (mut form, mut functions, mut arch) = (None, None, None);
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Value(name) if form.is_none() => {
+                let known = Form::ALL.into_iter().find(|form| name == form.as_str());
+                let Some(known) = known else {
+                    bail!("unknown package `{}`: use {}", name.display(), forms());
+                };
+                form = Some(known);
+            }
+            Long("functions") => functions = Some(arguments.value()?.string()?),
+            Long("arch") => {
+                let name = arguments.value()?;
+                arch = Some(match name.to_str() {
+                    Some("x86_64") => Arch::X86_64,
+                    Some("aarch64") => Arch::Aarch64,
+                    _ => bail!(
+                        "--arch: unknown architecture `{}`: use x86_64 or aarch64",
+                        name.display()
+                    ),
+                });
+            }
+            Short('h') | Long("help") => return Ok(Task::Help),
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    let Some(form) = form else {
+        bail!(
+            "which package? `cargo xtask package FORM`, with {}",
+            forms()
+        );
+    };
+    Ok(Task::Package(Package {
+        form,
+        functions,
+        arch,
+    }))
+}
+
+fn forms() -> String {
+    Form::ALL.map(Form::as_str).join(", ")
 }
 
 /// Parses a command whose only option is this switch; an empty name means that it has none.
@@ -167,6 +303,16 @@ mod tests {
     #[test]
     fn each_command_is_read_with_its_options() {
         let built = |build| Ok(Task::Build(build));
+        let lean = Build {
+            dist: true,
+            lean: true,
+            ..Build::default()
+        };
+        let package = Package {
+            form: Form::Azure,
+            functions: Some("writer,reader".to_owned()),
+            arch: Some(Arch::Aarch64),
+        };
         let dist = Build {
             dist: true,
             features: Some("postgres".to_owned()),
@@ -179,6 +325,11 @@ mod tests {
             ("test --help", Ok(Task::Help)),
             ("build", built(Build::default())),
             ("build --dist --features=postgres --wasi", built(dist)),
+            ("build --dist --lean", built(lean)),
+            (
+                "package azure --functions writer,reader --arch aarch64",
+                Ok(Task::Package(package)),
+            ),
             (
                 "demo --seed 7 --help",
                 Ok(Task::Demo(
@@ -216,6 +367,12 @@ mod tests {
             ("build --dits", "--dits"),
             ("build --dist --components-only", "--components-only"),
             ("build --features postgres", "--dist"),
+            ("build --lean", "--dist"),
+            ("package", "aws"),
+            ("package ibm", "ibm"),
+            ("package", "kubernetes"),
+            ("package oci --arch sparc", "sparc"),
+            ("package aws gcp", "gcp"),
             ("test a_name", "a_name"),
             ("test --only", "--only"),
             ("generate --quick", "--quick"),

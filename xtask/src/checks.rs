@@ -7,7 +7,7 @@ use crate::{
     components, deny, emulators, guard,
     layout::Layout,
     postgres, process,
-    selection::{FEATURES, PROVIDERS, Selection},
+    selection::{FEATURES, PACKAGER, PROVIDERS, Selection},
     steps::Steps,
     wasmtime,
 };
@@ -47,6 +47,10 @@ pub(crate) fn run(layout: &Layout, steps: &mut Steps, what: &Tests) -> anyhow::R
                 cargo.args(["--skip", module]);
             }
             process::run(&mut cargo)
+        })?;
+        steps.run("tests of what makes packages", || {
+            let mut cargo = layout.cargo();
+            process::run(cargo.args(["test", "--locked", "--release", "-p", PACKAGER]))
         })?;
         steps.run("examples", || examples(layout, runner, selection))?;
         steps.check("instructions of the hot path", || guard::run(layout, false))?;
@@ -112,10 +116,11 @@ fn examples(layout: &Layout, runner: Runner, selection: Selection) -> anyhow::Re
 }
 
 /// The modules of the simulation whose cases are about components: instances, traps, imports.
-const ABOUT_COMPONENTS: [&str; 5] = [
+const ABOUT_COMPONENTS: [&str; 6] = [
     "inspect::",
     "lanes::",
     "misbehaviour::",
+    "precompiled::",
     "readiness::",
     "runtime::",
 ];

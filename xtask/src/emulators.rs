@@ -5,6 +5,7 @@
 use std::{
     env,
     fs::{self, File},
+    io::{self, Write},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -33,7 +34,15 @@ struct Emulator {
     path: &'static str,
     /// Installs it where it can be had, and says how it is started on a port.
     command: fn(&Layout, u16) -> anyhow::Result<Command>,
+    /// A request that is sent before any test is.
+    first: Option<&'static str>,
 }
+
+/// The emulator of AWS loads a service at its first call. On a busy machine this takes longer than a host waits for a publication.
+const LIST_EVENT_BUSES: &str = "POST / HTTP/1.1\r\nhost: localhost\r\nx-amz-target: AWSEvents.ListEventBuses\r\n\
+    content-type: application/x-amz-json-1.1\r\nx-amz-date: 20260101T000000Z\r\n\
+    authorization: AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/events/aws4_request, SignedHeaders=host, Signature=0\r\n\
+    content-length: 2\r\nconnection: close\r\n\r\n{}";
 
 const EMULATORS: [Emulator; 6] = [
     Emulator {
@@ -41,36 +50,42 @@ const EMULATORS: [Emulator; 6] = [
         variable: "TWIN_TEST_AWS",
         path: "",
         command: ministack,
+        first: Some(LIST_EVENT_BUSES),
     },
     Emulator {
         title: "emulator of Cosmos DB",
         variable: "TWIN_TEST_COSMOS",
         path: "",
         command: cosmos,
+        first: None,
     },
     Emulator {
         title: "emulator of Azure Blob Storage",
         variable: "TWIN_TEST_AZURE_BLOB",
         path: "/devstoreaccount1",
         command: azurite,
+        first: None,
     },
     Emulator {
         title: "emulator of Firestore",
         variable: "TWIN_TEST_FIRESTORE",
         path: "",
         command: firestore,
+        first: None,
     },
     Emulator {
         title: "emulator of Pub/Sub",
         variable: "TWIN_TEST_PUBSUB",
         path: "",
         command: pubsub,
+        first: None,
     },
     Emulator {
         title: "emulator of GCP Secret Manager",
         variable: "TWIN_TEST_SECRET_MANAGER",
         path: "",
         command: drongo,
+        first: None,
     },
 ];
 
@@ -137,6 +152,9 @@ fn launch(layout: &Layout, emulator: &Emulator) -> anyhow::Result<(Child, u16)> 
         }
         thread::sleep(Duration::from_millis(50));
     }
+    if let Some(request) = emulator.first {
+        ask(address, request).context("the emulator does not answer")?;
+    }
     // Another program may have taken the port.
     if child
         .try_wait()
@@ -146,6 +164,14 @@ fn launch(layout: &Layout, emulator: &Emulator) -> anyhow::Result<(Child, u16)> 
         bail!("the emulator has ended: see {}", log.display());
     }
     Ok((child, port))
+}
+
+/// Sends a request, and waits until the connection is closed after the answer.
+fn ask(address: SocketAddr, request: &str) -> io::Result<()> {
+    let mut connection = TcpStream::connect(address)?;
+    connection.set_read_timeout(Some(PATIENCE))?;
+    connection.write_all(request.as_bytes())?;
+    io::copy(&mut connection, &mut io::sink()).map(drop)
 }
 
 /// A port that was free a moment ago.

@@ -62,6 +62,16 @@ impl Layout {
         self.target.join("wasi")
     }
 
+    /// A package in one of its forms.
+    pub(crate) fn package(&self, form: &str) -> PathBuf {
+        self.target.join("packages").join(form)
+    }
+
+    /// Where what packages are made of lies.
+    pub(crate) fn parts(&self, form: &str) -> PathBuf {
+        self.target.join("packages/parts").join(form)
+    }
+
     /// The `twin` command.
     pub(crate) fn twin(&self) -> PathBuf {
         self.release("twin")

@@ -1,4 +1,4 @@
-//! The project's own tooling: `cargo xtask build|demo|test|generate|bench|guard`.
+//! The project's own tooling: `cargo xtask build|package|demo|test|generate|bench|guard`.
 
 mod args;
 mod bench;
@@ -14,6 +14,7 @@ mod emulators;
 mod generate;
 mod guard;
 mod layout;
+mod package;
 mod postgres;
 mod progress;
 #[cfg(test)]
@@ -74,10 +75,15 @@ fn run(task: Task) -> anyhow::Result<()> {
                 return Ok(());
             }
             if build.dist {
-                shipped(&layout, &mut steps, build.features.as_deref())
+                shipped(&layout, &mut steps, build.features.as_deref(), build.lean)
             } else {
                 command(&layout, &mut steps, Selection::Default)
             }
+        }
+        Task::Package(what) => {
+            functions(&layout, &mut steps)?;
+            command(&layout, &mut steps, Selection::Default)?;
+            package::run(&layout, &mut steps, &what)
         }
         Task::Demo(args) => {
             demo::announce(&layout);
@@ -151,11 +157,19 @@ fn command(layout: &Layout, steps: &mut Steps, selection: Selection) -> anyhow::
 }
 
 /// The command for deployment. It has only its own features.
-fn shipped(layout: &Layout, steps: &mut Steps, features: Option<&str>) -> anyhow::Result<()> {
+fn shipped(
+    layout: &Layout,
+    steps: &mut Steps,
+    features: Option<&str>,
+    lean: bool,
+) -> anyhow::Result<()> {
     steps.run("the twin command", || {
         let mut cargo = layout.cargo();
         cargo.args(["build", "--locked", "--profile", SHIPPED]);
         cargo.args(["-p", "twin-host"]);
+        if lean {
+            cargo.arg("--no-default-features");
+        }
         if let Some(features) = features {
             cargo.args(["--features", features]);
         }

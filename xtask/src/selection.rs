@@ -13,15 +13,19 @@ pub(crate) const PROVIDERS: [&str; 3] = ["twin-aws", "twin-azure", "twin-gcp"];
 /// The stores of the clouds, as features of the command.
 pub(crate) const FEATURES: &str = "twin-host/aws,twin-host/azure,twin-host/gcp";
 
+/// The program that packs packages.
+pub(crate) const PACKAGER: &str = "twin-package";
+
 /// Members of the workspace that are built in another way: for wasm, for measuring, or with features that the command must
 /// not have.
-const APART: [&str; 6] = [
+const APART: [&str; 7] = [
     "twin-guest",
     "twin-adapter-spin",
     "twin-rogue",
     "twin-bench",
     "twin-guard",
     "twin-cosmos-emulator",
+    PACKAGER,
 ];
 
 /// What is built and tested.

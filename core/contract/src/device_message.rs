@@ -9,7 +9,8 @@ use crate::{
     scan::Value,
 };
 
-const DEVICE_ID: [&str; 4] = ["device_id", "iotDeviceId", "deviceId", "IoTDeviceId"];
+/// The names of the field with the device's id.
+pub(crate) const DEVICE_ID: [&str; 4] = ["device_id", "iotDeviceId", "deviceId", "IoTDeviceId"];
 const TIMESTAMP: [&str; 3] = ["timestamp", "time", "ts"];
 
 /// A parsed device message.
@@ -59,11 +60,7 @@ impl<'a> DeviceMessage<'a> {
         let device_id = one_of(object, &DEVICE_ID, |_| true)?
             .ok_or(ContractError::FieldMissing("device_id"))
             .and_then(|value| device_id("device_id", value))?;
-        // A simulator sends `"time":""`, which means that it has no time of its own.
-        let given = |value: Value<'_>| !matches!(value.get(), "null" | "\"\"");
-        let timestamp = one_of(object, &TIMESTAMP, given)?
-            .map(Time::parse)
-            .transpose()?;
+        let timestamp = given_time(object)?.map(Time::parse).transpose()?;
 
         let mut payload = String::from("{");
         push_name(&mut payload, "device_id");
@@ -79,6 +76,18 @@ impl<'a> DeviceMessage<'a> {
             device_id,
             timestamp,
             payload,
+        })
+    }
+
+    /// The identity that the message brings: its sender's `idempotency-key` (`given`), otherwise the digest of the reading if
+    /// the device gave a time. `None` if it has neither, and is another message each time it is sent.
+    pub fn own_id(&self, given: Option<MessageId>, sha256: Sha256Hex) -> Option<MessageId> {
+        given.or_else(|| {
+            let time = self.timestamp.as_ref()?;
+            let (device_id, payload) = (&self.device_id, self.payload.as_bytes());
+            Some(MessageId::of_reading(
+                device_id, &time.text, payload, sha256,
+            ))
         })
     }
 
@@ -99,14 +108,9 @@ impl<'a> DeviceMessage<'a> {
         random: [u8; 10],
         sha256: Sha256Hex,
     ) -> Result<Wrapped, ContractError> {
-        let id = id.unwrap_or_else(|| match &self.timestamp {
-            Some(time) => {
-                MessageId::of_reading(&self.device_id, &time.text, self.payload.as_bytes(), sha256)
-            }
-            None => {
-                let unix_ms = u64::try_from(now.as_micros() / 1000).unwrap_or(0);
-                MessageId::unique(unix_ms, random)
-            }
+        let id = self.own_id(id, sha256).unwrap_or_else(|| {
+            let unix_ms = u64::try_from(now.as_micros() / 1000).unwrap_or(0);
+            MessageId::unique(unix_ms, random)
         });
         let trace_id = trace_id.map_or_else(|| id.trace_id(), str::to_owned);
         let timestamp = match &self.timestamp {
@@ -160,8 +164,15 @@ impl<'a> Time<'a> {
     }
 }
 
+/// The time that the device gave, if it gave one.
+pub(crate) fn given_time<'a>(object: &Object<'a>) -> Result<Option<Value<'a>>, ContractError> {
+    // A simulator sends `"time":""`, which means that it has no time of its own.
+    let given = |value: Value<'_>| !matches!(value.get(), "null" | "\"\"");
+    one_of(object, &TIMESTAMP, given)
+}
+
 /// The value of the field that is present under one of its names.
-fn one_of<'a>(
+pub(crate) fn one_of<'a>(
     object: &Object<'a>,
     names: &[&'static str],
     counts: impl Fn(Value<'_>) -> bool,

@@ -45,16 +45,21 @@ impl<'a> Post<'a> {
     /// If it is not valid.
     pub fn parse(body: &'a [u8]) -> Result<Self, ContractError> {
         let object = Object::from_body(body)?;
-        let marks = ["source_cloud", "target_layer", "message_type", "payload"]
-            .into_iter()
-            .filter(|field| object.get(field).is_some())
-            .count();
-        if marks >= 2 {
+        if is_envelope(&object) {
             Envelope::from_object(object).map(Self::Envelope)
         } else {
             DeviceMessage::from_object(&object).map(Self::Device)
         }
     }
+}
+
+/// Whether a body is meant to be an envelope: it has at least two of the fields that make one.
+pub(crate) fn is_envelope(object: &Object<'_>) -> bool {
+    let marks = ["source_cloud", "target_layer", "message_type", "payload"];
+    let given = marks
+        .into_iter()
+        .filter(|field| object.get(field).is_some());
+    given.count() >= 2
 }
 
 impl<'a> Envelope<'a> {

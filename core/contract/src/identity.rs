@@ -92,18 +92,6 @@ pub(crate) fn digest_of_parts(parts: [&[u8]; 3], sha256: Sha256Hex) -> String {
     sha256(&buffer)
 }
 
-/// The trace id in a W3C `traceparent` header.
-pub fn trace_id_from_traceparent(header: &str) -> Option<&str> {
-    let mut parts = header.split('-');
-    let (_version, trace_id) = (parts.next()?, parts.next()?);
-    let valid = trace_id.len() == 32
-        && trace_id
-            .bytes()
-            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-        && trace_id.bytes().any(|byte| byte != b'0');
-    valid.then_some(trace_id)
-}
-
 /// Lower-case hex.
 fn hex(bytes: &[u8]) -> String {
     let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0');
@@ -181,20 +169,5 @@ mod tests {
             digest(b"abc"),
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
         );
-    }
-
-    #[test]
-    fn a_traceparent_yields_its_trace_id() {
-        let trace_id = "4bf92f3577b34da6a3ce929d0e0e4736";
-        let header = format!("00-{trace_id}-00f067aa0ba902b7-01");
-        assert_eq!(trace_id_from_traceparent(&header), Some(trace_id));
-        for bad in [
-            "",
-            "00",
-            "00-abc-1-01",
-            &format!("00-{}-1-01", "0".repeat(32)),
-        ] {
-            assert_eq!(trace_id_from_traceparent(bad), None);
-        }
     }
 }

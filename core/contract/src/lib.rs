@@ -37,6 +37,7 @@ mod page;
 mod paging;
 mod parameters;
 mod peer;
+mod platform_message;
 mod query;
 mod query_key;
 pub mod registry;
@@ -47,6 +48,7 @@ mod scan;
 mod system_error;
 mod text;
 mod timestamp;
+mod trace_context;
 
 pub use cloud::{Cloud, Layer, MessageType};
 pub use coding::{codings, refuse_codings, without_bom};
@@ -55,7 +57,7 @@ pub use device_message::{DeviceMessage, Wrapped};
 pub use envelope::{Envelope, Post};
 pub use error::ContractError;
 pub use function::{FunctionName, UnknownFunction};
-pub use identity::{MessageId, Sha256Hex, digest, is_twin_name, trace_id_from_traceparent};
+pub use identity::{MessageId, Sha256Hex, digest, is_twin_name};
 pub use json::JsonObject;
 pub use key::{Access, HeaderForm, KeyRefusal, KeyRing, Known, Role, is_key, keys};
 pub use letter_query::{DiscardReason, LetterQuery};
@@ -66,6 +68,7 @@ pub use peer::{
     Peer, PeerVariables, UnknownPeer, cloud_of_host, is_hop_by_hop, is_read_in_replies,
     is_the_runtimes,
 };
+pub use platform_message::{OtherDevice, PlatformMessage};
 pub use query::{Order, Position, Query};
 pub use query_key::QueryKey;
 pub use registry::{ErrorCode, EventCode};
@@ -75,6 +78,9 @@ pub use replay_command::{
 pub use request_id::{REQUEST_ID, is_request_id};
 pub use system_error::{Severity, SystemError};
 pub use timestamp::Timestamp;
+pub use trace_context::{
+    MessageTrace, SpanId, TRACEPARENT, TRACESTATE, TraceFlags, TraceId, TraceParent, TraceState,
+};
 
 /// The largest body that a function accepts, in bytes: 256 KiB.
 pub const MAX_BODY: usize = 256 * 1024;

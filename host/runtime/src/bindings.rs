@@ -8,6 +8,10 @@ wasmtime::component::bindgen!({
     path: "../../wit",
     world: "functions",
     require_store_data_send: true,
+    imports: {
+        // For the call during which a line is logged.
+        "twin:multicloud/log.emit": store,
+    },
     with: {
         "wasi:clocks": wasmtime_wasi::p3::bindings::clocks,
         "wasi:random": wasmtime_wasi::p3::bindings::random,

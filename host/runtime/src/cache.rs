@@ -2,7 +2,8 @@
 //!
 //! Precompiled code is machine code that runs with the host's own rights, so only files that this host wrote are loaded:
 //! from a folder that belongs to the same user and that no other user can write to, under a name that contains the
-//! component's digest and the engine's version and settings.
+//! component's digest and the engine's version and settings. A build without the compiler has no cache: see
+//! [`crate::precompiled`].
 
 use std::{
     fs,
@@ -13,6 +14,8 @@ use std::{
 };
 
 use wasmtime::{Engine, component::Component};
+
+use super::code::{self, Code};
 
 /// A folder of precompiled code.
 #[derive(Debug)]
@@ -60,7 +63,7 @@ impl Cache {
         let name = format!("{digest}-{version}-{:016x}.cwasm", hasher.finish());
         let path = self.folder.join(name);
         if path.exists() {
-            match load(engine, &path) {
+            match code::load(engine, Code::Cached(&path)) {
                 Ok(component) => return Ok(component),
                 Err(error) => {
                     tracing::warn!(path = %path.display(), %error, "precompiled code not used");
@@ -73,16 +76,6 @@ impl Cache {
         }
         Ok(component)
     }
-}
-
-/// Loads machine code from the disk.
-#[allow(
-    unsafe_code,
-    reason = "the file was written by this host, into a folder that only its user can write to; the name binds it to the \
-              component and to the engine"
-)]
-fn load(engine: &Engine, path: &Path) -> wasmtime::Result<Component> {
-    unsafe { Component::deserialize_file(engine, path) }
 }
 
 /// Writes under another name first, so that an incomplete file is never loaded and two processes can write at once.

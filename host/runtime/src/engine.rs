@@ -3,9 +3,12 @@
 
 use std::{fmt, thread, time::Duration};
 
-use wasmtime::{Config, Engine, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig};
+use wasmtime::{
+    Config, Engine, EngineWeak, InstanceAllocationStrategy, ModuleVersionStrategy,
+    PoolingAllocationConfig,
+};
 
-use super::{MOST_LANES, RuntimeError, default_lanes};
+use super::{MOST_LANES, RuntimeError, code, default_lanes};
 use twin_tasks::enduring;
 
 /// How often a component that is computing is interrupted and checked.
@@ -60,11 +63,8 @@ impl Sandbox {
             .total_tables(instances * CORE_INSTANCES_EACH)
             // A call needs a stack only while it computes, not while it waits.
             .total_stacks(instances * 4);
-        let mut config = Config::new();
-        config
-            .allocation_strategy(InstanceAllocationStrategy::Pooling(pooling))
-            .epoch_interruption(true)
-            .wasm_component_model_async(true);
+        let mut config = settings().map_err(RuntimeError::Engine)?;
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pooling));
         let engine = Engine::new(&config).map_err(RuntimeError::Engine)?;
         let weak = engine.weak();
         thread::Builder::new()
@@ -73,6 +73,20 @@ impl Sandbox {
             .map_err(|error| RuntimeError::Engine(error.into()))?;
         Ok(Self { engine })
     }
+}
+
+/// The settings that machine code depends on. They are the same for the engines that run components and for those that only
+/// compile or check them. Where instances are allocated is not one of them.
+///
+/// # Errors
+/// If wasmtime takes no such version.
+pub(crate) fn settings() -> wasmtime::Result<Config> {
+    let mut config = Config::new();
+    config
+        .epoch_interruption(true)
+        .wasm_component_model_async(true)
+        .module_version(ModuleVersionStrategy::Custom(code::build()))?;
+    Ok(config)
 }
 
 /// How many instances a process with this many lanes can have at once, for all functions of all clouds together.

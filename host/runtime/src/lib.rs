@@ -20,8 +20,10 @@
 //! ```
 
 pub mod bindings;
+#[cfg(feature = "compile")]
 mod cache;
 mod clock;
+mod code;
 mod door;
 mod engine;
 mod error;
@@ -29,6 +31,7 @@ mod image;
 pub mod imports;
 mod lane;
 mod pool;
+pub mod precompiled;
 mod pulse;
 pub(crate) mod state;
 mod worker;
@@ -40,6 +43,7 @@ use async_trait::async_trait;
 use futures_util::future;
 use tokio::sync::watch;
 
+#[cfg(feature = "compile")]
 pub use cache::Cache;
 pub use clock::Time;
 pub use engine::Sandbox;
@@ -51,13 +55,47 @@ use imports::Capabilities;
 use lane::Lane;
 use pool::Pool;
 use twin_capabilities::function::{CallError, FunctionName, Functions, Request, Response};
+use worlds::Worlds;
+
+/// The form of the components in their folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Form {
+    /// `connector.wasm`, `ingestion.wasm`, …, which run anywhere and are compiled when they are loaded.
+    #[cfg(feature = "compile")]
+    Portable,
+    /// Machine code that `twin compile` made of them: see [`precompiled`].
+    Precompiled,
+}
+
+#[allow(
+    clippy::derivable_impls,
+    reason = "the default depends on the feature `compile`"
+)]
+impl Default for Form {
+    /// What this build runs: portable components if it has a compiler. It does not then load machine code from the components'
+    /// folder, so that who can write there still reaches only the sandbox.
+    fn default() -> Self {
+        #[cfg(feature = "compile")]
+        {
+            Self::Portable
+        }
+        #[cfg(not(feature = "compile"))]
+        {
+            Self::Precompiled
+        }
+    }
+}
 
 /// How a runtime runs the components.
 #[derive(Clone, Debug)]
 pub struct RuntimeSettings {
-    /// The folder with `connector.wasm`, `ingestion.wasm`, …
+    /// The folder with the components.
     pub components: PathBuf,
-    /// The folder for precompiled code; with `None`, components are compiled at every start.
+    /// Their form.
+    pub form: Form,
+    /// The folder for what is compiled at the start; with `None`, components are compiled at every start. Precompiled components do
+    /// not need it.
     pub cache: Option<PathBuf>,
     /// Lanes, and so instances of each function and calls that can compute at the same time. A lane is a task, so the async
     /// runtime needs as many worker threads.
@@ -78,6 +116,7 @@ impl RuntimeSettings {
     pub fn new(components: PathBuf) -> Self {
         Self {
             components,
+            form: Form::default(),
             cache: None,
             lanes: default_lanes(),
             concurrent_calls: 10_240,
@@ -127,9 +166,10 @@ impl Runtime {
     ) -> Result<Self, RuntimeError> {
         let (draining, drained) = watch::channel(false);
         let lanes: Vec<_> = (0..settings.lanes.max(1)).map(Lane::open).collect();
+        let worlds = Worlds::parse()?;
         let mut pools = BTreeMap::new();
         for &function in functions {
-            let image = Image::load(sandbox, settings, function)?;
+            let image = Image::load(sandbox, settings, &worlds, function)?;
             let capabilities = capabilities(function);
             let capabilities = Arc::new(Capabilities {
                 draining: drained.clone(),

@@ -25,7 +25,10 @@ use super::{
 use crate::{bindings::FunctionsPre, imports::Capabilities};
 use twin_capabilities::function::{CallError, FunctionName, Request, Response, Verdict};
 use twin_tasks::enduring;
-use twin_telemetry::metrics;
+use twin_telemetry::{
+    metrics,
+    trace::{self, Scope},
+};
 
 /// How long the host waits beyond a call's deadline. The component should answer by then; the host only notices if it does
 /// not.
@@ -45,6 +48,8 @@ pub(super) struct Job {
     pub(super) overdue: Instant,
     /// Held until the instance has finished the call, even if the caller has stopped waiting. A probe has no permit.
     pub(super) permit: Option<OwnedSemaphorePermit>,
+    /// The trace for which its caller works.
+    pub(super) scope: Option<Scope>,
 }
 
 /// Shared by all workers of a function.
@@ -161,6 +166,7 @@ impl Pool {
             answer,
             overdue: Instant::now() + after,
             permit: Some(permit),
+            scope: trace::current(),
         };
         let place = self.place().ok_or(CallError::InstanceLost(function))?;
         // The queues are closed only when the host is stopping.
@@ -262,6 +268,7 @@ async fn probe(place: &Place) -> Result<(), oneshot::error::RecvError> {
         answer,
         overdue: Instant::now() + PROBE_LIMIT + GRACE,
         permit: None,
+        scope: None,
     };
     // A closed queue drops the job, and with it the channel for the answer.
     drop(place.queue.try_send(job));

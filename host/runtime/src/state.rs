@@ -1,8 +1,12 @@
 //! The data of a component's store: its limits and its capabilities.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use wasmtime::{StoreLimits, StoreLimitsBuilder, UpdateDeadline, component::ResourceTable};
+use twin_telemetry::trace::Scope;
+use wasmtime::{
+    StoreLimits, StoreLimitsBuilder, UpdateDeadline,
+    component::{GuestTaskId, ResourceTable},
+};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView, p2::pipe::MemoryOutputPipe};
 
 use super::{
@@ -28,6 +32,8 @@ pub(crate) struct State {
     ticks: u32,
     /// The number of ticks after which it counts as stuck.
     stuck: u32,
+    /// The traces of the calls in progress, for those that have one.
+    scopes: HashMap<GuestTaskId, Scope>,
 }
 
 impl State {
@@ -51,7 +57,28 @@ impl State {
             ticks: 0,
             stuck: u32::try_from(longest_computation.as_millis() / TICK.as_millis())
                 .unwrap_or(u32::MAX),
+            scopes: HashMap::new(),
         }
+    }
+
+    /// Begins a call that works for a trace.
+    pub(super) fn begin(&mut self, call: GuestTaskId, scope: Scope) {
+        self.scopes.insert(call, scope);
+    }
+
+    /// Ends a call.
+    pub(super) fn end(&mut self, call: GuestTaskId) {
+        self.scopes.remove(&call);
+    }
+
+    /// Whether any call in progress works for a trace.
+    pub(crate) fn has_scopes(&self) -> bool {
+        !self.scopes.is_empty()
+    }
+
+    /// The trace for which a call works.
+    pub(crate) fn scope_of(&self, call: GuestTaskId) -> Option<Scope> {
+        self.scopes.get(&call).cloned()
     }
 
     /// The component's capabilities. Reading them also records that the component called the host.

@@ -130,14 +130,28 @@ async fn call(shared: &Shared, instance: &World, accessor: &Accessor<State>, job
         answer,
         overdue,
         permit,
+        scope,
     } = job;
-    let function = instance.twin_multicloud_function();
-    let handled =
-        tokio::time::timeout_at(overdue, function.call_handle(accessor, request.into())).await;
+    let function = instance.twin_multicloud_function().func_handle();
+    let begun = accessor.with(|mut store| {
+        let begun = function.start_call_concurrent(&mut store, (request.into(),))?;
+        if let Some(scope) = scope {
+            store.data_mut().begin(begun.task(), scope);
+        }
+        wasmtime::Result::Ok(begun)
+    });
+    let begun = match begun {
+        Ok(begun) => begun,
+        Err(error) => return Call::Trapped(error),
+    };
+    let task = begun.task();
+    let handling = function.finish_call_concurrent(accessor, begun);
+    let handled = tokio::time::timeout_at(overdue, handling).await;
+    accessor.with(|mut store| store.data_mut().end(task));
     // The outcome of a probe says nothing about calls.
     let pulse = permit.is_some().then_some(&shared.pulse);
     match handled {
-        Ok(Ok(response)) => {
+        Ok(Ok((response,))) => {
             if let Some(pulse) = pulse {
                 pulse.answered(Instant::now());
             }

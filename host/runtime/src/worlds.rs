@@ -65,6 +65,19 @@ pub struct Imports {
     pub refused: Vec<String>,
 }
 
+impl Imports {
+    /// Succeeds if none is refused.
+    pub(crate) fn permitted(self, function: FunctionName) -> Result<(), RuntimeError> {
+        if self.refused.is_empty() {
+            return Ok(());
+        }
+        Err(RuntimeError::ImportRefused {
+            function,
+            imports: self.refused,
+        })
+    }
+}
+
 impl Worlds {
     /// Parses the WIT that this binary was built with.
     ///

@@ -6,7 +6,7 @@ use anyhow::Context;
 use clap::Args;
 use twin_host::{
     function::FunctionName,
-    runtime::{Sandbox, read_component},
+    runtime::{precompiled, read_component},
 };
 
 use super::{
@@ -17,7 +17,7 @@ use super::{
 /// What to inspect.
 #[derive(Debug, Args)]
 pub(super) struct Options {
-    /// The component.
+    /// The component, or what `twin compile` made of it, with its manifest beside it.
     file: PathBuf,
     /// The world to compare it with; by default the one that its file is named after.
     #[arg(long)]
@@ -27,8 +27,13 @@ pub(super) struct Options {
 /// Prints the imports in three groups. Fails if any is refused.
 ///
 /// For a file composed by `cargo xtask build --wasi`, it prints where each of the function's imports comes from, and fails
-/// if any of them should not come from there.
+/// if any of them should not come from there. For a precompiled component, the digest is that of the component that it was
+/// made of, and the imports are those of the machine code.
 pub(super) fn run(options: &Options) -> anyhow::Result<()> {
+    let extension = options.file.extension();
+    if extension.is_some_and(|extension| extension == precompiled::EXTENSION) {
+        return plain(options);
+    }
     let name = options.file.display();
     let bytes = std::fs::read(&options.file).with_context(|| format!("{name} cannot be read"))?;
     let composed = Composed::read(&bytes).with_context(|| format!("{name} is not a component"))?;
@@ -74,7 +79,7 @@ fn plain(options: &Options) -> anyhow::Result<()> {
                 .map_err(|error| anyhow::anyhow!("{error}; name the world with --world"))?
         }
     };
-    let (digest, imports) = read_component(&Sandbox::new()?, &options.file, world)?;
+    let (digest, imports) = read_component(&options.file, world)?;
     say!(
         "{}\n  world   {world}\n  sha256  {digest}",
         options.file.display()

@@ -1,6 +1,7 @@
 //! The commands of `twin`. A wrong option, or a problem that prevents a host from starting (a variable, a file, an
 //! address), gives one line that names it and exit code 2. Any other failure gives one line and exit code 1.
 
+mod compile;
 mod composed;
 mod data;
 mod dead_letters;
@@ -15,7 +16,7 @@ mod signals;
 mod store;
 mod up;
 
-use std::process::ExitCode;
+use std::{ffi::OsString, path::Path, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 use twin_host::{
@@ -59,6 +60,20 @@ enum Command {
     Data(data::Command),
     /// Show what a component imports, and its digest; fail if it imports more than its world allows.
     Inspect(inspect::Options),
+    /// Compile components in advance, for hosts without a compiler.
+    #[command(after_long_help = compile::NOTES)]
+    Compile(compile::Options),
+}
+
+/// The command line. AWS Lambda starts the file `bootstrap` of a package without arguments, which therefore means `twin serve`.
+pub(crate) fn arguments(given: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let mut arguments: Vec<_> = given.collect();
+    if let [program] = arguments.as_slice()
+        && Path::new(program).file_name() == Some("bootstrap".as_ref())
+    {
+        arguments.push("serve".into());
+    }
+    arguments
 }
 
 /// Runs a command to its end, and waits until its last lines are written.
@@ -88,6 +103,7 @@ fn carry_out(command: Command) -> anyhow::Result<()> {
         Command::Errors(command) => on_threads(1, errors::run(command)),
         Command::Store(command) => on_threads(1, store::run(command)),
         Command::Data(command) => on_threads(1, async { data::run(command) }),
+        Command::Compile(options) => compile::run(&options),
         Command::Inspect(options) => on_threads(1, async { inspect::run(&options) }),
     }
 }
@@ -119,4 +135,20 @@ fn fail(error: &anyhow::Error) -> ExitCode {
         || error.is::<StoreError>()
         || error.is::<placement::PlacementError>();
     ExitCode::from(if configuration { 2 } else { 1 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bootstrap_without_arguments_serves() {
+        let read = |line: &str| arguments(line.split(' ').map(OsString::from));
+        assert_eq!(
+            read("/var/task/bootstrap"),
+            ["/var/task/bootstrap", "serve"]
+        );
+        assert_eq!(read("bootstrap --help"), ["bootstrap", "--help"]);
+        assert_eq!(read("/usr/bin/twin"), ["/usr/bin/twin"]);
+    }
 }

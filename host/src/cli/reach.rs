@@ -18,7 +18,7 @@ use twin_capabilities::{
 };
 use twin_contract::{Cloud, Listing, cloud_of_host, parameter};
 use twin_host::{
-    config::{Config, ConfigError, LogFormat, LogSettings},
+    config::{Config, ConfigError, Dialect, LogFormat, LogSettings},
     credentials::{Credentials, HeaderForm},
     function::{FunctionName, Functions, Request, Verdict},
     imports::Capabilities,
@@ -125,6 +125,7 @@ impl Reach {
         telemetry::start_logs(&LogSettings {
             debug: false,
             format: LogFormat::Text,
+            dialect: Dialect::Plain,
             filter: Some("error".to_owned()),
         });
         match &options.url {

@@ -11,7 +11,7 @@ use serde::Serialize;
 use tokio::net::TcpListener;
 use twin_contract::Cloud;
 use twin_host::{
-    config::{Config, ConfigError, LogFormat, LogSettings},
+    config::{Config, ConfigError, Dialect, LogFormat, LogSettings},
     function::FunctionName,
     host::Host,
     resources,
@@ -45,6 +45,7 @@ pub(super) async fn run(options: Options) -> anyhow::Result<()> {
     telemetry::start_logs(&LogSettings {
         debug: false,
         format: LogFormat::Text,
+        dialect: Dialect::Plain,
         filter: Some(std::env::var("RUST_LOG").unwrap_or_else(|_| "warn".to_owned())),
     });
     telemetry::log_panics();

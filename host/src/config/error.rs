@@ -1,7 +1,7 @@
 //! Errors of the configuration, each in one line that names the variable. The binary prints it and exits with 2.
 
 use super::Authentication;
-use crate::secrets::LookupError;
+use crate::{ingress::platform::Platform, secrets::LookupError};
 
 /// A configuration that the host does not start with.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -70,6 +70,18 @@ pub enum ConfigError {
         variables: &'static str,
         /// What needs it.
         reason: String,
+    },
+    /// A function platform that this program was built without.
+    #[error(
+        "{variable} is set, so this is {platform}, which this program was built without: build it with the cargo feature `{feature}`"
+    )]
+    PlatformNotCompiledIn {
+        /// The variable that the platform sets.
+        variable: &'static str,
+        /// Its name.
+        platform: Platform,
+        /// The cargo feature.
+        feature: &'static str,
     },
     /// A way to authenticate to a peer that this program was built without.
     #[error(

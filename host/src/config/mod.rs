@@ -29,7 +29,7 @@ use async_trait::async_trait;
 use twin_capabilities::{Failure, Settings};
 use twin_contract::Cloud;
 use twin_delivery::{DeliverySettings, TWIN_CLOUD, TWIN_NAME};
-pub use twin_telemetry::{LogFormat, LogSettings};
+pub use twin_telemetry::{Dialect, LogFormat, LogSettings};
 
 pub use self::{
     authentication::Authentication,
@@ -41,7 +41,10 @@ pub use self::{
 };
 #[cfg(feature = "postgres")]
 use crate::stores::postgres::PostgresStorage;
-use crate::{function::FunctionName, runtime::default_lanes, secrets::Configured, stores};
+use crate::{
+    credentials::IamCaller, function::FunctionName, ingress::platform::Platform,
+    runtime::default_lanes, secrets::Configured, stores, traces::TraceSettings,
+};
 pub(crate) use variable::{Reads, reads};
 
 /// The configuration of one host: one cloud's functions of one twin.
@@ -59,6 +62,8 @@ pub struct Config {
     pub operator_keys: Vec<Configured>,
     /// Which callers may present a token instead of a key.
     pub oidc: OidcSettings,
+    /// `TWIN_IAM_CALLERS`.
+    pub iam_callers: Vec<IamCaller>,
     /// How long a secret that was looked up is used.
     pub secret_ttl: Duration,
     /// How requests come in.
@@ -77,6 +82,8 @@ pub struct Config {
     pub concurrent_calls: usize,
     /// What is logged.
     pub log: LogSettings,
+    /// Which spans are recorded, and where they are sent.
+    pub traces: TraceSettings,
 }
 
 impl Config {
@@ -127,21 +134,35 @@ impl Config {
         vars.iter()
             .try_for_each(|(name, value)| needs::known(name, value))?;
         let mut config = Self::blank();
+        let platform = Platform::of(|name| vars.contains_key(name));
+        config.listen.platform = platform;
         for variable in variables() {
-            let text = match (vars.get(variable.name), variable.default) {
-                (Some(text), _) => text,
-                (None, Unset::Value(text)) => text,
+            match (vars.get(variable.name), variable.default_on(platform)) {
+                (Some(text), _) => config.take(variable, text)?,
+                (None, Unset::Value(text)) => config.take_default(variable, text, platform)?,
                 (None, Unset::Refused) => {
                     let (variable, help) = (variable.name, variable.help);
                     return Err(ConfigError::Missing { variable, help });
                 }
-                (None, Unset::Otherwise(_) | Unset::Nothing) => continue,
-            };
-            config.take(variable, text)?;
+                (None, Unset::Otherwise(_) | Unset::Nothing) => {}
+            }
         }
         needs::check(&config)?;
         needs::only_this_store(&config, |name| vars.contains_key(name))?;
+        config.log.dialect = config.dialect();
         Ok(config)
+    }
+
+    /// The names that the cloud's log service recognises.
+    fn dialect(&self) -> Dialect {
+        #[cfg(feature = "gcp")]
+        let project = Some(self.storage.gcp.project.clone()).filter(|name| !name.is_empty());
+        #[cfg(not(feature = "gcp"))]
+        let project = None;
+        match self.cloud {
+            Cloud::Gcp => Dialect::GoogleCloud { project },
+            Cloud::Aws | Cloud::Azure => Dialect::Plain,
+        }
     }
 
     /// Reads from the environment only how requests leave this machine: `TWIN_HTTP_PROXY` and `TWIN_EXTRA_CA_FILE`.
@@ -184,12 +205,14 @@ impl Config {
 
     fn part_from_env(wanted: impl Fn(&Variable) -> bool) -> Result<Self, ConfigError> {
         let mut config = Self::blank();
+        let platform =
+            Platform::of(|name| env::var_os(name).is_some_and(|value| !value.is_empty()));
         for variable in variables().filter(|variable| wanted(variable)) {
             match Self::variable_from_env(variable.name)? {
                 Some(text) if !text.is_empty() => config.take(variable, &text)?,
                 Some(_) | None => {
-                    if let Unset::Value(text) = variable.default {
-                        config.take(variable, text)?;
+                    if let Unset::Value(text) = variable.default_on(platform) {
+                        config.take_default(variable, text, platform)?;
                     }
                 }
             }
@@ -205,6 +228,22 @@ impl Config {
                 value: (!variable.secret).then(|| text.to_owned()),
                 expected,
             })
+    }
+
+    /// Takes a default. That of a platform may need a part that this program was built without.
+    fn take_default(
+        &mut self,
+        variable: &Variable,
+        text: &str,
+        platform: Option<Platform>,
+    ) -> Result<(), ConfigError> {
+        variable.set(self, text).map_err(|expected| {
+            let on = platform.map_or_else(String::new, |platform| format!(" on {platform}"));
+            ConfigError::Needed {
+                variables: variable.name,
+                reason: format!("its default{on} is {text}, and it must be {expected}"),
+            }
+        })
     }
 
     /// The value of a setting that a function may read, by the name of its variable: the twin, the cloud, or a setting of
@@ -231,8 +270,10 @@ impl Config {
             keys: Vec::new(),
             operator_keys: Vec::new(),
             oidc: OidcSettings::default(),
+            iam_callers: Vec::new(),
             secret_ttl: Duration::ZERO,
             listen: Listen {
+                platform: None,
                 address: Ipv4Addr::UNSPECIFIED.into(),
                 port: 0,
                 route_prefix: String::new(),
@@ -270,8 +311,10 @@ impl Config {
             log: LogSettings {
                 debug: false,
                 format: LogFormat::Json,
+                dialect: Dialect::Plain,
                 filter: None,
             },
+            traces: TraceSettings::default(),
         }
     }
 }
@@ -289,7 +332,7 @@ fn foreign(name: &str, value: &OsString) -> Result<(), ConfigError> {
 }
 
 /// `components` beside the executable, or beside the folder that holds it (`bin/twin`, `components/`).
-fn components_of_executable() -> PathBuf {
+pub fn components_of_executable() -> PathBuf {
     const FOLDER: &str = "components";
     let executable = env::current_exe().unwrap_or_default();
     let beside = executable.with_file_name(FOLDER);

@@ -6,7 +6,10 @@ use twin_contract::Cloud;
 use twin_delivery::{Deadline, Mono, millis};
 
 use super::{Binding, Config, ConfigError, Peer, authentication, table};
-use crate::{credentials::is_token, function::FunctionName, secrets::Configured, stores};
+use crate::{
+    credentials::is_token, function::FunctionName, ingress::platform::Platform,
+    secrets::Configured, stores,
+};
 
 /// Checks the requirements between variables.
 pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
@@ -14,6 +17,8 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
     tokens(config)?;
     authentication::check(config)?;
     durable_storage(config)?;
+    only_the_functions_host(config)?;
+    lambda(config)?;
     config.storage.kind.check(config)?;
     for function in &config.functions {
         next_hop(config, *function)?;
@@ -92,6 +97,35 @@ fn durable_storage(config: &Config) -> Result<(), ConfigError> {
                 reason: format!(
                     "{marker} is set, and data on the function's own disk is lost with its instance"
                 ),
+            })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The host of Azure Functions calls without a credential and from this machine, so nobody else may reach the port.
+fn only_the_functions_host(config: &Config) -> Result<(), ConfigError> {
+    let address = config.listen.address;
+    if config.listen.platform == Some(Platform::AzureFunctions) && !address.is_loopback() {
+        return Err(ConfigError::Invalid {
+            variable: "TWIN_BIND",
+            value: Some(address.to_string()),
+            expected:
+                "a loopback address on Azure Functions, whose host calls without a credential"
+                    .into(),
+        });
+    }
+    Ok(())
+}
+
+/// Lambda needs a part of the program that is not always there.
+const fn lambda(config: &Config) -> Result<(), ConfigError> {
+    match config.listen.platform {
+        Some(platform @ Platform::Lambda) if cfg!(not(feature = "aws")) => {
+            Err(ConfigError::PlatformNotCompiledIn {
+                variable: platform.variable(),
+                platform,
+                feature: "aws",
             })
         }
         _ => Ok(()),

@@ -11,7 +11,7 @@ use url::Url;
 
 use super::{Authentication, LogFormat};
 use crate::{
-    credentials::OidcCaller,
+    credentials::{IamCaller, OidcCaller},
     function::FunctionName,
     secrets::{Configured, FORMS, PrivateUrl},
     stores,
@@ -144,6 +144,13 @@ pub(super) fn secrets(text: &str) -> Parsed<Vec<Configured>> {
         })
 }
 
+pub(super) fn iam_callers(text: &str) -> Parsed<Vec<IamCaller>> {
+    let callers = text.split(',').map(|arn| IamCaller::parse(arn.trim()));
+    callers.collect::<Option<_>>().ok_or_else(|| {
+        "a comma-separated list of the ARNs of roles and users of IAM, such as arn:aws:iam::123456789012:role/connector".into()
+    })
+}
+
 pub(super) fn oidc_callers(text: &str) -> Parsed<Vec<OidcCaller>> {
     OidcCaller::list(text).ok_or_else(|| {
         "a comma-separated list, without repetitions, of ISSUER|SUBJECT, where the issuer is an https URL (http for an \
@@ -161,7 +168,7 @@ fn configured(text: &str) -> Result<Configured, String> {
 }
 
 /// A URL to send to. A user name would conflict with the key, and a fragment is never sent.
-pub(super) fn url(text: &str) -> Parsed<PrivateUrl> {
+pub(crate) fn url(text: &str) -> Parsed<PrivateUrl> {
     web(text)
         .filter(|url| {
             url.username().is_empty() && url.password().is_none() && url.fragment().is_none()

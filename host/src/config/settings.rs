@@ -4,7 +4,7 @@ use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 #[cfg(feature = "postgres")]
 use crate::stores::postgres::PostgresStorage;
-use crate::{credentials::OidcCaller, stores};
+use crate::{credentials::OidcCaller, ingress::platform::Platform, stores};
 
 /// Callers that present a token of an OpenID Connect issuer instead of a key: both are set, or neither is.
 #[derive(Clone, Debug, Default)]
@@ -20,7 +20,9 @@ pub struct OidcSettings {
 pub struct Listen {
     /// `TWIN_BIND`.
     pub address: IpAddr,
-    /// `PORT`; 0 selects a free port.
+    /// The function platform that runs this process, if one with an ingress of its own does.
+    pub platform: Option<Platform>,
+    /// `PORT`, or what Azure Functions says instead; 0 selects a free port.
     pub port: u16,
     /// `ROUTE_PREFIX`: empty, or with a leading slash and no trailing slash.
     pub route_prefix: String,

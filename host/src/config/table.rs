@@ -8,9 +8,9 @@ use twin_delivery::{DELIVERY, TWIN_CLOUD, TWIN_NAME};
 use super::{
     Authentication, Peer,
     parse::{
-        address, authentication, cloud, days, functions, log_filter, log_format, millis, name,
-        number, oidc_callers, path, proxy, route_prefix, seconds, secret, secrets, store, switch,
-        text, url,
+        address, authentication, cloud, days, functions, iam_callers, log_filter, log_format,
+        millis, name, number, oidc_callers, path, proxy, route_prefix, seconds, secret, secrets,
+        store, switch, text, url,
     },
     variable::{
         Group, Reads,
@@ -18,7 +18,11 @@ use super::{
         Variable, reads,
     },
 };
-use crate::{runtime::MOST_LANES, stores};
+use crate::{
+    ingress::platform::Platform::{AzureFunctions, CloudRun, Lambda},
+    runtime::MOST_LANES,
+    stores, traces,
+};
 
 /// All variables, in the order in which they are read: a later one may refine what an earlier one set.
 pub fn variables() -> impl Iterator<Item = &'static Variable> {
@@ -57,6 +61,7 @@ static GROUPS: LazyLock<Vec<Group>> = LazyLock::new(|| {
             variables: DELIVERY.iter().map(Variable::delivery).collect(),
         },
         group("Limits and logs", LIMITS),
+        group("Traces", traces::VARIABLES),
         group("Set by platforms", PLATFORMS),
     ]);
     groups
@@ -98,6 +103,12 @@ const IDENTITY: &[Variable] = &[
         "callers that present a token, which opens the routes for messages and records: docs/operations.md",
     ),
     Variable::new(
+        "TWIN_IAM_CALLERS",
+        Otherwise("callers need a key or a token"),
+        reads!(iam_callers = iam_callers()),
+        "on Lambda, callers that IAM has authenticated at the function's URL or API: docs/functions.md",
+    ),
+    Variable::new(
         "SECRET_TTL_SECONDS",
         Value("300"),
         reads!(secret_ttl = seconds(10..=86_400)),
@@ -111,14 +122,15 @@ const HTTP: &[Variable] = &[
         "PORT",
         Value("8080"),
         reads!(listen.port = number(0..=u16::MAX)),
-        "TCP port; 0 takes a free one",
+        "TCP port; 0 takes a free one; ignored where FUNCTIONS_CUSTOMHANDLER_PORT is set",
     ),
     Variable::new(
         "TWIN_BIND",
         Value("0.0.0.0"),
         reads!(listen.address = address()),
         "address to listen on; 127.0.0.1 for this machine only",
-    ),
+    )
+    .on(&[(AzureFunctions, "127.0.0.1")]),
     Variable::new(
         "ROUTE_PREFIX",
         Nothing,
@@ -158,7 +170,8 @@ const HTTP: &[Variable] = &[
         reads!(listen.drain_timeout = millis(0..=600_000)),
         "how long calls may take to finish when the host is stopped",
     )
-    .unit("ms"),
+    .unit("ms")
+    .on(&[(CloudRun, "8000"), (Lambda, "300")]),
 ];
 
 const STORE: &[Variable] = &[
@@ -167,7 +180,8 @@ const STORE: &[Variable] = &[
         Value("local"),
         reads!(store(), |config, kind| config.storage.kind = kind),
         "where data is kept; all but local are cargo features of the build",
-    ),
+    )
+    .on(&[(AzureFunctions, "azure"), (CloudRun, "gcp"), (Lambda, "aws")]),
     Variable::new(
         "RECORD_DAYS",
         Otherwise("no limit"),
@@ -205,13 +219,13 @@ const FILES: &[Variable] = &[
         "TWIN_CACHE_DIR",
         Otherwise("`code-cache` in TWIN_DATA_DIR"),
         reads!(code.cache_dir = path()),
-        "folder for compiled components, private to the host",
+        "folder for compiled components, private to the host; not used in a build without the compiler",
     ),
     Variable::new(
         "TWIN_COMPONENTS_DIR",
         Otherwise("`components` beside the executable or beside its folder"),
         reads!(code.components_dir = path()),
-        "folder that holds the .wasm files",
+        "folder that holds the components: .wasm files, or what `twin compile` made in a build without the compiler",
     ),
 ];
 
@@ -345,6 +359,9 @@ const LIMITS: &[Variable] = &[
     ),
 ];
 
+const DISK: &str =
+    "set by the platform; its disk does not last, so local storage needs TWIN_EPHEMERAL=1";
+
 /// A variable that a platform sets. If it is set, the disk is not suitable for keeping data.
 macro_rules! platform {
     ($name:literal) => {
@@ -352,19 +369,44 @@ macro_rules! platform {
             $name,
             Nothing,
             Reads::Field {
-                set: |config, _| {
+                set: |config, value| {
                     config.storage.platform = Some($name);
+                    // The value of Azure's is the language of the function, and no name.
+                    if $name != "FUNCTIONS_WORKER_RUNTIME" {
+                        config.traces.function_name = Some(value.to_owned());
+                    }
                     Ok(())
                 },
                 values: || "whatever the platform sets".to_owned(),
             },
-            "set by the platform; its disk does not last, so local storage needs TWIN_EPHEMERAL=1",
+            DISK,
         )
     };
 }
 
 const PLATFORMS: &[Variable] = &[
     platform!("AWS_LAMBDA_FUNCTION_NAME"),
+    Variable::new(
+        "AWS_LAMBDA_RUNTIME_API",
+        Nothing,
+        Reads::Field {
+            set: |config, _| {
+                config.storage.platform = Some("AWS_LAMBDA_RUNTIME_API");
+                Ok(())
+            },
+            values: || "whatever the platform sets".to_owned(),
+        },
+        "set by Lambda: the host asks it for invocations and listens at no port; see docs/functions.md",
+    ),
     platform!("FUNCTIONS_WORKER_RUNTIME"),
+    Variable::new(
+        "FUNCTIONS_CUSTOMHANDLER_PORT",
+        Nothing,
+        reads!(number(1..=u16::MAX), |config, port| {
+            config.listen.port = port;
+            config.storage.platform = Some("FUNCTIONS_CUSTOMHANDLER_PORT");
+        }),
+        "set by Azure Functions: the port, and that the host takes part in it as a custom handler; see docs/functions.md",
+    ),
     platform!("K_SERVICE"),
 ];

@@ -6,7 +6,7 @@ use std::time::Duration;
 use twin_contract::Cloud;
 
 use super::*;
-use crate::{credentials::HeaderForm, secrets::Secret};
+use crate::{credentials::HeaderForm, ingress::platform::Platform, secrets::Secret};
 
 const MINIMUM: [(&str, &str); 4] = [
     ("TWIN_NAME", "factory-1"),
@@ -209,7 +209,9 @@ fn the_service_links_of_kubernetes_are_foreign_whatever_the_service_is_called() 
 
 #[test]
 fn no_variable_of_ours_has_a_name_that_a_service_link_has() {
-    for variable in variables() {
+    // Azure has named this one.
+    let ours = variables().filter(|variable| variable.name != "FUNCTIONS_CUSTOMHANDLER_PORT");
+    for variable in ours {
         for value in ["tcp://10.0.0.1:80", "80"] {
             assert!(
                 !needs::is_service_link(variable.name, value),
@@ -261,18 +263,104 @@ fn who_hands_on_needs_a_next_hop() {
 
 #[test]
 fn a_functions_own_disk_is_no_store_unless_allowed() {
-    for platform in [
-        "AWS_LAMBDA_FUNCTION_NAME",
-        "FUNCTIONS_WORKER_RUNTIME",
-        "K_SERVICE",
+    for (platform, value) in [
+        ("AWS_LAMBDA_FUNCTION_NAME", "x"),
+        ("FUNCTIONS_WORKER_RUNTIME", "custom"),
+        ("FUNCTIONS_CUSTOMHANDLER_PORT", "7071"),
+        ("K_SERVICE", "x"),
     ] {
-        let error = bad(&[(platform, "x")]);
+        let local = [(platform, value), ("TWIN_STORE", "local")];
+        let error = bad(&local);
         assert!(
             error.starts_with("TWIN_EPHEMERAL=1 must be set: ") && error.contains(platform),
             "{error}"
         );
-        good(&[(platform, "x"), ("TWIN_EPHEMERAL", "1")]);
+        good(&[local[0], local[1], ("TWIN_EPHEMERAL", "1")]);
     }
+}
+
+const LOCAL: [(&str, &str); 2] = [("TWIN_STORE", "local"), ("TWIN_EPHEMERAL", "1")];
+
+#[test]
+fn a_platform_has_its_own_defaults_and_what_is_set_wins() {
+    let on = |more: &[(&'static str, &'static str)]| good(&[&LOCAL[..], more].concat());
+    let elsewhere = on(&[]);
+    assert_eq!(elsewhere.listen.platform, None);
+    assert_eq!(elsewhere.socket(), "0.0.0.0:8080".parse().unwrap());
+    assert_eq!(elsewhere.listen.drain_timeout, Duration::from_secs(10));
+
+    let functions = ("FUNCTIONS_CUSTOMHANDLER_PORT", "51234");
+    let config = on(&[functions, ("PORT", "80"), ("K_SERVICE", "x")]);
+    assert_eq!(config.listen.platform, Some(Platform::AzureFunctions));
+    assert_eq!(config.socket(), "127.0.0.1:51234".parse().unwrap());
+    let config = on(&[functions, ("TWIN_BIND", "::1")]);
+    assert_eq!(config.socket(), "[::1]:51234".parse().unwrap());
+
+    let run = ("K_SERVICE", "twin");
+    let config = on(&[run, ("PORT", "9000")]);
+    assert_eq!(config.listen.platform, Some(Platform::CloudRun));
+    assert_eq!(config.socket(), "0.0.0.0:9000".parse().unwrap());
+    assert_eq!(config.listen.drain_timeout, Duration::from_secs(8));
+    let config = on(&[run, ("DRAIN_TIMEOUT_MS", "3000")]);
+    assert_eq!(config.listen.drain_timeout, Duration::from_secs(3));
+}
+
+#[test]
+fn nobody_else_reaches_the_port_that_the_functions_host_calls() {
+    let functions = ("FUNCTIONS_CUSTOMHANDLER_PORT", "51234");
+    let changes = [&LOCAL[..], &[functions, ("TWIN_BIND", "0.0.0.0")]].concat();
+    assert_eq!(
+        bad(&changes),
+        r#"TWIN_BIND is "0.0.0.0", but must be a loopback address on Azure Functions, whose host calls without a credential"#
+    );
+    for port in ["0", "x"] {
+        let changes = [&LOCAL[..], &[("FUNCTIONS_CUSTOMHANDLER_PORT", port)]].concat();
+        let error = bad(&changes);
+        assert!(
+            error.starts_with("FUNCTIONS_CUSTOMHANDLER_PORT is "),
+            "{error}"
+        );
+    }
+}
+
+#[cfg(not(any(feature = "azure", feature = "gcp")))]
+#[test]
+fn the_store_of_a_platform_that_is_not_compiled_in_is_asked_for() {
+    for (variable, platform, store) in [
+        ("FUNCTIONS_CUSTOMHANDLER_PORT", "Azure Functions", "azure"),
+        ("K_SERVICE", "Cloud Run", "gcp"),
+    ] {
+        let error = bad(&[(variable, "8080"), ("TWIN_EPHEMERAL", "1")]);
+        let expected = format!("TWIN_STORE must be set: its default on {platform} is {store}, and");
+        assert!(error.starts_with(&expected), "{error}");
+        assert!(
+            error.contains(&format!("cargo feature `{store}`")),
+            "{error}"
+        );
+    }
+}
+
+#[cfg(all(feature = "azure", feature = "gcp"))]
+#[test]
+fn the_store_of_a_platform_is_its_clouds() {
+    let config = good(&[("K_SERVICE", "x"), ("TWIN_GCP_PROJECT", "p")]);
+    assert_eq!(config.storage.kind.name(), "gcp");
+    let config = good(&[
+        ("FUNCTIONS_CUSTOMHANDLER_PORT", "51234"),
+        (
+            "TWIN_AZURE_COSMOS_ENDPOINT",
+            "https://x.documents.azure.com/",
+        ),
+        (
+            "TWIN_AZURE_TOPIC_ENDPOINT",
+            "https://x.westeurope-1.eventgrid.azure.net/api/events",
+        ),
+    ]);
+    assert_eq!(config.storage.kind.name(), "azure");
+    assert_eq!(
+        bad(&[("K_SERVICE", "x")]),
+        "TWIN_GCP_PROJECT must be set: TWIN_STORE is gcp"
+    );
 }
 
 #[test]

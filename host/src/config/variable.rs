@@ -3,6 +3,7 @@
 use twin_delivery::Setting;
 
 use super::{Config, parse::Expected};
+use crate::ingress::platform::Platform;
 
 /// An environment variable of `twin serve`.
 #[derive(Clone, Copy, Debug)]
@@ -11,6 +12,8 @@ pub struct Variable {
     pub name: &'static str,
     /// What applies if it is not set.
     pub default: Unset,
+    /// The values that apply instead on function platforms.
+    pub on_platforms: &'static [(Platform, &'static str)],
     /// What it is for, in one line.
     pub help: &'static str,
     /// The unit of its number; empty if it has no unit.
@@ -85,6 +88,7 @@ impl Variable {
         Self {
             name,
             default,
+            on_platforms: &[],
             help,
             unit: "",
             secret: false,
@@ -114,6 +118,19 @@ impl Variable {
     pub(crate) const fn unit(mut self, unit: &'static str) -> Self {
         self.unit = unit;
         self
+    }
+
+    pub(super) const fn on(mut self, platforms: &'static [(Platform, &'static str)]) -> Self {
+        self.on_platforms = platforms;
+        self
+    }
+
+    /// What applies if it is not set on this platform, or on none.
+    pub(super) fn default_on(&self, platform: Option<Platform>) -> Unset {
+        self.on_platforms
+            .iter()
+            .find(|(own, _)| Some(*own) == platform)
+            .map_or(self.default, |(_, value)| Unset::Value(value))
     }
 
     /// Parses and stores a value.

@@ -1,6 +1,7 @@
 //! The check of a caller's key or token (spec §2). The host checks each request once; functions get the verdict.
 
 mod forms;
+mod iam;
 mod oidc;
 mod rotating;
 
@@ -14,6 +15,7 @@ pub(crate) use self::oidc::is_token;
 pub(crate) use self::oidc::tests as oidc_tests;
 pub use self::{
     forms::KeysAndTokens,
+    iam::IamCaller,
     oidc::{Oidc, OidcCaller},
     rotating::RotatingCredentials,
 };

@@ -5,6 +5,8 @@
 //! HTTP server ([`crate::ingress::http`]) takes the same steps one by one, because it reads a body only once the caller is
 //! known, and limits the memory for bodies.
 
+mod caller;
+mod deliver;
 mod query_key;
 pub(crate) mod refusal;
 mod reply;
@@ -12,6 +14,9 @@ mod request_id;
 mod routes;
 #[cfg(test)]
 mod tests;
+mod traced;
+#[cfg(test)]
+mod traced_tests;
 mod unpack;
 
 use std::{
@@ -29,7 +34,7 @@ use hyper::body::Bytes;
 use tokio::{sync::watch, time};
 use twin_capabilities::{
     Verifier,
-    credentials::{Caller, Denied, Presented},
+    credentials::Caller,
     function::{self, CallError, FunctionName, Functions, Verdict},
 };
 use twin_contract::{Access, Cloud};
@@ -37,14 +42,24 @@ pub use twin_telemetry::Exposition;
 
 pub(crate) use self::{
     refusal::Refusal,
-    reply::Reply,
+    reply::{Reply, json},
     unpack::{READ_AT_MOST, unpack},
 };
 use self::{
-    reply::{json, prometheus},
+    reply::prometheus,
     routes::{Route, Routes},
+    traced::Traced,
 };
-use crate::{config::Config, credentials, headers, telemetry::metrics};
+use crate::{
+    config::Config,
+    credentials,
+    function::call,
+    headers,
+    telemetry::{
+        metrics,
+        trace::{self, Scope, Tracer},
+    },
+};
 
 /// How long `/readyz` waits for an answer.
 const READINESS_TIMEOUT: Duration = Duration::from_secs(2);
@@ -75,6 +90,8 @@ pub struct DispatchSettings {
     pub metrics: Arc<dyn Exposition>,
     /// The time that a function has, unless the platform gives it less.
     pub function_deadline: Duration,
+    /// Records the spans of requests; `None` to record none, and only pass on the trace that a caller names.
+    pub tracer: Option<Arc<Tracer>>,
 }
 
 impl fmt::Debug for DispatchSettings {
@@ -102,6 +119,7 @@ impl DispatchSettings {
             readiness,
             metrics: Arc::new(metrics::Process::recorded()),
             function_deadline: config.delivery.function_deadline,
+            tracer: None,
         }
     }
 }
@@ -136,6 +154,7 @@ pub(crate) struct Received {
     /// `x-request-id`.
     id: HeaderValue,
     started: Instant,
+    trace: Traced,
 }
 
 /// A request for a function whose caller has been checked.
@@ -151,6 +170,7 @@ pub(crate) struct Admitted {
 pub(crate) struct Call {
     function: FunctionName,
     request: function::Request,
+    scope: Option<Scope>,
     under_way: watch::Receiver<()>,
 }
 
@@ -180,13 +200,29 @@ impl Dispatch {
     /// how long the platform will wait, if that is shorter than the function's deadline.
     pub async fn answer(
         &self,
+        head: Parts,
+        body: Vec<u8>,
+        source: Option<IpAddr>,
+        limit: Option<Duration>,
+    ) -> Response<Bytes> {
+        self.answer_for(None, head, body, source, limit).await
+    }
+
+    /// The same for a caller that the platform has authenticated, if it has: then no credential is looked at.
+    pub async fn answer_for(
+        &self,
+        caller: Option<Caller>,
         mut head: Parts,
         body: Vec<u8>,
         source: Option<IpAddr>,
         limit: Option<Duration>,
     ) -> Response<Bytes> {
         let mut received = self.receive(&mut head);
-        let answer = match self.admit(&mut received, &head, source).await {
+        let admitted = match caller {
+            None => self.admit(&mut received, &head, source).await,
+            Some(caller) => self.admit_as(&mut received, Verdict::Verified(caller)),
+        };
+        let answer = match admitted {
             None => self.own(&received, &head, source).await,
             Some(admitted) => {
                 // The component refuses an unknown caller before it uses the body.
@@ -197,7 +233,10 @@ impl Dispatch {
                     false => Ok(Vec::new()),
                 };
                 match body {
-                    Ok(body) => self.call(self.complete(admitted, &head, body, limit)).await,
+                    Ok(body) => {
+                        let call = self.complete(&mut received, admitted, &head, body, limit);
+                        self.call(call).await
+                    }
                     Err(refusal) => Err(refusal),
                 }
             }
@@ -210,6 +249,21 @@ impl Dispatch {
         self.calls.closed().await;
     }
 
+    /// Whether a function is mounted here.
+    pub(crate) fn mounts(&self, function: FunctionName) -> bool {
+        self.functions.is_mounted(function)
+    }
+
+    /// The path of a request without the route prefix.
+    pub(crate) fn path<'a>(&self, head: &'a Parts) -> &'a str {
+        self.routes.strip(head.uri.path())
+    }
+
+    /// What counts as a call in progress until it is dropped.
+    pub(crate) fn under_way(&self) -> watch::Receiver<()> {
+        self.calls.subscribe()
+    }
+
     /// Finds the route, and gives the request its id. On Azure, a key in the query becomes a header; on other clouds its
     /// value is removed.
     pub(crate) fn receive(&self, head: &mut Parts) -> Received {
@@ -220,11 +274,14 @@ impl Dispatch {
             Cloud::Aws | Cloud::Gcp => query_key::conceal(head),
         }
         let route = self.routes.find(head.uri.path());
+        let route = route.map(Route::with_own_path);
+        let trace = Traced::receive(self.settings.tracer.as_ref(), head, route.as_ref());
         Received {
-            route: route.map(Route::with_own_path),
+            route,
             cloud: self.settings.cloud,
             id,
             started,
+            trace,
         }
     }
 
@@ -235,55 +292,69 @@ impl Dispatch {
         head: &Parts,
         source: Option<IpAddr>,
     ) -> Option<Admitted> {
-        let Some(Route::Function(function, path)) = &mut received.route else {
+        if !received.is_for_a_function() {
             return None;
-        };
-        let under_way = self.calls.subscribe();
+        }
+        let _checking = self.under_way();
         let presented = headers::presented(&head.headers);
         let repeated = credentials::repeated(&presented);
         let caller = self.verify(head, presented, source).await;
+        let verdict = repeated.map_or_else(|| caller.into(), Verdict::Repeated);
+        self.admit_as(received, verdict)
+    }
+
+    /// The same with a verdict that is known.
+    fn admit_as(&self, received: &mut Received, verdict: Verdict) -> Option<Admitted> {
+        let Some(Route::Function(function, path)) = &mut received.route else {
+            return None;
+        };
         Some(Admitted {
             function: *function,
             path: mem::take(path),
-            verdict: repeated.map_or_else(|| caller.into(), Verdict::Repeated),
-            under_way,
+            verdict,
+            under_way: self.under_way(),
         })
     }
 
-    /// Completes a request for a function. `body` is at most one byte longer than a body may be.
+    /// Completes a request for a function, and begins its span. `body` is at most one byte longer than a body may be.
     pub(crate) fn complete(
         &self,
+        received: &mut Received,
         admitted: Admitted,
         head: &Parts,
         body: Vec<u8>,
         limit: Option<Duration>,
     ) -> Call {
-        let deadline = self.settings.function_deadline;
-        let time_left = limit.map_or(deadline, |limit| limit.min(deadline));
+        let time_left = self.time_left(limit);
+        let mut headers = headers::of_request(&head.headers);
+        let scope = received.trace.begin(&mut headers, &body);
         Call {
             function: admitted.function,
             request: function::Request {
                 method: head.method.as_str().to_owned(),
                 path: admitted.path,
                 query: head.uri.query().unwrap_or_default().to_owned(),
-                headers: headers::of_request(&head.headers),
+                headers,
                 body,
                 time_left_ms: u32::try_from(time_left.as_millis()).ok(),
                 verdict: admitted.verdict,
             },
+            scope,
             under_way: admitted.under_way,
         }
     }
 
     /// Calls the function. A panic ends only this call, not the task that made it.
-    pub(crate) async fn call(&self, call: Call) -> Answer {
+    pub(crate) async fn call(&self, asked: Call) -> Answer {
         let Call {
             function,
             request,
+            scope,
             under_way,
-        } = call;
+        } = asked;
         let in_flight = metrics::InFlight::new(self.settings.cloud, function);
-        let answer = AssertUnwindSafe(self.functions.call(function, request))
+        let answer = trace::within(scope, call(&*self.functions, function, request));
+        let answer = AssertUnwindSafe(answer)
             .catch_unwind()
             .await
             .unwrap_or(Err(CallError::InstanceLost(function)));
@@ -301,7 +372,7 @@ impl Dispatch {
         match received.route {
             None | Some(Route::Function(..)) => Err(Refusal::NotFound),
             Some(_) if !matches!(head.method, Method::GET | Method::HEAD) => {
-                Err(Refusal::MethodNotAllowed)
+                Err(Refusal::MethodNotAllowed(["GET", "HEAD"]))
             }
             Some(Route::Health) => Ok(json(r#"{"status":"ok"}"#)),
             Some(Route::Ready) => self.ready().await,
@@ -321,50 +392,8 @@ impl Dispatch {
     }
 
     async fn metrics(&self, head: &Parts, source: Option<IpAddr>) -> Answer {
-        let presented = headers::presented(&head.headers);
-        match self.verify(head, presented, source).await {
-            Ok(caller) if caller.role.opens(Access::Operation) => {
-                Ok(prometheus(&self.settings.metrics.render().await))
-            }
-            Ok(_) => Err(Refusal::CredentialForOther(Access::Operation)),
-            Err(Denied::Missing) => Err(Refusal::CredentialMissing),
-            Err(Denied::Wrong) => Err(Refusal::CredentialWrong),
-            Err(Denied::Unavailable(cause) | Denied::Other(cause)) => {
-                tracing::warn!(cause, "credentials cannot be checked");
-                Err(Refusal::CredentialsUnavailable)
-            }
-        }
-    }
-
-    /// Checks the caller's credential. A caller without a valid one is counted, and logged with its source.
-    async fn verify(
-        &self,
-        head: &Parts,
-        presented: Vec<(String, String)>,
-        source: Option<IpAddr>,
-    ) -> Result<Caller, Denied> {
-        let outcome = self.settings.verifier.verify(Presented {
-            method: head.method.as_str().to_owned(),
-            path_with_query: head
-                .uri
-                .path_and_query()
-                .map_or_else(String::new, |target| target.as_str().to_owned()),
-            headers: presented,
-        });
-        let outcome = outcome.await;
-        let reason = match &outcome {
-            Err(Denied::Missing) => "missing",
-            Err(Denied::Wrong) => "wrong",
-            Ok(_) | Err(Denied::Unavailable(_) | Denied::Other(_)) => return outcome,
-        };
-        metrics::credential_refused(self.settings.cloud, reason);
-        tracing::warn!(
-            source = source.map(tracing::field::display),
-            reason,
-            request_id = request_id::of(&head.headers),
-            "a caller without a valid credential was refused"
-        );
-        outcome
+        self.permit(head, source, Access::Operation).await?;
+        Ok(prometheus(&self.settings.metrics.render().await))
     }
 }
 
@@ -389,6 +418,7 @@ impl Received {
             refusal.response().into()
         });
         metrics::request(self.cloud, function, reply.status, self.started.elapsed());
+        self.trace.end(reply.status);
         let mut response = reply.into_http();
         response.headers_mut().insert(request_id::HEADER, self.id);
         response

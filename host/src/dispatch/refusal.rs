@@ -14,9 +14,9 @@ pub(crate) enum Refusal {
     /// No function is mounted at the path.
     #[error("nothing is mounted at this path")]
     NotFound,
-    /// One of the host's own paths was requested with a method other than GET or HEAD.
-    #[error("only GET and HEAD are answered here")]
-    MethodNotAllowed,
+    /// One of the host's own paths was requested with a method other than these.
+    #[error("only {} are answered here", .0.join(" and "))]
+    MethodNotAllowed([&'static str; 2]),
     /// One of the host's own paths was requested without a credential.
     #[error("a credential is required")]
     CredentialMissing,
@@ -35,6 +35,23 @@ pub(crate) enum Refusal {
     /// The body broke off or is not framed as HTTP requires.
     #[error("the body could not be read")]
     BodyUnreadable,
+    /// A delivery of events is larger than this.
+    #[error("a delivery of events has at most {limit} bytes")]
+    BodyTooLarge {
+        /// In bytes.
+        limit: usize,
+    },
+    /// A delivery cannot be read as events.
+    #[error("{expected}")]
+    NotAnEvent {
+        /// What is wrong with it.
+        code: ErrorCode,
+        /// The same in words.
+        expected: String,
+    },
+    /// A function did not take over an event, and it is not kept either.
+    #[error("not all events were taken over: deliver them again")]
+    EventNotTaken,
     /// The body is not valid gzip, although its header says `content-encoding: gzip`.
     #[error("the body is not valid gzip, as its header `content-encoding` says")]
     BodyNotGzip,
@@ -69,10 +86,11 @@ impl Refusal {
         let code = self.code();
         let status = code.status();
         let mut headers = vec![("content-type".to_owned(), JSON.to_owned())];
-        match status {
-            503 => headers.push(("retry-after".to_owned(), "1".to_owned())),
-            405 => headers.push(("allow".to_owned(), "GET, HEAD".to_owned())),
-            _ => {}
+        if status == 503 {
+            headers.push(("retry-after".to_owned(), "1".to_owned()));
+        }
+        if let Self::MethodNotAllowed(methods) = self {
+            headers.push(("allow".to_owned(), methods.join(", ")));
         }
         Response {
             status,
@@ -84,12 +102,15 @@ impl Refusal {
     const fn code(&self) -> ErrorCode {
         match self {
             Self::NotFound | Self::Call(CallError::NotMounted(_)) => ErrorCode::NotFound,
-            Self::MethodNotAllowed => ErrorCode::MethodNotAllowed,
+            Self::MethodNotAllowed(_) => ErrorCode::MethodNotAllowed,
             Self::CredentialMissing => ErrorCode::Unauthorized,
             Self::CredentialWrong | Self::CredentialForOther(_) => ErrorCode::Forbidden,
             Self::CredentialsUnavailable => ErrorCode::CredentialsUnavailable,
             Self::BodyTimeout => ErrorCode::BodyTimeout,
             Self::BodyUnreadable => ErrorCode::BodyUnreadable,
+            Self::BodyTooLarge { .. } => ErrorCode::BodyTooLarge,
+            Self::NotAnEvent { code, .. } => *code,
+            Self::EventNotTaken => ErrorCode::DeliveryFailed,
             Self::BodyNotGzip => ErrorCode::BodyNotGzip,
             Self::HostNotGiven => ErrorCode::HostInvalid,
             Self::Overloaded | Self::Call(CallError::Overloaded(_)) => ErrorCode::Overloaded,

@@ -26,7 +26,7 @@ impl From<function::Response> for Reply {
 }
 
 /// A JSON document.
-pub(super) fn json(body: &str) -> function::Response {
+pub(crate) fn json(body: &str) -> function::Response {
     ok(JSON, body)
 }
 

@@ -63,7 +63,8 @@ impl Routes {
             .map(|function| Route::Function(*function, path))
     }
 
-    fn strip<'a>(&self, path: &'a str) -> &'a str {
+    /// The path without the prefix.
+    pub(super) fn strip<'a>(&self, path: &'a str) -> &'a str {
         match path.strip_prefix(self.prefix.as_str()) {
             Some("") => "/",
             Some(rest) if rest.starts_with('/') => rest,

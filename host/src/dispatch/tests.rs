@@ -22,7 +22,7 @@ impl Readiness for Always {
     }
 }
 
-fn settings(cloud: Cloud) -> DispatchSettings {
+pub(super) fn settings(cloud: Cloud) -> DispatchSettings {
     DispatchSettings {
         cloud,
         route_prefix: "/prod".into(),
@@ -30,6 +30,7 @@ fn settings(cloud: Cloud) -> DispatchSettings {
         readiness: Arc::new(Always),
         metrics: Arc::new(metrics::Process::recorded()),
         function_deadline: Duration::from_secs(25),
+        tracer: None,
     }
 }
 
@@ -38,7 +39,7 @@ fn dispatch(functions: Arc<Scripted>, cloud: Cloud) -> (Dispatch, watch::Sender<
     (Dispatch::new(functions, settings(cloud), stopped), stop)
 }
 
-async fn ask(
+pub(super) async fn ask(
     dispatch: &Dispatch,
     target: &str,
     headers: &[(&str, &str)],
@@ -60,7 +61,7 @@ async fn ask(
     (head.status.as_u16(), head.headers, body)
 }
 
-const KEY: (&str, &str) = ("x-api-key", "key");
+pub(super) const KEY: (&str, &str) = ("x-api-key", "key");
 const ID: (&str, &str) = ("x-request-id", "r");
 
 #[tokio::test]

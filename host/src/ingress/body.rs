@@ -135,25 +135,56 @@ impl Reader {
         Self { memory, timeout }
     }
 
-    /// Reads a body to its end or to [`READ_AT_MOST`]. A body with a larger `content-length` is not read at all: the header
-    /// is enough for the component. `hurry` resolves when the host stops and no longer waits for the body.
+    /// Reads the body for a function to its end or to [`READ_AT_MOST`]. A body with a larger `content-length` is not read at
+    /// all: the header is enough for the component. `hurry` resolves when the host stops and no longer waits for the body.
     pub(super) async fn read(
         &self,
-        mut body: Incoming,
+        body: Incoming,
         expects_continue: bool,
         hurry: impl Future<Output = ()>,
     ) -> Result<Body, Refusal> {
-        let size = match body.size_hint().exact() {
-            Some(0) => return Ok(Body::default()),
-            Some(size) => usize::try_from(size).unwrap_or(usize::MAX),
-            None => READ_AT_MOST,
-        };
-        if size > READ_AT_MOST {
+        if announced(&body).is_some_and(|size| size > READ_AT_MOST) {
             self.discard(body, expects_continue);
             return Ok(Body::default());
         }
+        self.read_at_most(READ_AT_MOST, body, hurry).await
+    }
+
+    /// Reads a body of at most `limit` bytes; `hurry` as in [`Self::read`].
+    ///
+    /// # Errors
+    /// [`Refusal::BodyTooLarge`] if it is larger. One that is announced to be is not read.
+    pub(super) async fn read_whole(
+        &self,
+        limit: usize,
+        body: Incoming,
+        expects_continue: bool,
+        hurry: impl Future<Output = ()>,
+    ) -> Result<Body, Refusal> {
+        if announced(&body).is_some_and(|size| size > limit) {
+            self.discard(body, expects_continue);
+            return Err(Refusal::BodyTooLarge { limit });
+        }
+        let read = self.read_at_most(limit + 1, body, hurry).await?;
+        match read.bytes.len() > limit {
+            true => Err(Refusal::BodyTooLarge { limit }),
+            false => Ok(read),
+        }
+    }
+
+    /// Reads a body that is not announced to be longer to its end or to `at_most`.
+    async fn read_at_most(
+        &self,
+        at_most: usize,
+        mut body: Incoming,
+        hurry: impl Future<Output = ()>,
+    ) -> Result<Body, Refusal> {
+        let size = announced(&body).unwrap_or(at_most);
+        if size == 0 {
+            return Ok(Body::default());
+        }
         let read = tokio::select! {
-            read = time::timeout(self.timeout, self.collect(&mut body, size)) => {
+            read = time::timeout(self.timeout, self.collect(&mut body, size, at_most)) => {
                 read.unwrap_or(Err(Refusal::BodyTimeout))
             }
             () = hurry => Err(Refusal::BodyTimeout),
@@ -164,15 +195,20 @@ impl Reader {
         read
     }
 
-    /// Reads until the end or [`READ_AT_MOST`], and takes memory for what has arrived.
-    async fn collect(&self, body: &mut Incoming, size: usize) -> Result<Body, Refusal> {
+    /// Reads until the end or `at_most`, and takes memory for what has arrived.
+    async fn collect(
+        &self,
+        body: &mut Incoming,
+        size: usize,
+        at_most: usize,
+    ) -> Result<Body, Refusal> {
         let mut read = Body::default();
         while let Some(frame) = body.frame().await {
             // Functions do not get trailers.
             let Ok(data) = frame.map_err(|_| Refusal::BodyUnreadable)?.into_data() else {
                 continue;
             };
-            let room = READ_AT_MOST - read.bytes.len();
+            let room = at_most - read.bytes.len();
             let data = data.get(..room).unwrap_or(&data);
             read.share.add(self.memory.take(data.len())?);
             let needed = read.bytes.len() + data.len();
@@ -186,7 +222,7 @@ impl Reader {
                     .reserve_exact(whole.min(size).max(needed) - read.bytes.len());
             }
             read.bytes.extend_from_slice(data);
-            if read.bytes.len() == READ_AT_MOST {
+            if read.bytes.len() == at_most {
                 break;
             }
         }
@@ -211,4 +247,10 @@ impl Reader {
         };
         tokio::spawn(time::timeout(self.timeout, reading));
     }
+}
+
+/// The length of a body that says it in its head.
+fn announced(body: &Incoming) -> Option<usize> {
+    let size = body.size_hint().exact()?;
+    Some(usize::try_from(size).unwrap_or(usize::MAX))
 }

@@ -10,7 +10,10 @@ use tokio::{
     time::{self, Instant},
 };
 
-use super::{HttpSettings, connections::Connections, link::Link, service::Service, socket::Socket};
+use super::{
+    HttpSettings, connections::Connections, endpoints::Endpoints, events::Settle, link::Link,
+    service::Service, socket::Socket,
+};
 use crate::dispatch::Dispatch;
 
 /// How long a request's head may take to arrive, and how long a connection may be idle between requests. Longer than
@@ -38,18 +41,21 @@ const TICK: Duration = Duration::from_millis(10);
 
 /// Serves until `stop` becomes true or its sender is dropped. Then it accepts only connections that are already pending,
 /// and gives requests in progress at most the drain timeout to finish. A client that disconnects does not end its call.
+/// Events are accepted if there is something to settle them.
 pub async fn serve(
     listener: TcpListener,
     dispatch: Arc<Dispatch>,
+    events: Option<Arc<dyn Settle>>,
     settings: HttpSettings,
     mut stop: watch::Receiver<bool>,
 ) {
     let drain_timeout = settings.drain_timeout;
     let mut connections = Connections::new(settings.max_connections);
+    let endpoints = Endpoints::new(settings.platform, events);
     let server = Server {
         write_timeout: settings.write_timeout,
         drain_timeout,
-        service: Arc::new(Service::new(dispatch, &settings, stop.clone())),
+        service: Arc::new(Service::new(dispatch, endpoints, &settings, stop.clone())),
         stop: stop.clone(),
     };
     loop {

@@ -1,10 +1,16 @@
 //! How requests come in: each ingress converts its platform's requests for [`crate::dispatch`], and converts the responses
 //! back.
 
+pub mod azure_functions;
 mod body;
 mod connections;
+mod endpoints;
+pub mod events;
 pub mod http;
+#[cfg(feature = "aws")]
+pub mod lambda;
 mod link;
+pub mod platform;
 mod service;
 mod socket;
 #[cfg(test)]
@@ -12,6 +18,7 @@ mod tests;
 
 use std::time::Duration;
 
+use self::platform::Platform;
 use crate::{config::Config, resources};
 
 /// How the HTTP server uses time, connections and memory.
@@ -28,6 +35,8 @@ pub struct HttpSettings {
     /// Memory for the bodies of all requests that are being answered, in bytes. Replies that are not yet read have the same
     /// amount.
     pub body_memory: u32,
+    /// The platform that runs this process, if it is one with paths of its own.
+    pub platform: Option<Platform>,
 }
 
 impl HttpSettings {
@@ -43,6 +52,7 @@ impl HttpSettings {
                 .max_connections
                 .unwrap_or_else(resources::connections),
             body_memory: listen.body_memory.unwrap_or_else(resources::body_memory),
+            platform: listen.platform,
         }
     }
 }

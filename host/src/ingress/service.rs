@@ -1,6 +1,8 @@
 //! One HTTP request, from its head to its response. The HTTP server adds to [`Dispatch`] how and when a body is read, and
 //! the memory that bodies take.
 
+pub(super) mod deliveries;
+
 use std::{sync::Arc, time::Duration};
 
 use http::{HeaderValue, Version, header, request::Parts};
@@ -14,12 +16,13 @@ use twin_capabilities::function;
 use twin_contract::MAX_PAGE_SENT;
 use twin_tasks::DetachOnDrop;
 
-use super::{HttpSettings, body, link::Link};
+use super::{HttpSettings, body, endpoints::Endpoints, link::Link};
 use crate::dispatch::{Dispatch, Received, Refusal, Reply, unpack};
 
 /// Answers requests.
 pub(super) struct Service {
     dispatch: Arc<Dispatch>,
+    endpoints: Endpoints,
     memory: body::Memory,
     replies: body::Memory,
     bodies: body::Reader,
@@ -30,12 +33,14 @@ pub(super) struct Service {
 impl Service {
     pub(super) fn new(
         dispatch: Arc<Dispatch>,
+        endpoints: Endpoints,
         settings: &HttpSettings,
         stop: watch::Receiver<bool>,
     ) -> Self {
         let memory = body::Memory::new(settings.body_memory);
         Self {
             dispatch,
+            endpoints,
             bodies: body::Reader::new(memory.clone(), settings.body_timeout),
             memory,
             replies: body::Memory::new(settings.body_memory),
@@ -65,7 +70,13 @@ impl Service {
                 self.bodies.discard(body, expects_continue(&head));
                 received.conclude(Err(refusal))
             }
-            Ok(()) => self.respond(received, head, body, link).await,
+            Ok(()) => match self.endpoints.find(&head, &self.dispatch) {
+                Some(endpoint) => {
+                    let source = link.source().ip();
+                    received.conclude(self.deliver(endpoint, &head, body, source).await)
+                }
+                None => self.respond(received, head, body, link).await,
+            },
         };
         let headers = response.headers_mut();
         if takes_bodies {
@@ -101,7 +112,9 @@ impl Service {
             share,
             reserved,
         } = memory;
-        let call = self.dispatch.complete(admitted, &head, body, None);
+        let call = self
+            .dispatch
+            .complete(&mut received, admitted, &head, body, None);
         // The head is most of a connection's memory, and would otherwise be kept while the call waits.
         drop(head);
         let (dispatch, replies) = (Arc::clone(&self.dispatch), self.replies.clone());

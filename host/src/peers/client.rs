@@ -16,6 +16,7 @@ use crate::{
     config::{ConfigError, PeerSettings},
     headers,
     secrets::PrivateUrl,
+    telemetry::trace,
 };
 use twin_capabilities::{
     PeerAuth,
@@ -91,6 +92,10 @@ impl Client {
             if let Some((name, value)) = headers::parse(name, value) {
                 sent.append(name, value);
             }
+        }
+        // Which trace this belongs to is the host's to say.
+        if let Some(scope) = trace::current() {
+            scope.context().put(sent);
         }
         let packed = self.codings.pack(url, &request.body).await;
         if !request.body.is_empty() || request.method != "GET" {

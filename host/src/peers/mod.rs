@@ -12,6 +12,7 @@ mod policy;
 #[cfg(test)]
 mod tests;
 mod token;
+mod traced;
 
 use std::{
     collections::BTreeMap,
@@ -30,6 +31,7 @@ use self::{
     client::Client,
     identity::MakesAuth,
     token::{Issuer, TokenAuth, Tokens},
+    traced::Traced,
 };
 pub(crate) use self::{
     client::{client_for, read_at_most},
@@ -38,9 +40,9 @@ pub(crate) use self::{
 use crate::{
     config::{Authentication, Binding, Config, ConfigError, Peer},
     credentials::HeaderForm,
-    function::{FunctionName, Functions},
+    function::{FunctionName, Functions, call},
     secrets::PrivateUrl,
-    telemetry::metrics,
+    telemetry::{metrics, trace},
 };
 use twin_capabilities::{
     IdentityTokens, PeerAuth, Peers, Secrets,
@@ -205,9 +207,14 @@ impl PeerSender {
             timeout,
         } = message;
         let started = Instant::now();
-        let outcome = time::timeout(timeout, self.attempt(caller, peer, request, timeout))
+        let binding = self.config.binding(caller, peer);
+        let traced = Traced::begin(peer, binding.as_ref(), &request);
+        let attempt = self.attempt(caller, binding, peer, request, timeout);
+        let attempt = trace::within(traced.scope.clone(), attempt);
+        let outcome = time::timeout(timeout, attempt)
             .await
             .unwrap_or(Err(SendFailure::TimedOut));
+        traced.end(&outcome);
         metrics::send(self.config.cloud, peer, &outcome, started.elapsed());
         outcome
     }
@@ -237,14 +244,12 @@ impl PeerSender {
     async fn attempt(
         &self,
         caller: Caller,
+        binding: Option<Binding<'_>>,
         peer: Peer,
         request: Request,
         timeout: Duration,
     ) -> Result<Reply, SendFailure> {
-        let binding = self
-            .config
-            .binding(caller, peer)
-            .ok_or(SendFailure::UnknownPeer)?;
+        let binding = binding.ok_or(SendFailure::UnknownPeer)?;
         policy::check(&request)?;
         match binding {
             Binding::Remote { url, form, key } => {
@@ -261,7 +266,7 @@ impl PeerSender {
                 })?;
                 let limit = timeout.min(self.config.delivery.function_deadline);
                 let request = local::request(caller, function, request, limit);
-                Ok(local::reply(functions.call(function, request).await))
+                Ok(local::reply(call(&*functions, function, request).await))
             }
         }
     }

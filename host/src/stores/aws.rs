@@ -66,6 +66,10 @@ impl Cloud for Aws {
         "aws"
     }
 
+    fn database(&self) -> &'static str {
+        "aws.dynamodb"
+    }
+
     fn help(&self) -> &'static str {
         "DynamoDB, EventBridge and SQS, with AWS's own variables for account and region"
     }

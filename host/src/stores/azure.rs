@@ -102,6 +102,10 @@ impl Cloud for Azure {
         "azure"
     }
 
+    fn database(&self) -> &'static str {
+        "azure.cosmosdb"
+    }
+
     fn help(&self) -> &'static str {
         "Cosmos DB, Event Grid and Blob Storage, with Azure's own variables for the identity"
     }

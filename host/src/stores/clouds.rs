@@ -21,6 +21,9 @@ pub(super) trait Cloud: Debug + Send + Sync + 'static {
     /// As [`Kind::name`].
     fn name(&self) -> &'static str;
 
+    /// As [`Kind::database`].
+    fn database(&self) -> &'static str;
+
     /// As [`Kind::help`].
     fn help(&self) -> &'static str;
 
@@ -51,6 +54,10 @@ pub(super) struct InCloud<C>(pub(super) C);
 impl<C: Cloud> Kind for InCloud<C> {
     fn name(&self) -> &'static str {
         self.0.name()
+    }
+
+    fn database(&self) -> &'static str {
+        self.0.database()
     }
 
     fn help(&self) -> &'static str {

@@ -85,6 +85,10 @@ impl Cloud for Gcp {
         "gcp"
     }
 
+    fn database(&self) -> &'static str {
+        "gcp.firestore"
+    }
+
     fn help(&self) -> &'static str {
         "Firestore and Pub/Sub, with Google's own variables for the identity"
     }

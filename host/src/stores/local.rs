@@ -28,6 +28,10 @@ impl Kind for Local {
         "local"
     }
 
+    fn database(&self) -> &'static str {
+        "sqlite"
+    }
+
     fn help(&self) -> &'static str {
         "the folder TWIN_DATA_DIR"
     }

@@ -75,6 +75,9 @@ pub trait Kind: Debug + Send + Sync {
     /// The value of `TWIN_STORE`.
     fn name(&self) -> &'static str;
 
+    /// The database that has the data, by OpenTelemetry's names for `db.system.name`.
+    fn database(&self) -> &'static str;
+
     /// Where it keeps the data, for `--help`.
     fn help(&self) -> &'static str;
 

@@ -87,6 +87,10 @@ impl Kind for Postgres {
         "postgres"
     }
 
+    fn database(&self) -> &'static str {
+        "postgresql"
+    }
+
     fn help(&self) -> &'static str {
         "the PostgreSQL database of TWIN_POSTGRES_URL"
     }

@@ -22,6 +22,7 @@ use twin_capabilities::{
 };
 
 use super::misconfigured::{Misconfigured, OfStore};
+use crate::telemetry::trace::{self, SpanKind};
 
 /// The upper limit for a call, however long the function's deadline is.
 const LONGEST: Duration = Duration::from_secs(5);
@@ -49,6 +50,13 @@ impl Patience {
             reading: Gate::new(limit),
             writing: Gate::new(limit),
         }
+    }
+
+    /// Names the database in the spans of its calls, by OpenTelemetry's `db.system.name`.
+    pub(crate) fn of_database(mut self, database: &'static str) -> Self {
+        self.reading.database = Some(database);
+        self.writing.database = Some(database);
+        self
     }
 
     /// Stores that answer in time, for one function. What an operator must mend is reported.
@@ -89,6 +97,7 @@ struct Gate {
     limit: Duration,
     overdue: Overdue,
     misconfigured: Option<Arc<Misconfigured>>,
+    database: Option<&'static str>,
 }
 
 /// The number of calls that were not answered in time and are still unanswered.
@@ -117,14 +126,16 @@ impl Gate {
             limit,
             overdue: Overdue::default(),
             misconfigured: None,
+            database: None,
         }
     }
 
     async fn pass<T: Send + 'static>(
         &self,
+        operation: &'static str,
         call: impl Future<Output = Result<T, Failure>> + Send + 'static,
     ) -> Result<T, Failure> {
-        self.pass_or(call, |failure| failure).await
+        self.pass_or(operation, call, |failure| failure).await
     }
 
     /// Reports a failure that an operator must mend.
@@ -135,6 +146,42 @@ impl Gate {
     }
 
     async fn pass_or<T: Send + 'static, E: OfStore + Send + 'static>(
+        &self,
+        operation: &'static str,
+        call: impl Future<Output = Result<T, E>> + Send + 'static,
+        failed: impl FnOnce(Failure) -> E,
+    ) -> Result<T, E> {
+        let failure = |outcome: &Result<T, E>| {
+            let failure = outcome.as_ref().err().and_then(OfStore::of_store);
+            failure.map(kind)
+        };
+        self.traced(operation, self.in_time(call, failed), failure)
+            .await
+    }
+
+    /// A call as a span of the trace that the task works for; `failure` finds the value of `error.type` in its outcome.
+    async fn traced<T>(
+        &self,
+        operation: &'static str,
+        call: impl Future<Output = T>,
+        failure: impl FnOnce(&T) -> Option<&'static str>,
+    ) -> T {
+        let span = trace::current()
+            .and_then(|within| within.child(SpanKind::Client, || operation.to_owned()));
+        let outcome = call.await;
+        if let Some(mut span) = span {
+            span.set("db.operation.name", operation);
+            if let Some(database) = self.database {
+                span.set("db.system.name", database);
+            }
+            if let Some(kind) = failure(&outcome) {
+                span.fail(kind);
+            }
+        }
+        outcome
+    }
+
+    async fn in_time<T: Send + 'static, E: OfStore + Send + 'static>(
         &self,
         call: impl Future<Output = Result<T, E>> + Send + 'static,
         failed: impl FnOnce(Failure) -> E,
@@ -159,14 +206,33 @@ impl Gate {
     }
 }
 
+/// A failure as a value of `error.type`.
+const fn kind(failure: &Failure) -> &'static str {
+    match failure {
+        Failure::Unavailable(_) => "unavailable",
+        Failure::Throttled(_) => "throttled",
+        Failure::Full => "full",
+        Failure::TooLarge => "too_large",
+        Failure::Misconfigured(_) => "misconfigured",
+        Failure::Other(_) => "_OTHER",
+    }
+}
+
 #[async_trait]
 impl Records for Timely {
     async fn put(&self, collection: String, entries: Vec<Entry>) -> Vec<Result<Outcome, Failure>> {
         let store = Arc::clone(&self.stores.records);
         let count = entries.len();
         let call = async move { Ok(store.put(collection, entries).await) };
-        let stored = self.writing.pass(call).await;
-        let outcomes = stored.unwrap_or_else(|failure| vec![Err(failure); count]);
+        let stored = async {
+            let stored = self.writing.in_time(call, |failure| failure).await;
+            stored.unwrap_or_else(|failure| vec![Err(failure); count])
+        };
+        let failure = |outcomes: &Vec<Result<Outcome, Failure>>| {
+            let failures = outcomes.iter().filter_map(|outcome| outcome.as_ref().err());
+            failures.map(kind).next()
+        };
+        let outcomes = self.writing.traced("records.put", stored, failure).await;
         for outcome in &outcomes {
             self.writing.look(outcome.as_ref().err());
         }
@@ -180,7 +246,7 @@ impl Records for Timely {
     ) -> Result<records::Page, Failure> {
         let store = Arc::clone(&self.stores.records);
         let call = async move { store.query(collection, selection).await };
-        self.reading.pass(call).await
+        self.reading.pass("records.query", call).await
     }
 }
 
@@ -189,21 +255,26 @@ impl DeadLetters for Timely {
     async fn push(&self, letter: Letter) -> Result<(), Failure> {
         let store = Arc::clone(&self.stores.dead_letters);
         self.writing
-            .pass(async move { store.push(letter).await })
+            .pass("dead_letters.push", async move { store.push(letter).await })
             .await
     }
 
     async fn list(&self, after: Option<Place>, limit: u32) -> Result<dead_letters::Page, Failure> {
         let store = Arc::clone(&self.stores.dead_letters);
         self.reading
-            .pass(async move { store.list(after, limit).await })
+            .pass("dead_letters.list", async move {
+                store.list(after, limit).await
+            })
             .await
     }
 
     async fn get(&self, letter_id: String) -> Result<Option<StoredLetter>, Failure> {
         let store = Arc::clone(&self.stores.dead_letters);
         self.reading
-            .pass(async move { store.get(letter_id).await })
+            .pass(
+                "dead_letters.get",
+                async move { store.get(letter_id).await },
+            )
             .await
     }
 
@@ -215,7 +286,7 @@ impl DeadLetters for Timely {
     ) -> Result<PreviewPage, Failure> {
         let store = Arc::clone(&self.stores.dead_letters);
         let call = async move { store.preview(selection, after, limit).await };
-        self.reading.pass(call).await
+        self.reading.pass("dead_letters.preview", call).await
     }
 
     async fn take(
@@ -227,7 +298,7 @@ impl DeadLetters for Timely {
     ) -> Result<Taken, Failure> {
         let store = Arc::clone(&self.stores.dead_letters);
         let call = async move { store.take(selection, round, limit, lease_ms).await };
-        self.writing.pass(call).await
+        self.writing.pass("dead_letters.take", call).await
     }
 
     async fn take_damaged(
@@ -237,14 +308,16 @@ impl DeadLetters for Timely {
     ) -> Result<Option<Lease>, Failure> {
         let store = Arc::clone(&self.stores.dead_letters);
         self.writing
-            .pass(async move { store.take_damaged(letter_id, lease_ms).await })
+            .pass("dead_letters.take_damaged", async move {
+                store.take_damaged(letter_id, lease_ms).await
+            })
             .await
     }
 
     async fn settle(&self, letter_id: String, receipt: String) -> Result<bool, Failure> {
         let store = Arc::clone(&self.stores.dead_letters);
         let call = async move { store.settle(letter_id, receipt).await };
-        self.writing.pass(call).await
+        self.writing.pass("dead_letters.settle", call).await
     }
 
     async fn release(
@@ -255,7 +328,7 @@ impl DeadLetters for Timely {
     ) -> Result<bool, Failure> {
         let store = Arc::clone(&self.stores.dead_letters);
         let call = async move { store.release(letter_id, receipt, turn).await };
-        self.writing.pass(call).await
+        self.writing.pass("dead_letters.release", call).await
     }
 }
 
@@ -264,7 +337,10 @@ impl ErrorTopic for Timely {
     async fn publish(&self, error: SystemError) -> Result<(), Failure> {
         let store = Arc::clone(&self.stores.error_topic);
         self.publishing
-            .pass(async move { store.publish(error).await })
+            .pass(
+                "error_topic.publish",
+                async move { store.publish(error).await },
+            )
             .await
     }
 }
@@ -274,7 +350,7 @@ impl Circuits for Timely {
     async fn load(&self, name: String) -> Result<Circuit, Failure> {
         let store = Arc::clone(&self.stores.circuits);
         self.reading
-            .pass(async move { store.load(name).await })
+            .pass("circuits.load", async move { store.load(name).await })
             .await
     }
 
@@ -286,6 +362,8 @@ impl Circuits for Timely {
     ) -> Result<Circuit, SwapFailure> {
         let store = Arc::clone(&self.stores.circuits);
         let call = async move { store.compare_and_swap(name, expected_version, state).await };
-        self.writing.pass_or(call, SwapFailure::Store).await
+        self.writing
+            .pass_or("circuits.compare_and_swap", call, SwapFailure::Store)
+            .await
     }
 }

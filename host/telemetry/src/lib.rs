@@ -1,15 +1,16 @@
-//! What the host reports about itself: log lines on stderr, and metrics for Prometheus.
+//! What the host reports about itself: log lines on stderr, metrics for Prometheus, and spans ([`trace`]).
 //!
 //! A log call never blocks, whatever stderr is connected to: see `sink`.
 //!
 //! # Example
 //!
 //! ```
-//! use twin_telemetry::{LogFormat, LogSettings, finish, start_logs};
+//! use twin_telemetry::{Dialect, LogFormat, LogSettings, finish, start_logs};
 //!
 //! start_logs(&LogSettings {
 //!     debug: false,
 //!     format: LogFormat::Json,
+//!     dialect: Dialect::Plain,
 //!     filter: None,
 //! });
 //! tracing::info!(twin = "factory-01", "ready");
@@ -21,6 +22,7 @@ mod line;
 mod logger;
 pub mod metrics;
 mod sink;
+pub mod trace;
 
 use std::time::Duration;
 
@@ -34,6 +36,8 @@ pub struct LogSettings {
     pub debug: bool,
     /// `LOG_FORMAT`.
     pub format: LogFormat,
+    /// For which log service JSON lines are.
+    pub dialect: Dialect,
     /// `RUST_LOG`, which takes precedence over `debug`.
     pub filter: Option<String>,
 }
@@ -45,6 +49,19 @@ pub enum LogFormat {
     Json,
     /// For people.
     Text,
+}
+
+/// The names of severity and trace in a JSON line. Each log service recognises its own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Dialect {
+    /// `level`, `trace_id` and `span_id`: for AWS, Azure and everything else.
+    #[default]
+    Plain,
+    /// `severity` and `logging.googleapis.com/…` as well, for Cloud Logging.
+    GoogleCloud {
+        /// The project that has the traces. Without it, lines are not linked to their traces.
+        project: Option<String>,
+    },
 }
 
 /// The metrics at `/metrics`.
@@ -60,7 +77,7 @@ const LAST_LINES: Duration = Duration::from_millis(500);
 /// Starts logging to stderr. Only the first call in a process has an effect, so tests and the clouds of `twin up` can each
 /// call it.
 pub fn start_logs(settings: &LogSettings) {
-    logger::start(settings.format);
+    logger::start(settings.format, &settings.dialect);
     // An error means that logging has already been started.
     let _ = tracing_subscriber::registry()
         .with(filter(settings))
@@ -108,6 +125,7 @@ mod tests {
         let mut settings = LogSettings {
             debug: true,
             format: LogFormat::Json,
+            dialect: Dialect::Plain,
             filter: None,
         };
         start_logs(&settings);

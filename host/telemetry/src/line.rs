@@ -10,7 +10,9 @@ use tracing::{
     field::{Field, Visit},
 };
 
-use crate::LogFormat;
+use twin_contract::TraceParent;
+
+use crate::{Dialect, LogFormat};
 
 /// The event field in which `imports::log` passes a component's fields, as a JSON object: their names are not known when the
 /// host is compiled.
@@ -21,7 +23,19 @@ const MAX_TEXT: usize = 8 * 1024;
 /// The most fields in a line.
 const MAX_FIELDS: usize = 32;
 /// Names that the line itself uses; a field cannot have them.
-const OWN: [&str; 5] = ["timestamp", "level", "message", "repeated", "target"];
+const OWN: [&str; 11] = [
+    "timestamp",
+    "level",
+    "message",
+    "repeated",
+    "target",
+    "severity",
+    "trace_id",
+    "span_id",
+    "logging.googleapis.com/trace",
+    "logging.googleapis.com/spanId",
+    "logging.googleapis.com/trace_sampled",
+];
 
 /// A log line.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,6 +45,8 @@ pub(crate) struct Line {
     target: &'static str,
     message: String,
     fields: Vec<(Cow<'static, str>, Value)>,
+    /// The span during which it was logged.
+    pub(super) trace: Option<TraceParent>,
     /// Lines of the same kind that were left out since the last one that was written.
     pub(super) repeated: u64,
 }
@@ -44,6 +60,7 @@ impl Line {
             target,
             message: String::new(),
             fields: Vec::new(),
+            trace: None,
             repeated: 0,
         }
     }
@@ -86,10 +103,10 @@ impl Line {
     }
 
     /// The line in a format, with a newline at the end.
-    pub(super) fn render(&self, format: LogFormat) -> Vec<u8> {
+    pub(super) fn render(&self, format: LogFormat, dialect: &Dialect) -> Vec<u8> {
         let mut text = match format {
             // A map with string keys always serializes.
-            LogFormat::Json => serde_json::to_string(self).unwrap_or_default(),
+            LogFormat::Json => serde_json::to_string(&Json(self, dialect)).unwrap_or_default(),
             LogFormat::Text => self.to_string(),
         };
         text.push('\n');
@@ -97,20 +114,69 @@ impl Line {
     }
 }
 
-impl Serialize for Line {
+/// A line as a JSON object, with the names that a cloud's log service gives to severity and trace.
+struct Json<'a>(&'a Line, &'a Dialect);
+
+impl Serialize for Json<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(line, dialect) = self;
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("timestamp", &format_args!("{:.6}", self.at))?;
-        map.serialize_entry("level", self.level.as_str())?;
-        map.serialize_entry("message", &self.message)?;
-        for (name, value) in &self.fields {
+        map.serialize_entry("timestamp", &format_args!("{:.6}", line.at))?;
+        map.serialize_entry("level", line.level.as_str())?;
+        if let Dialect::GoogleCloud { .. } = dialect {
+            map.serialize_entry("severity", severity(line.level))?;
+        }
+        map.serialize_entry("message", &line.message)?;
+        for (name, value) in &line.fields {
             map.serialize_entry(name, value)?;
         }
-        if self.repeated > 0 {
-            map.serialize_entry("repeated", &self.repeated)?;
+        if line.repeated > 0 {
+            map.serialize_entry("repeated", &line.repeated)?;
         }
-        map.serialize_entry("target", self.target)?;
+        if let Some(trace) = &line.trace {
+            trace_entries(&mut map, trace, dialect)?;
+        }
+        map.serialize_entry("target", line.target)?;
         map.end()
+    }
+}
+
+fn trace_entries<M: SerializeMap>(
+    map: &mut M,
+    trace: &TraceParent,
+    dialect: &Dialect,
+) -> Result<(), M::Error> {
+    let (id, span) = (format_args!("{}", trace.trace_id), trace.span_id);
+    match dialect {
+        Dialect::Plain => {
+            map.serialize_entry("trace_id", &id)?;
+            map.serialize_entry("span_id", &format_args!("{span}"))
+        }
+        Dialect::GoogleCloud { project } => {
+            match project {
+                // Cloud Logging links a line to its trace only by the trace's full name.
+                Some(project) => map.serialize_entry(
+                    "logging.googleapis.com/trace",
+                    &format_args!("projects/{project}/traces/{id}"),
+                )?,
+                None => map.serialize_entry("trace_id", &id)?,
+            }
+            map.serialize_entry("logging.googleapis.com/spanId", &format_args!("{span}"))?;
+            map.serialize_entry(
+                "logging.googleapis.com/trace_sampled",
+                &trace.flags.is_sampled(),
+            )
+        }
+    }
+}
+
+/// The level by Google Cloud's names.
+fn severity(level: Level) -> &'static str {
+    match level {
+        Level::ERROR => "ERROR",
+        Level::WARN => "WARNING",
+        Level::INFO => "INFO",
+        Level::DEBUG | Level::TRACE => "DEBUG",
     }
 }
 
@@ -125,6 +191,9 @@ impl fmt::Display for Line {
         }
         if self.repeated > 0 {
             write!(formatter, " repeated={}", self.repeated)?;
+        }
+        if let Some(trace) = &self.trace {
+            write!(formatter, " trace_id={}", trace.trace_id)?;
         }
         Ok(())
     }
@@ -190,7 +259,7 @@ mod tests {
     }
 
     fn rendered(line: &Line, format: LogFormat) -> String {
-        String::from_utf8(line.render(format)).unwrap()
+        String::from_utf8(line.render(format, &Dialect::Plain)).unwrap()
     }
 
     #[test]
@@ -207,6 +276,41 @@ mod tests {
             rendered(&line, LogFormat::Text),
             "2026-01-02T03:04:05.678901Z  WARN twin_runtime::imports::log: record\\nnot stored function=\"writer\" \
              status=503 cause=\"a \\\"disk\\\"\\nthat is full\" repeated=7\n"
+        );
+    }
+
+    #[test]
+    fn severity_and_trace_have_the_names_of_each_cloud() {
+        let mut line = Line::new(Level::WARN, "twin");
+        line.at = "2026-01-02T03:04:05Z".parse().unwrap();
+        line.message("m");
+        line.field("severity", "low");
+        line.trace = TraceParent::parse("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+        let start = r#"{"timestamp":"2026-01-02T03:04:05.000000Z","level":"WARN","#;
+        let named = |project: Option<&str>| Dialect::GoogleCloud {
+            project: project.map(str::to_owned),
+        };
+        for (dialect, rest) in [
+            (
+                Dialect::Plain,
+                r#""message":"m","fields.severity":"low","trace_id":"4bf92f3577b34da6a3ce929d0e0e4736","span_id":"00f067aa0ba902b7","target":"twin"}"#,
+            ),
+            (
+                named(Some("p-1")),
+                r#""severity":"WARNING","message":"m","fields.severity":"low","logging.googleapis.com/trace":"projects/p-1/traces/4bf92f3577b34da6a3ce929d0e0e4736","logging.googleapis.com/spanId":"00f067aa0ba902b7","logging.googleapis.com/trace_sampled":true,"target":"twin"}"#,
+            ),
+            (
+                named(None),
+                r#""severity":"WARNING","message":"m","fields.severity":"low","trace_id":"4bf92f3577b34da6a3ce929d0e0e4736","logging.googleapis.com/spanId":"00f067aa0ba902b7","logging.googleapis.com/trace_sampled":true,"target":"twin"}"#,
+            ),
+        ] {
+            let rendered = String::from_utf8(line.render(LogFormat::Json, &dialect)).unwrap();
+            assert_eq!(rendered, format!("{start}{rest}\n"));
+        }
+        let text = rendered(&line, LogFormat::Text);
+        assert!(
+            text.ends_with(" trace_id=4bf92f3577b34da6a3ce929d0e0e4736\n"),
+            "{text}"
         );
     }
 

@@ -26,7 +26,7 @@ use tracing_subscriber::{
 };
 
 use super::{limiter::Limiter, line::Line, sink::Sink};
-use crate::LogFormat;
+use crate::{Dialect, LogFormat, trace};
 
 /// Panics in this process since it started.
 static PANICS: AtomicU64 = AtomicU64::new(0);
@@ -37,6 +37,7 @@ static LOGGER: OnceLock<Logger> = OnceLock::new();
 /// The state that all lines share.
 struct Logger {
     format: LogFormat,
+    dialect: Dialect,
     limiter: Mutex<Limiter>,
 }
 
@@ -68,15 +69,16 @@ impl Logger {
 
     fn write(&self, lines: impl IntoIterator<Item = Line>) {
         for line in lines {
-            stderr().push(line.render(self.format));
+            stderr().push(line.render(self.format, &self.dialect));
         }
     }
 }
 
 /// Creates the process's logger, unless it exists.
-pub(super) fn start(format: LogFormat) {
+pub(super) fn start(format: LogFormat, dialect: &Dialect) {
     LOGGER.get_or_init(|| Logger {
         format,
+        dialect: dialect.clone(),
         limiter: Mutex::default(),
     });
 }
@@ -134,7 +136,7 @@ pub(super) fn log_panics() {
         let line = line_of(panic);
         match LOGGER.get() {
             Some(logger) => logger.log_panic(line),
-            None => stderr().push(line.render(LogFormat::Text)),
+            None => stderr().push(line.render(LogFormat::Text, &Dialect::Plain)),
         }
     }));
 }
@@ -185,6 +187,7 @@ where
         let metadata = event.metadata();
         let mut line = Line::new(*metadata.level(), metadata.target());
         event.record(&mut line);
+        line.trace = trace::current().map(|scope| scope.context().parent);
         for span in context
             .event_scope(event)
             .into_iter()

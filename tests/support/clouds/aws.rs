@@ -1,48 +1,30 @@
 //! AWS: DynamoDB, EventBridge and SQS of one emulator.
 
 use async_trait::async_trait;
-use reqwest::Client;
 use serde_json::{Value, json};
 use twin_capabilities::testing::Skipped;
 
 use super::{
-    Event, Kept, Services, emulator,
-    http::{self, parse},
+    Event, Kept, Services,
+    account::{Account, KEY, REGION},
+    http::parse,
 };
-use crate::hosts::site::client;
-
-const REGION: &str = "us-east-1";
-/// The owner of the emulated account, whose signatures the emulator does not compare.
-const KEY: &str = "test";
 
 pub(super) struct Aws {
-    client: Client,
-    endpoint: String,
+    account: Account,
     twin: String,
 }
 
 impl Aws {
     pub(super) fn find(twin: &str) -> Result<Self, Skipped> {
         Ok(Self {
-            client: client(),
-            endpoint: emulator("TWIN_TEST_AWS")?,
+            account: Account::find()?,
             twin: twin.to_owned(),
         })
     }
 
-    /// A call in the JSON protocol of AWS: `AmazonSQS.ReceiveMessage`.
     async fn call(&self, service: &str, target: &str, body: Value) -> Value {
-        let scope = format!("{KEY}/20260101/{REGION}/{service}/aws4_request");
-        let signed =
-            format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0");
-        let request = self
-            .client
-            .post(&self.endpoint)
-            .header("x-amz-target", target)
-            .header("content-type", "application/x-amz-json-1.0")
-            .header("x-amz-date", "20260101T000000Z")
-            .header("authorization", signed);
-        http::json(request, &body).await
+        self.account.json(service, target, &body).await
     }
 
     async fn sqs(&self, action: &str, body: Value) -> Value {
@@ -73,7 +55,7 @@ impl Services for Aws {
     fn variables(&self) -> Vec<(&'static str, String)> {
         vec![
             ("TWIN_STORE", "aws".to_owned()),
-            ("AWS_ENDPOINT_URL", self.endpoint.clone()),
+            ("AWS_ENDPOINT_URL", self.account.endpoint.clone()),
             ("AWS_REGION", REGION.to_owned()),
             ("AWS_ACCESS_KEY_ID", KEY.to_owned()),
             ("AWS_SECRET_ACCESS_KEY", KEY.to_owned()),

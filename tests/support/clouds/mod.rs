@@ -4,6 +4,7 @@
 //! The emulators are found by the variables that `cargo xtask test --clouds` sets. A cloud without its emulators is
 //! [`Skipped`].
 
+pub mod account;
 mod aws;
 mod azure;
 mod delivery;
@@ -17,7 +18,7 @@ use async_trait::async_trait;
 use twin_capabilities::testing::Skipped;
 use twin_contract::Cloud;
 
-pub use self::story::{Placement, Seen, Story, play};
+pub use self::story::{Placement, Seen, Story, play, play_in};
 
 /// An event of an error topic, as its subscriber gets it.
 #[derive(Clone, Debug)]

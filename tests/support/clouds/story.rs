@@ -13,6 +13,7 @@ use crate::hosts::{
     process::{eventually, run},
     site::Site,
 };
+use crate::packages::Package;
 
 /// Readings sent while everything works.
 const WELL: usize = 40;
@@ -72,6 +73,7 @@ impl Layer {
         cloud: Cloud,
         functions: &str,
         next: Option<(&str, &Host, &str)>,
+        package: Option<Package>,
     ) -> Result<Self, Skipped> {
         let services: Arc<dyn Services> = services(cloud, twin).await?.into();
         let mut host = Host::of(cloud, functions).set("TWIN_NAME", twin);
@@ -91,6 +93,9 @@ impl Layer {
             assert_eq!(told.code, Some(0), "{cloud}: {told:?}");
             let told = run(&mut host.command(["store", "check"]));
             assert_eq!(told.code, Some(0), "{cloud}: {told:?}");
+        }
+        if let Some(package) = package {
+            host = host.packaged(package);
         }
         services.subscribe().await;
         let reporter = Site::of(cloud, host.base.clone(), host.key.clone());
@@ -117,15 +122,37 @@ const SHORTER: [(&str, &str); 2] = [
 /// # Panics
 /// If a reading is not acknowledged, or an expected system error never arrives.
 pub async fn play(placement: Placement, tell: impl Fn(String)) -> Result<Story, Skipped> {
+    play_in(placement, |_| Ok(None), tell).await
+}
+
+/// The same with hosts in packages of their clouds' own functions, where `package` has one.
+///
+/// # Errors
+/// The emulator or the package that is missing.
+///
+/// # Panics
+/// As [`play`].
+pub async fn play_in(
+    placement: Placement,
+    package: impl Fn(Cloud) -> Result<Option<Package>, Skipped>,
+    tell: impl Fn(String),
+) -> Result<Story, Skipped> {
     let [first, second, third] = placement;
     let twin = format!("twin-{}", uuid::Uuid::now_v7().simple());
     let functions = "writer,reader,error-reporter";
-    let mut l3 = Layer::prepare(&twin, third, functions, None).await?;
+    let mut l3 = Layer::prepare(&twin, third, functions, None, package(third)?).await?;
     let functions = "ingestion,connector,error-reporter";
     let next = Some(("WRITER", &l3.host, "/write"));
-    let mut l2 = Layer::prepare(&twin, second, functions, next).await?;
+    let mut l2 = Layer::prepare(&twin, second, functions, next, package(second)?).await?;
     let next = Some(("INGESTION", &l2.host, "/ingest"));
-    let mut l1 = Layer::prepare(&twin, first, "connector,error-reporter", next).await?;
+    let mut l1 = Layer::prepare(
+        &twin,
+        first,
+        "connector,error-reporter",
+        next,
+        package(first)?,
+    )
+    .await?;
     for layer in [&mut l3, &mut l2, &mut l1] {
         layer.host.restart().await;
     }

@@ -23,6 +23,7 @@ use super::{
     process::{ask_to_stop, eventually, exit_of, keep, twin},
     site::Site,
 };
+use crate::packages::Package;
 
 /// A host, which may be running or not; its data is kept until the test ends.
 #[derive(Debug)]
@@ -36,6 +37,8 @@ pub struct Host {
     logs: Arc<Mutex<String>>,
     /// The pipe that it logs to instead of `logs`.
     log: Option<PipeWriter>,
+    /// What it is packaged in.
+    package: Option<Package>,
 }
 
 impl Host {
@@ -50,6 +53,7 @@ impl Host {
             child: None,
             logs: Arc::default(),
             log: None,
+            package: None,
         }
         .set("TWIN_NAME", "factory-01")
         .set("TWIN_CLOUD", cloud.as_str())
@@ -82,6 +86,12 @@ impl Host {
         self
     }
 
+    /// Makes it run in a package, in the place of the package's platform.
+    pub fn packaged(mut self, package: Package) -> Self {
+        self.package = Some(package);
+        self
+    }
+
     /// Another host on the same data, on its own port.
     pub fn beside(&self) -> Self {
         let port = free_port();
@@ -93,6 +103,7 @@ impl Host {
             child: None,
             logs: Arc::default(),
             log: None,
+            package: self.package.clone(),
         }
     }
 
@@ -121,7 +132,15 @@ impl Host {
     }
 
     async fn serve(&mut self, path: &str) {
-        let mut command = self.command(["serve"]);
+        let mut command = match &self.package {
+            Some(package) => {
+                let unpacked = self.data().join("unpacked");
+                let mut command = package.command(self.port, &unpacked, &self.vars);
+                command.env("TWIN_DATA_DIR", self.data());
+                command
+            }
+            None => self.command(["serve"]),
+        };
         if let Some(log) = &self.log {
             command.stderr(log.try_clone().unwrap());
         }

@@ -10,7 +10,7 @@ use strum::{EnumMessage, EnumString, IntoStaticStr, VariantArray};
 #[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum ErrorCode {
     // What is wrong with the body.
-    /// The body is larger than 256 KiB, or was announced to be, or is after unpacking.
+    /// The body is larger than 256 KiB (a delivery of events: 1 MiB), or was announced to be, or is after unpacking.
     #[strum(message = "Do not repeat the request; split the payload.")]
     BodyTooLarge,
     /// The body has a `content-encoding` that is not supported here; only the native host unpacks gzip.

@@ -29,6 +29,9 @@ pub enum EventCode {
     /// A call had too little time for a single attempt to send; the message gives the arithmetic.
     #[strum(message = "Raise the setting that the message names.")]
     TimeTooShort,
+    /// A platform's events were refused for good and became dead letters of the peer `event`; the message gives number and last cause.
+    #[strum(message = "Look at the letters, correct their sender, and discard them.")]
+    EventRefused,
     /// Ingestion could not hand an envelope on; its sender keeps it.
     #[strum(message = "Look at the next hop: connector or writer.")]
     HandOnFailed,
@@ -77,6 +80,7 @@ impl EventCode {
             | Self::DeliveryDeadLettered
             | Self::ResourcesExhausted
             | Self::TimeTooShort
+            | Self::EventRefused
             | Self::HandOnFailed
             | Self::RecordReadFailed => Severity::Warning,
             Self::CircuitClosed | Self::LetterDiscarded => Severity::Info,

@@ -1,7 +1,7 @@
 //! `POST /telemetry`: accepts a device's message or an envelope; the reply says who has custody of it.
 
 use twin_contract::{
-    Access, ErrorCode, Layer, MessageId, Post, Wrapped, reply::Custody, trace_id_from_traceparent,
+    Access, ErrorCode, Layer, MessageId, Post, TRACEPARENT, TraceParent, Wrapped, reply::Custody,
     without_bom,
 };
 
@@ -62,14 +62,21 @@ fn read<C: worlds::Connector>(
             envelope.trace_id.as_deref().map(str::to_owned),
         ),
         Post::Device(device) => {
-            let traceparent = gate::header(&request, "traceparent");
-            let trace_id = traceparent.and_then(trace_id_from_traceparent);
+            let traceparent = gate::header(&request, TRACEPARENT).and_then(TraceParent::parse);
+            let trace_id = traceparent.map(|parent| parent.trace_id.to_string());
             let (now, random) = (call.now(), random_10(call.capabilities()));
             let Wrapped {
                 id,
                 trace_id,
                 envelope,
-            } = device.wrap(settings.cloud, trace_id, given, now, random, C::sha256)?;
+            } = device.wrap(
+                settings.cloud,
+                trace_id.as_deref(),
+                given,
+                now,
+                random,
+                C::sha256,
+            )?;
             return Ok(Message {
                 layer: Layer::L2,
                 id,

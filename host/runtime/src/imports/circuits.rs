@@ -12,7 +12,9 @@ impl Host for State {}
 
 impl<T: Send + 'static> HostWithStore<T> for Imports {
     async fn load(accessor: &Accessor<T, Self>, name: String) -> Result<Circuit, Failure> {
-        Ok(Self::of(accessor).stores.circuits.load(name).await?.into())
+        let reach = Self::of(accessor);
+        let load = reach.stores.circuits.load(name);
+        Ok(reach.traced(load).await?.into())
     }
 
     async fn compare_and_swap(
@@ -21,8 +23,9 @@ impl<T: Send + 'static> HostWithStore<T> for Imports {
         expected_version: u64,
         state: String,
     ) -> Result<Circuit, SwapFailure> {
-        let circuits = &Self::of(accessor).stores.circuits;
+        let reach = Self::of(accessor);
+        let circuits = &reach.stores.circuits;
         let swapped = circuits.compare_and_swap(name, expected_version, state);
-        Ok(swapped.await?.into())
+        Ok(reach.traced(swapped).await?.into())
     }
 }

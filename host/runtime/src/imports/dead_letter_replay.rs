@@ -19,16 +19,20 @@ impl<T: Send + 'static> HostWithStore<T> for Imports {
         after: Option<Place>,
         limit: u32,
     ) -> Result<Page, Failure> {
-        let letters = &Self::of(accessor).stores.dead_letters;
-        Ok(letters.list(after.map(Into::into), limit).await?.into())
+        let reach = Self::of(accessor);
+        let letters = &reach.stores.dead_letters;
+        let page = letters.list(after.map(Into::into), limit);
+        Ok(reach.traced(page).await?.into())
     }
 
     async fn get(
         accessor: &Accessor<T, Self>,
         letter_id: String,
     ) -> Result<Option<StoredLetter>, Failure> {
-        let letters = &Self::of(accessor).stores.dead_letters;
-        Ok(letters.get(letter_id).await?.map(Into::into))
+        let reach = Self::of(accessor);
+        let letters = &reach.stores.dead_letters;
+        let letter = letters.get(letter_id);
+        Ok(reach.traced(letter).await?.map(Into::into))
     }
 
     async fn preview(
@@ -37,9 +41,10 @@ impl<T: Send + 'static> HostWithStore<T> for Imports {
         after: Option<Place>,
         limit: u32,
     ) -> Result<PreviewPage, Failure> {
-        let letters = &Self::of(accessor).stores.dead_letters;
+        let reach = Self::of(accessor);
+        let letters = &reach.stores.dead_letters;
         let preview = letters.preview(selection.into(), after.map(Into::into), limit);
-        Ok(preview.await?.into())
+        Ok(reach.traced(preview).await?.into())
     }
 
     async fn take(
@@ -49,9 +54,10 @@ impl<T: Send + 'static> HostWithStore<T> for Imports {
         limit: u32,
         lease_ms: u32,
     ) -> Result<Taken, Failure> {
-        let letters = &Self::of(accessor).stores.dead_letters;
+        let reach = Self::of(accessor);
+        let letters = &reach.stores.dead_letters;
         let taken = letters.take(selection.into(), round, limit, lease_ms);
-        Ok(taken.await?.into())
+        Ok(reach.traced(taken).await?.into())
     }
 
     async fn take_damaged(
@@ -59,9 +65,10 @@ impl<T: Send + 'static> HostWithStore<T> for Imports {
         letter_id: String,
         lease_ms: u32,
     ) -> Result<Option<Lease>, Failure> {
-        let letters = &Self::of(accessor).stores.dead_letters;
+        let reach = Self::of(accessor);
+        let letters = &reach.stores.dead_letters;
         let taken = letters.take_damaged(letter_id, lease_ms);
-        Ok(taken.await?.map(Into::into))
+        Ok(reach.traced(taken).await?.map(Into::into))
     }
 
     async fn settle(
@@ -69,8 +76,10 @@ impl<T: Send + 'static> HostWithStore<T> for Imports {
         letter_id: String,
         receipt: String,
     ) -> Result<bool, Failure> {
-        let letters = &Self::of(accessor).stores.dead_letters;
-        Ok(letters.settle(letter_id, receipt).await?)
+        let reach = Self::of(accessor);
+        let letters = &reach.stores.dead_letters;
+        let settle = letters.settle(letter_id, receipt);
+        Ok(reach.traced(settle).await?)
     }
 
     async fn release(
@@ -79,7 +88,9 @@ impl<T: Send + 'static> HostWithStore<T> for Imports {
         receipt: String,
         turn: Option<u64>,
     ) -> Result<bool, Failure> {
-        let letters = &Self::of(accessor).stores.dead_letters;
-        Ok(letters.release(letter_id, receipt, turn).await?)
+        let reach = Self::of(accessor);
+        let letters = &reach.stores.dead_letters;
+        let release = letters.release(letter_id, receipt, turn);
+        Ok(reach.traced(release).await?)
     }
 }

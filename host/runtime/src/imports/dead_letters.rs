@@ -12,7 +12,8 @@ impl Host for State {}
 
 impl<T: Send + 'static> HostWithStore<T> for Imports {
     async fn push(accessor: &Accessor<T, Self>, letter: Letter) -> Result<(), Failure> {
-        let letters = &Self::of(accessor).stores.dead_letters;
-        Ok(letters.push(letter.into()).await?)
+        let reach = Self::of(accessor);
+        let push = reach.stores.dead_letters.push(letter.into());
+        Ok(reach.traced(push).await?)
     }
 }

@@ -12,7 +12,8 @@ impl Host for State {}
 
 impl<T: Send + 'static> HostWithStore<T> for Imports {
     async fn publish(accessor: &Accessor<T, Self>, error: SystemError) -> Result<(), Failure> {
-        let topic = &Self::of(accessor).stores.error_topic;
-        Ok(topic.publish(error.into()).await?)
+        let reach = Self::of(accessor);
+        let publish = reach.stores.error_topic.publish(error.into());
+        Ok(reach.traced(publish).await?)
     }
 }

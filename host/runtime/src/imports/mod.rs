@@ -13,11 +13,15 @@ mod peers;
 mod records;
 mod settings;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, ops::Deref, sync::Arc};
 
 use tokio::sync::watch;
 use twin_capabilities::{Peers, Settings, Stores, Verifier};
-use wasmtime::component::{Accessor, HasData, Linker};
+use twin_telemetry::trace::{self, Scope};
+use wasmtime::{
+    AsContextMut,
+    component::{Access, Accessor, HasData, Linker},
+};
 
 use twin_capabilities::function::FunctionName;
 
@@ -56,10 +60,47 @@ impl HasData for Imports {
     type Data<'a> = &'a mut State;
 }
 
+/// What a component can reach during one of its calls.
+pub(crate) struct Reach {
+    capabilities: Arc<Capabilities>,
+    scope: Option<Scope>,
+}
+
+impl Deref for Reach {
+    type Target = Capabilities;
+
+    fn deref(&self) -> &Capabilities {
+        &self.capabilities
+    }
+}
+
+impl Reach {
+    /// Runs what the component asked for, in the trace of the call during which it asked.
+    async fn traced<F: Future>(&self, future: F) -> F::Output {
+        trace::within(self.scope.clone(), future).await
+    }
+}
+
 impl Imports {
-    /// The capabilities of the calling component.
-    fn of<T: 'static>(accessor: &Accessor<T, Self>) -> Arc<Capabilities> {
-        accessor.with(|mut access| access.get().capabilities())
+    /// The capabilities of the calling component, and the scope of its call. To be used before the first `await`: only then
+    /// does the store know which call it is.
+    fn of<T: Send + 'static>(accessor: &Accessor<T, Self>) -> Reach {
+        accessor.with(|mut access| Self::reach(&mut access))
+    }
+
+    fn reach<T: Send + 'static>(access: &mut Access<'_, T, Self>) -> Reach {
+        let scope = if access.get().has_scopes() {
+            // The last one is the call that the host made.
+            let mut store = access.as_context_mut();
+            let call = store.async_call_stack().ok().and_then(Iterator::last);
+            call.and_then(|call| access.get().scope_of(call))
+        } else {
+            None
+        };
+        Reach {
+            capabilities: access.get().capabilities(),
+            scope,
+        }
     }
 }
 

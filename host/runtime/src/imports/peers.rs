@@ -18,7 +18,8 @@ impl<T: Send + 'static> HostWithStore<T> for Imports {
         timeout_ms: u32,
     ) -> Result<Reply, Failure> {
         let message = convert::outgoing(&peer, request, timeout_ms)?;
-        let mut replies = Self::of(accessor).peers.send(vec![message]).await;
+        let reach = Self::of(accessor);
+        let mut replies = reach.traced(reach.peers.send(vec![message])).await;
         let reply = replies
             .pop()
             .ok_or_else(|| Failure::Other("the sender returned no outcome".to_owned()))?;

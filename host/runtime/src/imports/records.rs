@@ -16,8 +16,12 @@ impl<T: Send + 'static> HostWithStore<T> for Imports {
         collection: String,
         entries: Vec<Entry>,
     ) -> Vec<Result<Outcome, Failure>> {
-        let records = &Self::of(accessor).stores.records;
-        let results = records.put(collection, convert::entries(entries)).await;
+        let reach = Self::of(accessor);
+        let put = reach
+            .stores
+            .records
+            .put(collection, convert::entries(entries));
+        let results = reach.traced(put).await;
         let results = results.into_iter();
         results.map(|result| Ok(result?.into())).collect()
     }
@@ -27,8 +31,8 @@ impl<T: Send + 'static> HostWithStore<T> for Imports {
         collection: String,
         selection: Selection,
     ) -> Result<Page, Failure> {
-        let records = &Self::of(accessor).stores.records;
-        let page = records.query(collection, selection.into());
-        Ok(page.await?.into())
+        let reach = Self::of(accessor);
+        let page = reach.stores.records.query(collection, selection.into());
+        Ok(reach.traced(page).await?.into())
     }
 }

@@ -12,7 +12,7 @@ use clap::Args;
 use serde_json::Value;
 use twin_contract::Cloud;
 use twin_host::{
-    config::{LogFormat, LogSettings},
+    config::{Dialect, LogFormat, LogSettings},
     telemetry::start_logs,
 };
 
@@ -39,6 +39,7 @@ pub(super) async fn run(_options: Options) -> anyhow::Result<()> {
     start_logs(&LogSettings {
         debug: false,
         format: LogFormat::Text,
+        dialect: Dialect::Plain,
         filter: Some(std::env::var("RUST_LOG").unwrap_or_else(|_| "off".to_owned())),
     });
     let folder = tempfile::tempdir()?;

@@ -4,6 +4,7 @@ mod bodies;
 mod coding;
 mod connections;
 mod draining;
+mod events;
 mod heads;
 mod rotation;
 mod tokens;
@@ -22,7 +23,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use twin_contract::Cloud;
 
-use super::*;
+use super::{events::Settle, *};
 use crate::{
     credentials::Credentials,
     dispatch::{Dispatch, DispatchSettings, Readiness},
@@ -61,6 +62,7 @@ struct Server {
 struct Settings {
     dispatch: DispatchSettings,
     http: HttpSettings,
+    events: Option<Arc<dyn Settle>>,
 }
 
 fn settings() -> Settings {
@@ -72,6 +74,7 @@ fn settings() -> Settings {
             readiness: Arc::new(Store(true)),
             metrics: Arc::new(metrics::Process::recorded()),
             function_deadline: Duration::from_secs(25),
+            tracer: None,
         },
         http: HttpSettings {
             body_timeout: SHORT,
@@ -79,7 +82,9 @@ fn settings() -> Settings {
             write_timeout: Duration::from_secs(10),
             max_connections: 1000,
             body_memory: 256 * 1024 * 1024,
+            platform: None,
         },
+        events: None,
     }
 }
 
@@ -103,6 +108,7 @@ impl Server {
         let task = tokio::spawn(http::serve(
             listener,
             Arc::new(dispatch),
+            settings.events,
             settings.http,
             stopped,
         ));

@@ -1,119 +1,80 @@
-//! One cloud's functions of one twin, put together: configuration, stores, peers, runtime and ingress.
+//! What every host consists of, whatever its ingress is.
 
-use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use tokio::{
-    net::TcpListener,
     sync::watch,
     task::JoinHandle,
     time::{Instant, timeout_at},
 };
+use twin_capabilities::{Settings, Verifier};
 
+use super::HostError;
 use crate::{
     config::{Config, ConfigError},
     credentials,
     dispatch::{Dispatch, DispatchSettings, Readiness},
-    function::{FunctionName, Functions},
+    function::Functions,
     imports::Capabilities,
-    ingress::{HttpSettings, http},
+    ingress::events::Events,
     observed::Observed,
     outbox::Forwarder,
     peers::{Caller, PeerSender},
     providers::{Health, Stores},
-    runtime::{Runtime, RuntimeError, RuntimeSettings, Sandbox, Time},
+    runtime::{Runtime, RuntimeSettings, Sandbox, Time},
     secrets::{Services, Vault},
-    stores::{Misconfigured, Patience, StoreError},
-    telemetry::metrics,
+    stores::{Misconfigured, Patience},
+    telemetry::{metrics, trace::Tracer},
+    traces,
 };
-use twin_capabilities::{Settings, Verifier};
 
-/// Why a host does not start.
-#[derive(Debug, thiserror::Error)]
-pub enum HostError {
-    /// The configuration.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// A component or the engine.
-    #[error(transparent)]
-    Runtime(#[from] RuntimeError),
-    /// The store.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The address.
-    #[error("cannot listen on {address} (TWIN_BIND and PORT set it)")]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// The cause.
-        source: std::io::Error,
-    },
-}
-
-/// A running host.
-#[must_use = "a host ends in order only if it is told to `stop`"]
-pub struct Host {
-    config: Arc<Config>,
-    runtime: Arc<Runtime>,
+/// A host without an ingress.
+pub(crate) struct Assembled {
+    pub(crate) config: Arc<Config>,
+    pub(crate) dispatch: Arc<Dispatch>,
+    pub(crate) events: Arc<Events>,
+    pub(super) runtime: Arc<Runtime>,
     peers: Arc<PeerSender>,
-    address: SocketAddr,
+    pub(crate) tracer: Option<Arc<Tracer>>,
     stop: watch::Sender<bool>,
-    ingress: JoinHandle<()>,
     forwarder: JoinHandle<()>,
 }
 
-impl fmt::Debug for Host {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("Host")
-            .field("twin", &self.config.twin)
-            .field("functions", &self.config.functions)
-            .field("address", &self.address)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Host {
-    /// Binds the configured address.
-    ///
-    /// # Errors
-    /// If the address is in use, or does not belong to this machine.
-    pub async fn listen(address: SocketAddr) -> Result<TcpListener, HostError> {
-        TcpListener::bind(address)
-            .await
-            .map_err(|source| HostError::Listen { address, source })
-    }
-
-    /// Starts everything. Requests are answered from the time this returns.
+impl Assembled {
+    /// Opens the configured store, and puts everything together.
     ///
     /// # Errors
     /// If the store cannot be opened, or a component does not run.
-    pub async fn start(
-        sandbox: &Sandbox,
-        config: Config,
-        listener: TcpListener,
-    ) -> Result<Self, HostError> {
-        let opened = config.storage.kind.open(&config).await?;
+    pub(crate) async fn open(sandbox: &Sandbox, config: Config) -> Result<Self, HostError> {
+        let kind = config.storage.kind;
+        let opened = kind.open(&config).await?;
         tokio::spawn(opened.retention);
-        Self::start_with(sandbox, config, opened.stores, listener).await
+        let patience = patience(&config).of_database(kind.database());
+        Self::assemble(sandbox, config, opened.stores, patience).await
     }
 
-    /// Starts everything on stores that are already open, such as a benchmark's stores in memory or a provider's.
+    /// The same over stores that are already open.
     ///
     /// # Errors
     /// If a component does not run.
-    pub async fn start_with(
+    pub(crate) async fn over(
+        sandbox: &Sandbox,
+        config: Config,
+        stores: Stores,
+    ) -> Result<Self, HostError> {
+        let patience = patience(&config);
+        Self::assemble(sandbox, config, stores, patience).await
+    }
+
+    async fn assemble(
         sandbox: &Sandbox,
         config: Config,
         mut stores: Stores,
-        listener: TcpListener,
+        patience: Patience,
     ) -> Result<Self, HostError> {
         // Must be installed before anything is measured.
         metrics::recorder();
-        let address = listener.local_addr().map_err(|source| HostError::Listen {
-            address: config.socket(),
-            source,
-        })?;
         let config = Arc::new(config);
         let vault = Arc::new(Vault::new(Arc::new(Services::default()), config.secret_ttl));
         secrets_of_peers(&config, &vault).await?;
@@ -127,11 +88,20 @@ impl Host {
             stores.error_topic = forwarder.announced(stores.error_topic);
         }
         let verifier = credentials::verifier(&config, vault).await?;
-        let runtime = start_runtime(sandbox, &config, &verifier, &stores, &peers).await?;
+        let tracer = traces::tracer(&config)?;
+        let reach = Reach {
+            config: &config,
+            verifier: &verifier,
+            stores: &stores,
+            patience,
+            peers: &peers,
+        };
+        let runtime = start_runtime(sandbox, &reach).await?;
         let functions: Arc<dyn Functions> = runtime.clone();
         peers.mount(Arc::downgrade(&functions));
 
         let (stop, stopped) = watch::channel(false);
+        let timely = reach.patience.with(stores.clone(), None);
         let readiness = Arc::new(Answering {
             runtime: Arc::clone(&runtime),
             store: stores.health,
@@ -139,61 +109,46 @@ impl Host {
         let mut settings = DispatchSettings::new(&config, verifier, readiness);
         let runs = Arc::clone(&runtime);
         settings.metrics = Arc::new(Observed::new(config.cloud, runs, stores.statistics));
+        settings.tracer.clone_from(&tracer);
         let dispatch = Arc::new(Dispatch::new(functions, settings, stopped.clone()));
-        let http = HttpSettings::new(&config);
-        let ingress = http::serve(listener, dispatch, http, stopped.clone());
+        let events = Arc::new(Events::new(&config, Arc::clone(&dispatch), &timely));
         let forwarding = async move {
             if let Some(forwarder) = forwarder {
                 forwarder.run(stopped).await;
             }
         };
-        tracing::info!(
-            twin = config.twin,
-            cloud = config.cloud.as_str(),
-            functions = ?config.functions,
-            %address,
-            "ready"
-        );
         Ok(Self {
             config,
+            dispatch,
+            events,
             runtime,
             peers,
-            address,
+            tracer,
             stop,
-            ingress: tokio::spawn(ingress),
             forwarder: tokio::spawn(forwarding),
         })
     }
 
-    /// Where it listens.
-    pub const fn address(&self) -> SocketAddr {
-        self.address
+    /// Becomes true when the host stops.
+    pub(crate) fn stopped(&self) -> watch::Receiver<bool> {
+        self.stop.subscribe()
     }
 
-    /// The configuration.
-    pub fn config(&self) -> &Config {
-        &self.config
-    }
-
-    /// The lower-case hex SHA-256 of a mounted function's component.
-    pub fn digest(&self, function: FunctionName) -> Option<&str> {
-        self.runtime.digest(function)
-    }
-
-    /// Stops within the drain timeout: accepts no more requests and turns waiting deliveries into dead letters. Attempts in
-    /// progress get three quarters of the time; the rest is for the letters of attempts that are not answered by then.
-    pub async fn stop(self) {
+    /// Stops within the drain timeout, as [`Host::stop`](super::Host::stop) says; `ingress` is done when no request is left.
+    pub(crate) async fn stop(self, ingress: impl Future<Output = ()>) {
         let limit = self.config.listen.drain_timeout;
         let end = Instant::now() + limit;
         self.peers.finish_by(end - limit / 4);
         self.runtime.begin_drain();
         self.stop.send_replace(true);
-        // A task that panicked has stopped too.
-        let _ = self.ingress.await;
+        ingress.await;
         let _ = timeout_at(end, self.forwarder).await;
         let left = end.saturating_duration_since(Instant::now());
         if !self.runtime.stop(left.max(LAST_TURN)).await {
             tracing::warn!("stopped before all instances had finished");
+        }
+        if let Some(tracer) = &self.tracer {
+            traces::flush(tracer).await;
         }
         tracing::info!(cloud = self.config.cloud.as_str(), "stopped");
     }
@@ -217,13 +172,22 @@ async fn secrets_of_peers(config: &Config, vault: &Vault) -> Result<(), ConfigEr
 /// Instances without calls need a moment to end.
 const LAST_TURN: Duration = Duration::from_millis(50);
 
-async fn start_runtime(
-    sandbox: &Sandbox,
-    config: &Arc<Config>,
-    verifier: &Arc<dyn Verifier>,
-    stores: &Stores,
-    peers: &Arc<PeerSender>,
-) -> Result<Arc<Runtime>, HostError> {
+/// How long functions wait for the stores.
+fn patience(config: &Config) -> Patience {
+    Patience::new(config.delivery.function_deadline)
+}
+
+/// What functions can reach.
+struct Reach<'a> {
+    config: &'a Arc<Config>,
+    verifier: &'a Arc<dyn Verifier>,
+    stores: &'a Stores,
+    patience: Patience,
+    peers: &'a Arc<PeerSender>,
+}
+
+async fn start_runtime(sandbox: &Sandbox, reach: &Reach<'_>) -> Result<Arc<Runtime>, HostError> {
+    let (config, stores) = (reach.config, reach.stores);
     let settings = RuntimeSettings {
         cache: Some(config.code.cache_dir.clone()),
         lanes: config.lanes,
@@ -231,13 +195,12 @@ async fn start_runtime(
         deadline: config.delivery.function_deadline,
         ..RuntimeSettings::new(config.code.components_dir.clone())
     };
-    let patience = Patience::new(settings.deadline);
     let capabilities = |function| Capabilities {
         function,
         settings: Arc::clone(config) as Arc<dyn Settings>,
-        verifier: Arc::clone(verifier),
-        peers: peers.of(function),
-        stores: patience.with(
+        verifier: Arc::clone(reach.verifier),
+        peers: reach.peers.of(function),
+        stores: reach.patience.with(
             stores.clone(),
             Misconfigured::of(config, function, Arc::clone(&stores.error_topic)),
         ),

@@ -1,0 +1,87 @@
+//! Settles the events of one delivery, which the platform delivers again as a whole or not at all.
+
+use futures_util::{StreamExt, stream};
+
+use super::{Event, Settle, Settlement};
+
+/// How many events of a delivery are handed over at once.
+const AT_ONCE: usize = 16;
+
+/// Hands over every event, and asks for the whole delivery again if one of them was not taken over. What was taken over is
+/// recognised by its id when it comes again. The others are handed over all the same: one event that always fails must not
+/// keep those behind it from ever being stored.
+pub(crate) async fn settle(events: Vec<Event>, to: &dyn Settle) -> Settlement {
+    let count = events.len();
+    let mut settlements = stream::iter(events)
+        .map(|event| to.settle(event, None))
+        .buffered(AT_ONCE);
+    let mut failures = Vec::new();
+    while let Some(settlement) = settlements.next().await {
+        if let Settlement::Again(why) = settlement {
+            failures.push(why);
+        }
+    }
+    match failures.as_slice() {
+        [] => Settlement::Acknowledged,
+        [why] if count == 1 => Settlement::Again(why.clone()),
+        [first, ..] => Settlement::Again(format!(
+            "{} of {count} events were not taken over; the first because {first}",
+            failures.len()
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Mutex, time::Duration};
+
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::ingress::events::Subject;
+
+    /// Takes over every event but those whose id is in the list.
+    struct Failing(&'static [&'static str], Mutex<Vec<String>>);
+
+    #[async_trait]
+    impl Settle for Failing {
+        async fn settle(&self, event: Event, _: Option<Duration>) -> Settlement {
+            let id = event.id.unwrap();
+            self.1.lock().unwrap().push(id.clone());
+            match self.0.contains(&id.as_str()) {
+                true => Settlement::Again(format!("{id} failed")),
+                false => Settlement::Acknowledged,
+            }
+        }
+    }
+
+    fn event(id: &str) -> Event {
+        Event {
+            subject: Subject::SystemError,
+            id: Some(id.to_owned()),
+            body: Vec::new(),
+            raw: Vec::new(),
+        }
+    }
+
+    #[tokio::test]
+    async fn one_event_that_fails_brings_all_of_them_again_and_stops_none() {
+        for (ids, failing, expected) in [
+            (&[][..], &[][..], Settlement::Acknowledged),
+            (&["a", "b", "c"], &[], Settlement::Acknowledged),
+            (&["a"], &["a"], Settlement::Again("a failed".to_owned())),
+            (
+                &["a", "b", "c"],
+                &["a", "c"],
+                Settlement::Again(
+                    "2 of 3 events were not taken over; the first because a failed".to_owned(),
+                ),
+            ),
+        ] {
+            let failing = Failing(failing, Mutex::default());
+            let events = ids.iter().map(|id| event(id)).collect();
+            assert_eq!(settle(events, &failing).await, expected);
+            assert_eq!(*failing.1.lock().unwrap(), ids);
+        }
+    }
+}

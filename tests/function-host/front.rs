@@ -1,0 +1,89 @@
+//! The HTTP server in front of a function, and the client that passes requests on.
+
+use std::{convert::Infallible, sync::Arc};
+
+use http_body_util::{BodyExt, Full};
+use hyper::{
+    Request, Response, StatusCode,
+    body::{Bytes, Incoming},
+    header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING},
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::rt::TokioIo;
+use reqwest::redirect::Policy;
+use tokio::net::TcpListener;
+
+/// Answers requests on a port of the loopback interface, for ever.
+pub(crate) async fn serve<H, A>(port: u16, handler: H)
+where
+    H: Fn(Request<Bytes>) -> A + Send + Sync + 'static,
+    A: Future<Output = Response<Bytes>> + Send,
+{
+    let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
+    let handler = Arc::new(handler);
+    loop {
+        let (connection, _) = listener.accept().await.unwrap();
+        let handler = Arc::clone(&handler);
+        let service = service_fn(move |request: Request<Incoming>| {
+            let handler = Arc::clone(&handler);
+            async move {
+                let (head, body) = request.into_parts();
+                let answer = match body.collect().await {
+                    Ok(body) => handler(Request::from_parts(head, body.to_bytes())).await,
+                    // The client has given up.
+                    Err(_) => bare(StatusCode::BAD_REQUEST),
+                };
+                Ok::<_, Infallible>(answer.map(Full::new))
+            }
+        });
+        tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(connection), service));
+    }
+}
+
+/// A response without a body.
+pub(crate) fn bare(status: StatusCode) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = status;
+    response
+}
+
+/// Passes requests on as they are.
+#[derive(Clone)]
+pub(crate) struct Client(reqwest::Client);
+
+impl Client {
+    pub(crate) fn new() -> Self {
+        let client = reqwest::Client::builder()
+            .redirect(Policy::none())
+            .no_proxy()
+            .build();
+        Self(client.unwrap())
+    }
+
+    /// Sends a request with its own headers to a URL; 502 if there is no answer.
+    pub(crate) async fn send(&self, url: &str, request: Request<Bytes>) -> Response<Bytes> {
+        let (mut head, body) = request.into_parts();
+        for name in [CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING] {
+            head.headers.remove(name);
+        }
+        let sent = self
+            .0
+            .request(head.method, url)
+            .headers(head.headers)
+            .body(body)
+            .send();
+        let Ok(mut answer) = sent.await else {
+            return bare(StatusCode::BAD_GATEWAY);
+        };
+        let mut response = bare(answer.status());
+        *response.headers_mut() = std::mem::take(answer.headers_mut());
+        for name in [CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING] {
+            response.headers_mut().remove(name);
+        }
+        match answer.bytes().await {
+            Ok(body) => response.map(|_| body),
+            Err(_) => bare(StatusCode::BAD_GATEWAY),
+        }
+    }
+}
