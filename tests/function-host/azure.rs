@@ -6,7 +6,6 @@
 
 use std::{
     fs,
-    net::{Ipv4Addr, TcpListener},
     path::Path,
     sync::Arc,
     time::{Duration, Instant},
@@ -18,13 +17,13 @@ use hyper::{
     header::{HeaderName, HeaderValue},
 };
 use serde_json::{Value, json};
-use twin_tests::hosts::process::Running;
-
-use crate::{
-    Command, Variables, bound,
+use twin_tests::hosts::{
     front::{Client, bare, serve},
-    route,
+    house::free_port,
+    process::Running,
 };
+
+use crate::{Command, Variables, bound, listener, route};
 
 /// How long the handler may take to answer `GET /`.
 const START: Duration = Duration::from_secs(60);
@@ -71,7 +70,7 @@ pub(crate) async fn run(command: &Command, variables: Variables) {
     let mut child = Running(child);
     let app = App {
         handler: format!("http://127.0.0.1:{port}"),
-        client: Client::new(),
+        client: Client::default(),
         http,
         event_grid,
     };
@@ -84,7 +83,7 @@ pub(crate) async fn run(command: &Command, variables: Variables) {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     let app = Arc::new(app);
-    serve(command.port, move |request| {
+    serve(listener(command).await, move |request| {
         let app = Arc::clone(&app);
         async move { app.take(request).await }
     })
@@ -92,7 +91,7 @@ pub(crate) async fn run(command: &Command, variables: Variables) {
 }
 
 impl App {
-    /// Whether the handler answers `GET /`, with whatever status.
+    /// Whether the handler answers `GET /`, with any status.
     async fn answers(&self) -> bool {
         let answer = self.client.send(&self.handler, Request::default()).await;
         answer.status() != StatusCode::BAD_GATEWAY
@@ -227,9 +226,4 @@ fn triggers(folder: &Path) -> (Vec<HttpTrigger>, Vec<String>) {
 fn read(path: &Path) -> Value {
     let text = fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     serde_json::from_slice(&text).unwrap()
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    listener.local_addr().unwrap().port()
 }

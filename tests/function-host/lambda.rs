@@ -10,12 +10,12 @@ use hyper::header::{HOST, HeaderValue};
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 use twin_capabilities::testing::Skipped;
-use twin_tests::clouds::account::{Account, NUMBER};
-
-use crate::{
-    Command, Variables,
-    front::{Client, serve},
+use twin_tests::{
+    clouds::account::{Account, NUMBER},
+    hosts::front::{Client, serve},
 };
+
+use crate::{Command, Variables, listener};
 
 /// How long the function may take to become active.
 const START: Duration = Duration::from_secs(60);
@@ -85,8 +85,8 @@ pub(crate) async fn run(command: &Command, variables: Variables) {
     let id = id_of(&url).unwrap_or_else(|| panic!("{url}"));
     let host = format!("{id}.lambda-url.us-east-1.on.aws");
     let host = HeaderValue::try_from(host).unwrap();
-    let client = Client::new();
-    serve(command.port, move |mut request| {
+    let client = Client::default();
+    serve(listener(command).await, move |mut request| {
         let (client, host) = (client.clone(), host.clone());
         let target = request.uri().path_and_query().unwrap().to_string();
         let url = account.endpoint.clone() + &target;

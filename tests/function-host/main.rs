@@ -11,7 +11,6 @@
 mod azure;
 mod cloud_run;
 mod cold_start;
-mod front;
 mod lambda;
 mod route;
 
@@ -24,6 +23,7 @@ use std::{
 
 use clap::{Parser, ValueEnum};
 use rustix::process::{Signal, set_parent_process_death_signal};
+use tokio::net::TcpListener;
 
 /// The command line.
 #[derive(Parser)]
@@ -47,6 +47,12 @@ enum Platform {
     Azure,
     /// Cloud Run.
     CloudRun,
+}
+
+/// Where requests come in.
+async fn listener(command: &Command) -> TcpListener {
+    let listener = TcpListener::bind(("127.0.0.1", command.port)).await;
+    listener.unwrap()
 }
 
 /// The function's own variables.
@@ -77,7 +83,7 @@ async fn main() {
         Some(first) if first == BOUND => return become_bound(arguments),
         Some(first) if first == "cold-start" => {
             let package = arguments.next().expect("the folder of the package");
-            return cold_start::run(Path::new(&package));
+            return cold_start::run(Path::new(&package)).await;
         }
         _ => {}
     }

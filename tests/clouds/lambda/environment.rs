@@ -11,9 +11,8 @@ use serde_json::{Value, json};
 use twin_tests::hosts::{
     house::Host,
     process::{Running, ask_to_stop, eventually, exit_of, keep},
+    runtime_api::{Outcome, RuntimeApi},
 };
-
-use super::runtime_api::{Outcome, RuntimeApi};
 
 /// The time of an invocation of which the test does not depend.
 const PLENTY: Duration = Duration::from_secs(60);

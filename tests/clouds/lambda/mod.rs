@@ -1,7 +1,6 @@
 //! `twin serve` in an environment of Lambda. The runtime API is played by the test, the program and its components are the real ones.
 
 mod environment;
-mod runtime_api;
 
 use std::{io::Write, net::TcpListener, time::Duration};
 
@@ -9,12 +8,9 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use flate2::{Compression, write::GzEncoder};
 use serde_json::{Value, json};
 use twin_contract::Cloud::Aws;
-use twin_tests::hosts::{house::Host, process::eventually};
+use twin_tests::hosts::{house::Host, process::eventually, runtime_api::Outcome};
 
-use self::{
-    environment::{Environment, Request},
-    runtime_api::Outcome,
-};
+use self::environment::{Environment, Request};
 
 const NOTHING: Outcome = Outcome::Response(Value::Null);
 

@@ -1,19 +1,16 @@
 //! GCP: Pub/Sub pushes to the image's program.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use http_body_util::{BodyExt, Full};
-use hyper::{
-    Request, Response,
-    body::{Bytes, Incoming},
-    server::conn::http1,
-    service::service_fn,
-};
-use hyper_util::rt::TokioIo;
-use reqwest::Client;
+use hyper::header::HeaderValue;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use twin_contract::Cloud::Gcp;
-use twin_tests::hosts::{house::Host, process::eventually, site::client};
+use twin_tests::hosts::{
+    front::{Client, serve},
+    house::Host,
+    process::eventually,
+    site::client,
+};
 
 use super::{packaged, system_error};
 
@@ -23,38 +20,26 @@ const PROJECT: &str = "twins";
 async fn with_credential(host: &Host) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let (base, (name, key), client) = (host.base.clone(), host.credential(), client());
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let (base, key, client) = (base.clone(), key.clone(), client.clone());
-            let service = service_fn(move |request: Request<Incoming>| {
-                let request_to = client
-                    .request(request.method().clone(), format!("{base}{}", request.uri()))
-                    .header(name, &key);
-                async move {
-                    let (head, body) = request.into_parts();
-                    let body = body.collect().await?.to_bytes();
-                    let kind = head.headers.get("content-type").cloned();
-                    let request_to = kind
-                        .into_iter()
-                        .fold(request_to, |sent, kind| sent.header("content-type", kind));
-                    let status = match request_to.body(body).send().await {
-                        Ok(reply) => reply.status(),
-                        Err(_) => hyper::StatusCode::BAD_GATEWAY,
-                    };
-                    let mut answer = Response::new(Full::<Bytes>::default());
-                    *answer.status_mut() = status;
-                    Ok::<_, hyper::Error>(answer)
-                }
-            });
-            tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
-        }
-    });
+    let (base, client) = (host.base.clone(), Client::default());
+    let (name, key) = host.credential();
+    let key: HeaderValue = key.parse().unwrap();
+    tokio::spawn(serve(listener, move |mut request| {
+        request.headers_mut().insert(name, key.clone());
+        let url = format!("{base}{}", request.uri());
+        let client = client.clone();
+        async move { client.send(&url, request).await }
+    }));
     format!("http://{address}")
 }
 
 /// A call of Pub/Sub.
-async fn pubsub(client: &Client, base: &str, method: reqwest::Method, path: &str, body: &Value) {
+async fn pubsub(
+    client: &reqwest::Client,
+    base: &str,
+    method: reqwest::Method,
+    path: &str,
+    body: &Value,
+) {
     let url = format!("{base}/v1/projects/{PROJECT}/{path}");
     let reply = client.request(method, url).body(body.to_string());
     let reply = reply.send().await.unwrap();

@@ -1,4 +1,4 @@
-//! The HTTP server in front of a function, and the client that passes requests on.
+//! What stands in front of a host in the place of a platform: an HTTP server, and a client that passes requests on.
 
 use std::{convert::Infallible, sync::Arc};
 
@@ -14,13 +14,15 @@ use hyper_util::rt::TokioIo;
 use reqwest::redirect::Policy;
 use tokio::net::TcpListener;
 
-/// Answers requests on a port of the loopback interface, for ever.
-pub(crate) async fn serve<H, A>(port: u16, handler: H)
+/// Answers requests, for ever.
+///
+/// # Panics
+/// If the listener accepts no more connections.
+pub async fn serve<H, A>(listener: TcpListener, handler: H)
 where
     H: Fn(Request<Bytes>) -> A + Send + Sync + 'static,
     A: Future<Output = Response<Bytes>> + Send,
 {
-    let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
     let handler = Arc::new(handler);
     loop {
         let (connection, _) = listener.accept().await.unwrap();
@@ -42,27 +44,29 @@ where
 }
 
 /// A response without a body.
-pub(crate) fn bare(status: StatusCode) -> Response<Bytes> {
+pub fn bare(status: StatusCode) -> Response<Bytes> {
     let mut response = Response::new(Bytes::new());
     *response.status_mut() = status;
     response
 }
 
 /// Passes requests on as they are.
-#[derive(Clone)]
-pub(crate) struct Client(reqwest::Client);
+#[derive(Clone, Debug)]
+pub struct Client(reqwest::Client);
 
-impl Client {
-    pub(crate) fn new() -> Self {
+impl Default for Client {
+    fn default() -> Self {
         let client = reqwest::Client::builder()
             .redirect(Policy::none())
             .no_proxy()
             .build();
         Self(client.unwrap())
     }
+}
 
+impl Client {
     /// Sends a request with its own headers to a URL; 502 if there is no answer.
-    pub(crate) async fn send(&self, url: &str, request: Request<Bytes>) -> Response<Bytes> {
+    pub async fn send(&self, url: &str, request: Request<Bytes>) -> Response<Bytes> {
         let (mut head, body) = request.into_parts();
         for name in [CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING] {
             head.headers.remove(name);

@@ -26,13 +26,14 @@ use tokio::{
     sync::{mpsc, oneshot},
     time::timeout,
 };
-use twin_tests::hosts::process::PATIENCE;
+
+use super::process::PATIENCE;
 
 const VERSION: &str = "/2018-06-01/runtime/invocation";
 
 /// What a function answers to an invocation.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub enum Outcome {
     /// The result.
     Response(Value),
     /// A failure, which Lambda counts as one: its `errorType` and `errorMessage`.
@@ -46,7 +47,7 @@ struct Invocation {
 }
 
 /// The API, on a port of its own until the test ends.
-pub(super) struct RuntimeApi {
+pub struct RuntimeApi {
     address: SocketAddr,
     waiting: mpsc::UnboundedSender<Invocation>,
     shared: Arc<Shared>,
@@ -63,7 +64,7 @@ struct Shared {
 
 impl RuntimeApi {
     /// `base` is the path below which the API is, such as `/.rt`, or empty.
-    pub(super) async fn start(base: &'static str) -> Self {
+    pub async fn start(base: &'static str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (waiting, next) = mpsc::unbounded_channel();
@@ -89,7 +90,7 @@ impl RuntimeApi {
     }
 
     /// The value of `AWS_LAMBDA_RUNTIME_API`: with a path it needs a scheme, as `cargo lambda` sets it. Lambda sets host and port.
-    pub(super) fn variable(&self) -> String {
+    pub fn variable(&self) -> String {
         match self.shared.base {
             "" => self.address.to_string(),
             base => format!("http://{}{base}", self.address),
@@ -97,12 +98,12 @@ impl RuntimeApi {
     }
 
     /// Whether a function has asked for what it is to do.
-    pub(super) fn was_asked(&self) -> bool {
+    pub fn was_asked(&self) -> bool {
         self.shared.was_asked.load(Ordering::Relaxed)
     }
 
     /// Invokes the function, which has this much time from when it takes the invocation.
-    pub(super) async fn invoke(&self, payload: &Value, time: Duration) -> Outcome {
+    pub async fn invoke(&self, payload: &Value, time: Duration) -> Outcome {
         let (outcome, answered) = oneshot::channel();
         let invocation = Invocation {
             payload: payload.to_string(),
