@@ -105,7 +105,7 @@ pub(crate) enum Form {
     Azure,
     /// Cloud Run.
     Gcp,
-    /// Whatever runs containers.
+    /// Any container platform.
     Oci,
     /// Kubernetes.
     Kubernetes,

@@ -36,7 +36,7 @@ pub struct TraceFlags(u8);
 pub struct TraceParent {
     /// The trace.
     pub trace_id: TraceId,
-    /// The span of whoever sent the header.
+    /// The sender's span.
     pub span_id: SpanId,
     /// Whether that span is recorded.
     pub flags: TraceFlags,

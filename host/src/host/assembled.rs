@@ -1,4 +1,4 @@
-//! What every host consists of, whatever its ingress is.
+//! What every host consists of beside its ingress.
 
 use std::{sync::Arc, time::Duration};
 

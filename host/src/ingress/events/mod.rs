@@ -20,7 +20,7 @@ use twin_contract::FunctionName;
 
 pub use self::settle::Events;
 
-/// An event, whatever platform delivered it.
+/// An event, from any platform.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
     /// What it is about, and so which function gets it.

@@ -37,7 +37,7 @@ pub(crate) fn check_method(head: &Parts) -> Result<(), Refusal> {
 }
 
 /// The answer to the question whether a sender may deliver, which it asks before it does (HTTP 1.1 Web Hooks for Event
-/// Delivery, 4); `None` if this is a delivery. Whoever has a credential may, as often as it likes.
+/// Delivery, 4); `None` if this is a delivery. A caller with a credential may, as often as it likes.
 pub(crate) fn handshake(head: &Parts) -> Option<Result<Reply, FormError>> {
     const ORIGIN: &str = "webhook-request-origin";
     if head.method != Method::OPTIONS {

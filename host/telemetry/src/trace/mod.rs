@@ -3,7 +3,7 @@
 //! Without a [`Tracer`] a host records nothing, and only passes on the trace context that a caller sent
 //! ([`Scope::passing_on`]). With one, every request begins a span, which continues the caller's trace or begins a new one.
 //! Spans are values: who begins one ends it. What a task works for is its [`Scope`], which [`within`] sets for a future;
-//! whatever the future calls finds it by [`current`], so that no interface has to carry it.
+//! everything that the future calls finds it by [`current`], so that no interface has to carry it.
 //!
 //! While there is neither a tracer nor a caller's context, there is no scope, and all of this is one check of an `Option`.
 

@@ -1,4 +1,4 @@
-//! What a task works for: set for a future, and found by whatever it calls.
+//! What a task works for: set for a future, and found by everything that it calls.
 
 use std::sync::{
     Arc,

@@ -19,7 +19,7 @@ struct Telemetry<'a> {
 
 #[derive(Deserialize)]
 struct SystemProperties {
-    /// Set by IoT Hub, whatever the device says.
+    /// Set by IoT Hub; the device cannot change it.
     #[serde(rename = "iothub-connection-device-id")]
     device: String,
 }

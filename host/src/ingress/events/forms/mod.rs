@@ -24,7 +24,7 @@ pub use self::error::FormError;
 pub(crate) use self::event_grid::validation_code;
 use super::{Event, Topic};
 
-/// Reads the events of a delivery, whatever its form.
+/// Reads the events of a delivery in any of the forms.
 ///
 /// # Errors
 /// What was expected.
