@@ -50,6 +50,8 @@ enum Task {
         #[arg(default_value_t = 5)]
         rounds: usize,
     },
+    /// Measure what traces cost.
+    Traces,
     /// Be a server under test.
     Serve(serve::Serve),
 }
@@ -61,6 +63,11 @@ fn main() -> anyhow::Result<()> {
         Task::Waiting { deliveries } => measure::memory::waiting(&[deliveries]).map(drop),
         Task::Stores { rounds } => {
             stores(rounds, Duration::from_secs(2)).map(|durable| println!("{durable}"))
+        }
+        Task::Traces => {
+            let traces = measure::traces::traces(&plan::Plan::whole())?;
+            print!("{}", report::traces(&traces));
+            Ok(())
         }
         Task::Serve(serve) => serve::run(&serve),
     }
@@ -94,6 +101,7 @@ fn run(quick: bool) -> anyhow::Result<()> {
             .arrivals
             .extend(measure::matrix::open(&plan, route)?);
     }
+    results.traces = Some(measure::traces::traces(&plan)?);
     results.end();
     report::show(&results, &places.root, quick)
 }

@@ -1,19 +1,14 @@
-//! The peer that a connector sends to: a server that reads a request and answers at once, as cheaply as possible, so that
-//! it has little influence on the measurement.
+//! The peer that a connector sends to, and the collector of its spans: a server that reads a request and answers at once, as cheaply
+//! as possible, so that it has little influence on the measurement.
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
 };
-use twin_contract::reply::{Custody, error_body};
 
 use crate::load::wire;
 
-pub(crate) async fn serve(listener: TcpListener, status: u16) {
-    let body = match status {
-        200 => Custody::Received.body("of-the-bench"),
-        _ => error_body("BROKEN", "always"),
-    };
+pub(crate) async fn serve(listener: TcpListener, status: u16, body: Vec<u8>) {
     let head = format!(
         "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
         body.len()

@@ -35,6 +35,7 @@ impl Server {
             .args(["--peer", &serve.peer, "--data"])
             .arg(&serve.data)
             .args(["--retry-initial-ms", &serve.retry_initial_ms.to_string()])
+            .args(serve.collector.iter().flat_map(|url| ["--collector", url]))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -101,5 +102,6 @@ pub(crate) fn plain(kind: Kind, route: Route) -> Serve {
         data: ".".into(),
         peer: "http://127.0.0.1:9/".to_owned(),
         retry_initial_ms: 1000,
+        collector: None,
     }
 }

@@ -13,6 +13,7 @@ use anyhow::Context;
 use clap::{Args, ValueEnum};
 use tokio::{net::TcpListener, sync::watch};
 use twin_capabilities::{Settings, Verifier};
+use twin_contract::reply::{Custody, error_body};
 use twin_host::{
     config::Config,
     credentials::Credentials,
@@ -47,6 +48,8 @@ pub(crate) enum Kind {
     Peer,
     /// Answers 503 at once.
     BrokenPeer,
+    /// What takes the spans of a host.
+    Collector,
 }
 
 /// What is asked of it.
@@ -78,6 +81,9 @@ pub(crate) struct Serve {
     /// The wait before the first retry, in milliseconds.
     #[arg(long, default_value = "1000")]
     pub(crate) retry_initial_ms: u32,
+    /// Where the twin sends its spans; without this, it records none.
+    #[arg(long)]
+    pub(crate) collector: Option<String>,
 }
 
 /// Runs one until the standard input ends.
@@ -101,8 +107,15 @@ async fn start(serve: &Serve) -> anyhow::Result<SocketAddr> {
     telemetry::start_logs(&config.log);
     match serve.kind {
         Kind::Stock => anyhow::bail!("a stock runtime is a program of its own"),
-        Kind::Peer => drop(tokio::spawn(peer::serve(listener, 200))),
-        Kind::BrokenPeer => drop(tokio::spawn(peer::serve(listener, 503))),
+        Kind::Peer => {
+            let body = Custody::Received.body("of-the-bench");
+            drop(tokio::spawn(peer::serve(listener, 200, body)));
+        }
+        Kind::BrokenPeer => {
+            let body = error_body("BROKEN", "always");
+            drop(tokio::spawn(peer::serve(listener, 503, body)));
+        }
+        Kind::Collector => drop(tokio::spawn(peer::serve(listener, 200, Vec::new()))),
         Kind::Twin => {
             let stores = stores(serve, &config)?;
             let host = Host::start_with(&Sandbox::new()?, config, stores, listener).await?;
@@ -178,9 +191,12 @@ pub(crate) fn config(serve: &Serve) -> anyhow::Result<Config> {
         ("TWIN_COMPONENTS_DIR", &path(&places.components)?),
         ("TWIN_CACHE_DIR", &path(&places.cache)?),
     ];
+    let collector = serve.collector.as_deref();
+    let traces = collector.map(|url| ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", url));
     let vars = vars
         .into_iter()
-        .filter(|(name, _)| serve.route == Route::Connector || *name != "REMOTE_INGESTION_URL");
+        .filter(|(name, _)| serve.route == Route::Connector || *name != "REMOTE_INGESTION_URL")
+        .chain(traces);
     Config::from_vars(vars).context("the bench's configuration")
 }
 

@@ -38,9 +38,7 @@ fn check(placement: [Cloud; 3], story: &Story) {
     }
 }
 
-#[tokio::test]
-async fn a_twin_crosses_lambda_azure_functions_and_cloud_run() {
-    let placement = [Aws, Azure, Gcp];
+async fn crosses_in_functions(placement: [Cloud; 3]) {
     let package = |cloud| {
         let found = Package::find(cloud, env!("CARGO_BIN_EXE_function-host"));
         found.map(Some).map_err(Skipped)
@@ -49,6 +47,21 @@ async fn a_twin_crosses_lambda_azure_functions_and_cloud_run() {
         Ok(story) => check(placement, &story),
         Err(reason) => println!("skipped: a twin over three clouds' functions: {reason}"),
     }
+}
+
+#[tokio::test]
+async fn a_twin_crosses_lambda_azure_functions_and_cloud_run() {
+    crosses_in_functions([Aws, Azure, Gcp]).await;
+}
+
+#[tokio::test]
+async fn a_twin_crosses_azure_functions_cloud_run_and_lambda() {
+    crosses_in_functions([Azure, Gcp, Aws]).await;
+}
+
+#[tokio::test]
+async fn a_twin_crosses_cloud_run_lambda_and_azure_functions() {
+    crosses_in_functions([Gcp, Aws, Azure]).await;
 }
 
 #[tokio::test]

@@ -6,121 +6,24 @@ use std::{
 };
 
 use futures_util::future::join_all;
-use opentelemetry_proto::tonic::{
-    collector::trace::v1::ExportTraceServiceRequest,
-    common::v1::{KeyValue, any_value::Value},
-    trace::v1::Span,
-};
-use prost::Message;
+use opentelemetry_proto::tonic::trace::v1::Span;
 use reqwest::Method;
 use twin_contract::{
     Cloud::{Aws, Azure, Gcp},
     TraceParent,
 };
+use twin_tests::hosts::collector::{CROSSING, Collector, Recorded, attribute, tree};
 
 use crate::{
     crossing::{Clouds, reading},
     house::Host,
-    peer::{FakePeer, answer},
+    peer::FakePeer,
     process::eventually,
     replies::Reply,
 };
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const DEVICE: &str = "b7ad6b7169203331";
-
-/// A collector that takes everything.
-struct Collector(FakePeer);
-
-/// A span, with the name of the host that recorded it.
-#[derive(Clone, Debug)]
-struct Recorded {
-    host: String,
-    span: Span,
-}
-
-impl Collector {
-    fn start() -> Self {
-        Self(FakePeer::start(|_| answer(200, "", b"")))
-    }
-
-    /// The variables that make hosts send their spans here at once.
-    fn vars(&self) -> [(&'static str, String); 3] {
-        [
-            ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", self.0.url()),
-            ("OTEL_EXPORTER_OTLP_HEADERS", "x-collector=a%20key".into()),
-            ("OTEL_BSP_SCHEDULE_DELAY", "20".into()),
-        ]
-    }
-
-    fn spans(&self) -> Vec<Recorded> {
-        let mut spans = Vec::new();
-        for arrival in self.0.arrivals() {
-            assert_eq!(
-                arrival.header("content-type"),
-                Some("application/x-protobuf")
-            );
-            assert_eq!(arrival.header("x-collector"), Some("a key"));
-            let sent = ExportTraceServiceRequest::decode(arrival.bytes.as_slice()).unwrap();
-            for resource in sent.resource_spans {
-                let host = resource.resource.unwrap().attributes;
-                let host = attribute(&host, "service.name").unwrap();
-                let all = resource.scope_spans.into_iter();
-                spans.extend(all.flat_map(|scope| scope.spans).map(|span| Recorded {
-                    host: host.clone(),
-                    span,
-                }));
-            }
-        }
-        spans.sort_by_key(|recorded| recorded.span.start_time_unix_nano);
-        spans
-    }
-
-    /// The spans of a trace, once one with this name has arrived, and with it all that ended before.
-    async fn trace(&self, trace: &str, root: &str) -> Vec<Recorded> {
-        eventually(root, async || {
-            let mut spans = self.spans();
-            spans.retain(|recorded| hex(&recorded.span.trace_id) == trace);
-            let complete = spans.iter().any(|recorded| recorded.span.name == root)
-                && spans.iter().all(|recorded| {
-                    let parent = &recorded.span.parent_span_id;
-                    parent.is_empty()
-                        || hex(parent) == DEVICE
-                        || spans.iter().any(|other| other.span.span_id == *parent)
-                });
-            complete.then_some(spans)
-        })
-        .await
-    }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn attribute(attributes: &[KeyValue], name: &str) -> Option<String> {
-    let mut attributes = attributes.iter();
-    let found = attributes.find(|attribute| attribute.key == name)?;
-    match found.value.as_ref()?.value.as_ref()? {
-        Value::StringValue(text) => Some(text.clone()),
-        Value::IntValue(number) => Some(number.to_string()),
-        other => panic!("{name}: {other:?}"),
-    }
-}
-
-/// The tree of these spans as lines, indented; `root` is the parent of the first.
-fn tree(spans: &[Recorded], root: &str) -> Vec<String> {
-    let mut lines = Vec::new();
-    for recorded in spans {
-        let span = &recorded.span;
-        if hex(&span.parent_span_id) == root {
-            lines.push(format!("{}: {}", recorded.host, span.name));
-            let below = tree(spans, &hex(&span.span_id));
-            lines.extend(below.into_iter().map(|line| format!("  {line}")));
-        }
-    }
-    lines
-}
 
 fn named<'a>(spans: &'a [Recorded], host: &str, name: &str) -> &'a Span {
     let mut spans = spans.iter();
@@ -143,22 +46,6 @@ async fn post(host: &Host, path: &str, headers: &[(&str, &str)], body: &str) -> 
     reply.expect("a reply")
 }
 
-const WHOLE: &[&str] = &[
-    "factory-01-aws: POST /telemetry",
-    "  factory-01-aws: call connector",
-    "    factory-01-aws: circuits.load",
-    "    factory-01-aws: POST ingestion",
-    "      factory-01-azure: POST /ingest",
-    "        factory-01-azure: call ingestion",
-    "          factory-01-azure: POST connector",
-    "            factory-01-azure: call connector",
-    "              factory-01-azure: circuits.load",
-    "              factory-01-azure: POST writer",
-    "                factory-01-gcp: POST /write",
-    "                  factory-01-gcp: call writer",
-    "                    factory-01-gcp: records.put",
-];
-
 #[tokio::test]
 async fn one_reading_is_one_trace_over_three_clouds() {
     let collector = Collector::start();
@@ -171,8 +58,8 @@ async fn one_reading_is_one_trace_over_three_clouds() {
     let sent = post(&clouds.aws, "/telemetry", &headers, &reading(1)).await;
     sent.assert_status(200);
 
-    let spans = collector.trace(TRACE, "records.put").await;
-    assert_eq!(tree(&spans, DEVICE), WHOLE);
+    let spans = collector.trace(TRACE, DEVICE, "records.put").await;
+    assert_eq!(tree(&spans, DEVICE), CROSSING);
     for recorded in &spans {
         assert_eq!(recorded.span.trace_state, "congo=t61rcWkgMzE");
     }
@@ -226,7 +113,7 @@ async fn a_reading_without_a_traceparent_is_in_the_trace_of_its_envelope_each_ti
         assert_eq!(items.len(), 1);
         let trace = items[0]["trace_id"].as_str().unwrap();
         eventually("the spans of the trace", async || {
-            let spans = collector.trace(trace, "records.put").await;
+            let spans = collector.trace(trace, DEVICE, "records.put").await;
             let roots = tree(&spans, "");
             let requests = roots
                 .iter()
@@ -260,7 +147,7 @@ async fn a_host_that_records_nothing_passes_the_trace_on() {
     let headers = [("traceparent", parent.as_str())];
     let sent = post(&aws, "/telemetry", &headers, &reading(1)).await;
     sent.assert_status(200);
-    let spans = collector.trace(TRACE, "records.put").await;
+    let spans = collector.trace(TRACE, DEVICE, "records.put").await;
     assert_eq!(
         tree(&spans, DEVICE),
         [
@@ -300,7 +187,7 @@ async fn a_letter_that_is_sent_again_stays_in_its_trace() {
 
     // sha256sum of the envelope's trace
     let trace = &twin_contract::digest(b"abc-123-xyz")[..32];
-    let spans = collector.trace(trace, "records.put").await;
+    let spans = collector.trace(trace, DEVICE, "records.put").await;
     let lines = tree(&spans, "");
     assert_eq!(
         lines
@@ -345,7 +232,9 @@ async fn a_letter_that_is_sent_again_stays_in_its_trace() {
         attribute(&request.attributes, "twin.trace_id").as_deref(),
         Some("abc-123-xyz")
     );
-    let command = collector.trace(TRACE, "POST /dead-letters/replay").await;
+    let command = collector
+        .trace(TRACE, DEVICE, "POST /dead-letters/replay")
+        .await;
     assert!(command.iter().all(|span| span.host == "factory-01-azure"));
     drop(gcp);
 }

@@ -8,6 +8,8 @@ use lexopt::{
     Parser, ValueExt,
 };
 
+use crate::SHIPPED;
+
 /// What `--help` prints.
 pub(crate) const HELP: &str = "\
 Builds, demonstrates, tests and measures Twin2MultiCloud
@@ -34,7 +36,9 @@ Commands:
   test                      Build, then check formatting, lints and documentation, and run all tests
       --only NAME           Run only the tests whose name contains this, and no lints
       --clouds              Also check and test what the clouds are needed for, against emulators that are installed
-                            below the target folder. Those that cannot be had are named, and their tests skipped
+                            below the target folder. Those that cannot be had are named, and their tests skipped. Without
+                            --only, this makes the packages for the clouds' functions first; with it, their tests use the
+                            packages that are there
   bench                     Build, then measure the host beside native code, and write docs/performance.md
       --quick               Takes about a minute, and writes nothing
   generate                  Write what is generated from the tables in the code: docs/api.md, docs/openapi.json,
@@ -120,6 +124,9 @@ impl Form {
         Self::Kubernetes,
     ];
 
+    /// The clouds' own functions.
+    pub(crate) const OF_CLOUDS: [Self; 3] = [Self::Aws, Self::Azure, Self::Gcp];
+
     /// Its name.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
@@ -128,6 +135,14 @@ impl Form {
             Self::Gcp => "gcp",
             Self::Oci => "oci",
             Self::Kubernetes => "kubernetes",
+        }
+    }
+
+    /// The profile of `Cargo.toml` by which the command is built.
+    pub(crate) const fn profile(self) -> &'static str {
+        match self {
+            Self::Aws | Self::Azure | Self::Gcp => "function",
+            Self::Oci | Self::Kubernetes => SHIPPED,
         }
     }
 
@@ -168,6 +183,17 @@ pub(crate) struct Package {
     pub(crate) functions: Option<String>,
     /// The architecture; this machine's if there is none.
     pub(crate) arch: Option<Arch>,
+}
+
+impl Package {
+    /// All functions, for this machine's architecture.
+    pub(crate) const fn of(form: Form) -> Self {
+        Self {
+            form,
+            functions: None,
+            arch: None,
+        }
+    }
 }
 
 /// Parses the arguments, without the program's name.

@@ -34,7 +34,7 @@ use std::{
 use twin_process as process;
 
 use crate::{
-    args::{HELP, Task, Tests},
+    args::{Form, HELP, Package, Task, Tests},
     layout::Layout,
     selection::Selection,
     steps::Steps,
@@ -125,6 +125,11 @@ fn test(layout: &Layout, steps: &mut Steps, tests: &Tests) -> anyhow::Result<()>
         components::build_rogue(layout, &toolchain)
     })?;
     command(layout, steps, Selection::with(tests.clouds))?;
+    if tests.clouds && tests.only.is_none() {
+        for form in Form::OF_CLOUDS {
+            package::run(layout, steps, &Package::of(form))?;
+        }
+    }
     checks::run(layout, steps, tests)
 }
 

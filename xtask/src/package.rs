@@ -7,9 +7,7 @@ use std::{env, fs, path::Path, process::Command};
 
 use anyhow::Context;
 
-use crate::{
-    SHIPPED, args::Package, layout::Layout, process, progress, selection::PACKAGER, steps::Steps,
-};
+use crate::{args::Package, layout::Layout, process, progress, selection::PACKAGER, steps::Steps};
 
 /// Separates flags in `CARGO_ENCODED_RUSTFLAGS`.
 const UNIT_SEPARATOR: &str = "\x1f";
@@ -17,6 +15,7 @@ const UNIT_SEPARATOR: &str = "\x1f";
 /// Builds the parts, and packs them. The `twin` command with the compiler is built already.
 pub(crate) fn run(layout: &Layout, steps: &mut Steps, what: &Package) -> anyhow::Result<()> {
     let (form, store) = (what.form.as_str(), what.form.store());
+    let profile = what.form.profile();
     let target = match what.arch {
         Some(arch) => arch.target().to_owned(),
         None => own_target(layout)?,
@@ -24,7 +23,7 @@ pub(crate) fn run(layout: &Layout, steps: &mut Steps, what: &Package) -> anyhow:
     let parts = layout.parts(form);
     fs::create_dir_all(&parts).with_context(|| format!("cannot create {}", parts.display()))?;
     let components = parts.join("components");
-    steps.run("precompiled components", || {
+    steps.run(format!("{form}: precompiled components"), || {
         if components.exists() {
             fs::remove_dir_all(&components)
                 .with_context(|| format!("cannot remove {}", components.display()))?;
@@ -38,12 +37,15 @@ pub(crate) fn run(layout: &Layout, steps: &mut Steps, what: &Package) -> anyhow:
         }
         process::run(&mut compile)
     })?;
-    steps.run("the twin command without the compiler", || {
-        let mut cargo = layout.cargo();
-        cargo.args(["build", "--locked", "--profile", SHIPPED]);
-        progress::show(lean(&mut cargo, layout, store, &target)?)
-    })?;
-    steps.run("the package", || {
+    steps.run(
+        format!("{form}: the twin command without the compiler"),
+        || {
+            let mut cargo = layout.cargo();
+            cargo.args(["build", "--locked", "--profile", profile]);
+            progress::show(lean(&mut cargo, layout, store, &target)?)
+        },
+    )?;
+    steps.run(format!("{form}: the package"), || {
         let tree = parts.join("tree");
         fs::write(&tree, crates(layout, store, &target)?)
             .with_context(|| format!("cannot write {}", tree.display()))?;
@@ -52,7 +54,7 @@ pub(crate) fn run(layout: &Layout, steps: &mut Steps, what: &Package) -> anyhow:
         progress::show(&mut cargo)?;
         let mut pack = Command::new(layout.release(PACKAGER));
         pack.arg(form)
-            .arg(layout.target.join(&target).join(SHIPPED).join("twin"))
+            .arg(layout.target.join(&target).join(profile).join("twin"))
             .args([&components, &tree, &layout.root.join("Cargo.lock")])
             .arg(layout.package(form));
         process::run(&mut pack)
@@ -77,15 +79,33 @@ fn lean<'a>(
         .to_str()
         .context("the project's path is not UTF-8")?;
     let home = cargo_home().context("neither CARGO_HOME nor HOME is set")?;
-    let flags = [
+    let mut flags = vec![
         "-Ctarget-feature=+crt-static".to_owned(),
         format!("--remap-path-prefix={home}=cargo"),
         format!("--remap-path-prefix={root}=twin"),
     ];
+    if target == own_target(layout)? && reads_packed_relocations() {
+        // Saves 1 MB of 18.
+        flags.push("-Clink-arg=-Wl,-z,pack-relative-relocs".to_owned());
+    }
     cargo
         .env("CARGO_ENCODED_RUSTFLAGS", flags.join(UNIT_SEPARATOR))
         .env("CARGO_PROFILE_DIST_STRIP", "symbols");
     Ok(selected(cargo, store, target))
+}
+
+/// Whether a program that is linked with this machine's glibc can have packed relocations: glibc has read them since 2.36.
+fn reads_packed_relocations() -> bool {
+    let version = process::read(Command::new("getconf").arg("GNU_LIBC_VERSION"));
+    version.is_ok_and(|version| is_glibc_2_36(&version))
+}
+
+/// Whether `getconf` names glibc 2.36 or later: `glibc 2.36`.
+fn is_glibc_2_36(version: &str) -> bool {
+    let number = version.trim().strip_prefix("glibc ");
+    let parts = number.and_then(|number| number.split_once('.'));
+    let parts = parts.and_then(|(major, minor)| Some((major.parse().ok()?, minor.parse().ok()?)));
+    parts.is_some_and(|version: (u32, u32)| version >= (2, 36))
 }
 
 fn cargo_home() -> Option<String> {
@@ -114,6 +134,20 @@ fn own_target(layout: &Layout) -> anyhow::Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn relocations_are_packed_only_for_a_glibc_that_reads_them() {
+        for (version, packed) in [
+            ("glibc 2.36\n", true),
+            ("glibc 2.41\n", true),
+            ("glibc 3.0\n", true),
+            ("glibc 2.35\n", false),
+            ("musl 1.2.5\n", false),
+            ("", false),
+        ] {
+            assert_eq!(is_glibc_2_36(version), packed, "{version:?}");
+        }
+    }
 
     #[test]
     fn the_compiler_is_not_among_what_a_package_is_built_of() {

@@ -1,6 +1,9 @@
 //! The headings of a run, the time of each part, and what was skipped.
 
-use std::time::{Duration, Instant};
+use std::{
+    borrow::Cow,
+    time::{Duration, Instant},
+};
 
 /// The outcome of a step that needs an optional program.
 #[derive(Debug)]
@@ -22,16 +25,17 @@ enum End {
 /// The steps done so far, in order.
 #[derive(Debug, Default)]
 pub(crate) struct Steps {
-    done: Vec<(&'static str, Duration, End)>,
+    done: Vec<(Cow<'static, str>, Duration, End)>,
 }
 
 impl Steps {
     /// Prints the heading, does the work and remembers its time.
     pub(crate) fn run<T>(
         &mut self,
-        name: &'static str,
+        name: impl Into<Cow<'static, str>>,
         work: impl FnOnce() -> anyhow::Result<T>,
     ) -> anyhow::Result<T> {
+        let name = name.into();
         println!("== {name}");
         let start = Instant::now();
         let outcome = work();

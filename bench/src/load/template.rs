@@ -20,6 +20,18 @@ pub(crate) struct Template {
 impl Template {
     /// A request to a route with a body of about this many bytes.
     pub(crate) fn new(route: Route, body: usize) -> Self {
+        Self::with(route, body, "")
+    }
+
+    /// The same in a trace that its caller records.
+    pub(crate) fn traced(route: Route, body: usize) -> Self {
+        let headers = "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n\
+                       tracestate: congo=t61rcWkgMzE\r\n";
+        Self::with(route, body, headers)
+    }
+
+    /// `headers` are lines with their ends.
+    fn with(route: Route, body: usize, headers: &str) -> Self {
         let (path, id) = match route {
             Route::Ingest => ("/ingest", true),
             Route::Write | Route::WriteDurable => ("/write", true),
@@ -29,7 +41,7 @@ impl Template {
         let body = self::body(route, body);
         let mut text = format!(
             "POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\naccept: */*\r\nuser-agent: twin-bench\r\n\
-             content-type: application/json\r\nx-api-key: {KEY}\r\n"
+             content-type: application/json\r\nx-api-key: {KEY}\r\n{headers}"
         );
         if id {
             let _ = write!(

@@ -204,6 +204,6 @@ pub(crate) fn open(plan: &Plan, route: Route) -> anyhow::Result<Vec<Arrivals>> {
     Ok(all)
 }
 
-fn url(address: SocketAddr) -> String {
+pub(super) fn url(address: SocketAddr) -> String {
     format!("http://{address}/")
 }

@@ -7,6 +7,7 @@ pub(crate) mod one;
 pub(crate) mod raw;
 pub(crate) mod start;
 pub(crate) mod store;
+pub(crate) mod traces;
 
 /// The median, the minimum and the maximum.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

@@ -16,7 +16,10 @@ use crate::measure::{
     memory::Waiting,
     start::Starts,
     store::Durable,
+    traces::Traces,
 };
+
+pub(crate) use markdown::traces;
 
 const BEGIN: &str = "<!-- bench: begin -->";
 const END: &str = "<!-- bench: end -->";
@@ -34,6 +37,7 @@ pub(crate) struct Results {
     pub(crate) cells: Vec<Cell>,
     pub(crate) arrivals: Vec<Arrivals>,
     pub(crate) waiting: Vec<Waiting>,
+    pub(crate) traces: Option<Traces>,
     /// The version of the stock runtime, or why there was none.
     pub(crate) stock: String,
 }
@@ -52,6 +56,7 @@ impl Results {
             cells: Vec::new(),
             arrivals: Vec::new(),
             waiting: Vec::new(),
+            traces: None,
             stock: String::new(),
         })
     }

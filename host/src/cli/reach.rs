@@ -12,13 +12,14 @@ use clap::Args;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 use tokio::sync::watch;
+use tracing::level_filters::LevelFilter;
 use twin_capabilities::{
     Settings,
     credentials::{Caller, Role},
 };
 use twin_contract::{Cloud, Listing, cloud_of_host, parameter};
 use twin_host::{
-    config::{Config, ConfigError, Dialect, LogFormat, LogSettings},
+    config::{Config, ConfigError, LogSettings},
     credentials::{Credentials, HeaderForm},
     function::{FunctionName, Functions, Request, Verdict},
     imports::Capabilities,
@@ -122,12 +123,7 @@ impl Reach {
         options: &Options,
         configure: impl FnOnce(&str, &Path) -> Result<Config, ConfigError>,
     ) -> anyhow::Result<Self> {
-        telemetry::start_logs(&LogSettings {
-            debug: false,
-            format: LogFormat::Text,
-            dialect: Dialect::Plain,
-            filter: Some("error".to_owned()),
-        });
+        telemetry::start_logs(&LogSettings::for_people(LevelFilter::ERROR));
         match &options.url {
             Some(url) => Self::remote(url, options).await,
             None => Self::here(function, options, configure).await,

@@ -9,9 +9,10 @@ use std::{
 use clap::Args;
 use serde::Serialize;
 use tokio::net::TcpListener;
+use tracing::level_filters::LevelFilter;
 use twin_contract::Cloud;
 use twin_host::{
-    config::{Config, ConfigError, Dialect, LogFormat, LogSettings},
+    config::{Config, ConfigError},
     function::FunctionName,
     host::Host,
     resources,
@@ -42,12 +43,7 @@ pub(super) struct Options {
 
 /// Runs the clouds until the process is stopped.
 pub(super) async fn run(options: Options) -> anyhow::Result<()> {
-    telemetry::start_logs(&LogSettings {
-        debug: false,
-        format: LogFormat::Text,
-        dialect: Dialect::Plain,
-        filter: Some(std::env::var("RUST_LOG").unwrap_or_else(|_| "warn".to_owned())),
-    });
+    telemetry::start_logs(&Config::log_from_env(LevelFilter::WARN)?);
     telemetry::log_panics();
     signals::ignore_hangup()?;
     resources::raise_descriptor_limit();

@@ -26,6 +26,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use tracing::level_filters::LevelFilter;
 use twin_capabilities::{Failure, Settings};
 use twin_contract::Cloud;
 use twin_delivery::{DeliverySettings, TWIN_CLOUD, TWIN_NAME};
@@ -115,6 +116,25 @@ impl Config {
             Some(Ok(value)) => Ok(Some(value)),
             Some(Err(value)) => foreign(name, &value).map(|()| None),
         }
+    }
+
+    /// The log of a command of a person: text, and the lines that `RUST_LOG` selects, or those of a level and above.
+    ///
+    /// # Errors
+    /// If `RUST_LOG` is not a filter.
+    pub fn log_from_env(otherwise: LevelFilter) -> Result<LogSettings, ConfigError> {
+        const VARIABLE: &str = "RUST_LOG";
+        let mut settings = LogSettings::for_people(otherwise);
+        let value = Self::variable_from_env(VARIABLE)?;
+        if let Some(value) = value.filter(|value| !value.is_empty()) {
+            let filter = parse::log_filter(&value);
+            settings.filter = Some(filter.map_err(|expected| ConfigError::Invalid {
+                variable: VARIABLE,
+                value: Some(value),
+                expected,
+            })?);
+        }
+        Ok(settings)
     }
 
     /// Reads variables from any source, such as tests or the three clouds of `twin up`. An empty value counts as not set.

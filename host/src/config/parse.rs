@@ -4,7 +4,7 @@ use std::{
     fmt::Display, net::IpAddr, ops::RangeInclusive, path::PathBuf, str::FromStr, time::Duration,
 };
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
 use twin_contract::{Cloud, is_key, is_twin_name, keys};
 use twin_delivery::{TWIN_CLOUD, TWIN_NAME};
 use url::Url;
@@ -101,10 +101,13 @@ pub(super) fn log_format(text: &str) -> Parsed<LogFormat> {
     }
 }
 
-pub(super) fn log_filter(text: &str) -> Parsed<String> {
-    EnvFilter::try_new(text)
-        .map(|_| text.into())
-        .map_err(|_| "a filter such as `info` or `twin_host=debug,info`".into())
+pub(super) fn log_filter(text: &str) -> Parsed<Targets> {
+    let expected = || "a filter such as `info` or `twin_host=debug,info`".to_owned();
+    // Any other text would be the name of a module.
+    if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(expected());
+    }
+    text.parse().map_err(|_| expected())
 }
 
 pub(super) fn functions(text: &str) -> Parsed<Vec<FunctionName>> {

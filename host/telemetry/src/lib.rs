@@ -27,7 +27,8 @@ pub mod trace;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
 
 /// Which lines are written, and how.
 #[derive(Clone, Debug)]
@@ -39,7 +40,20 @@ pub struct LogSettings {
     /// For which log service JSON lines are.
     pub dialect: Dialect,
     /// `RUST_LOG`, which takes precedence over `debug`.
-    pub filter: Option<String>,
+    pub filter: Option<Targets>,
+}
+
+impl LogSettings {
+    /// For a command of a person: text, and only lines of this level and those above.
+    #[must_use]
+    pub fn for_people(level: LevelFilter) -> Self {
+        Self {
+            debug: false,
+            format: LogFormat::Text,
+            dialect: Dialect::Plain,
+            filter: Some(Targets::new().with_default(level)),
+        }
+    }
 }
 
 /// The format of log lines.
@@ -108,16 +122,19 @@ pub fn finish() {
 
 /// `RUST_LOG` if it is set; otherwise this project's lines from `debug` or `info` up, and those of libraries from `info`
 /// up.
-fn filter(settings: &LogSettings) -> EnvFilter {
+fn filter(settings: &LogSettings) -> Targets {
+    let of_libraries = Targets::new().with_default(LevelFilter::INFO);
     match (&settings.filter, settings.debug) {
-        (Some(filter), _) => EnvFilter::new(filter),
-        (None, true) => EnvFilter::new("info,twin=debug"),
-        (None, false) => EnvFilter::new("info"),
+        (Some(filter), _) => filter.clone(),
+        (None, true) => of_libraries.with_target("twin", LevelFilter::DEBUG),
+        (None, false) => of_libraries,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use tracing::Level;
+
     use super::*;
 
     #[test]
@@ -131,14 +148,14 @@ mod tests {
         start_logs(&settings);
         settings.format = LogFormat::Text;
         start_logs(&settings);
-        assert_eq!(
-            filter(&settings).max_level_hint(),
-            Some(tracing::metadata::LevelFilter::DEBUG)
-        );
-        settings.filter = Some("warn".into());
-        assert_eq!(
-            filter(&settings).max_level_hint(),
-            Some(tracing::metadata::LevelFilter::WARN)
-        );
+        let enabled = |settings: &LogSettings, target: &str| {
+            [Level::DEBUG, Level::INFO, Level::WARN]
+                .map(|level| filter(settings).would_enable(target, &level))
+        };
+        assert_eq!(enabled(&settings, "twin_host::peers"), [true; 3]);
+        assert_eq!(enabled(&settings, "hyper"), [false, true, true]);
+        settings.filter = Some("twin_host=debug,warn".parse().unwrap());
+        assert_eq!(enabled(&settings, "twin_host::peers"), [true; 3]);
+        assert_eq!(enabled(&settings, "hyper"), [false, false, true]);
     }
 }

@@ -4,6 +4,7 @@
 mod aws;
 mod azure;
 mod gcp;
+mod traces;
 
 use twin_contract::Cloud;
 use twin_tests::{hosts::house::Host, packages::Package};

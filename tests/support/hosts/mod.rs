@@ -1,5 +1,6 @@
 //! The real binary: hosts in their own processes, requests to them, and their replies.
 
+pub mod collector;
 pub mod front;
 pub mod house;
 pub mod process;

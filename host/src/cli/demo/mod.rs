@@ -10,11 +10,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use clap::Args;
 use serde_json::Value;
+use tracing::level_filters::LevelFilter;
 use twin_contract::Cloud;
-use twin_host::{
-    config::{Dialect, LogFormat, LogSettings},
-    telemetry::start_logs,
-};
+use twin_host::{config::Config, telemetry::start_logs};
 
 use self::{
     device::{expect, summary},
@@ -36,12 +34,7 @@ pub(super) struct Options {}
 
 /// Runs the demo. Fails if a count is wrong.
 pub(super) async fn run(_options: Options) -> anyhow::Result<()> {
-    start_logs(&LogSettings {
-        debug: false,
-        format: LogFormat::Text,
-        dialect: Dialect::Plain,
-        filter: Some(std::env::var("RUST_LOG").unwrap_or_else(|_| "off".to_owned())),
-    });
+    start_logs(&Config::log_from_env(LevelFilter::OFF)?);
     let folder = tempfile::tempdir()?;
     let started = Instant::now();
     let mut stage = Stage::build(folder.path()).await?;
