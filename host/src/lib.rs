@@ -29,6 +29,7 @@ mod scripted;
 pub mod secrets;
 pub mod stores;
 pub mod traces;
+pub mod undelivered;
 
 pub use twin_runtime as runtime;
 pub use twin_runtime::imports;

@@ -5,6 +5,7 @@
 
 mod lambda;
 mod packages;
+mod undelivered;
 
 use twin_capabilities::testing::Skipped;
 use twin_contract::Cloud::{self, Aws, Azure, Gcp};

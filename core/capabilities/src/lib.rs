@@ -4,7 +4,7 @@
 //! component model. None of the three depends on another, and only the runtime depends on wasmtime.
 //!
 //! Each module corresponds to the WIT interface of the same name, whose documentation is binding here. What only a host
-//! needs is in [`health`], [`Outbox`], [`peer_auth`] and [`secrets`].
+//! needs is in [`health`], [`Outbox`], [`peer_auth`] and [`secrets`], and what only an operator's command needs in [`undelivered`].
 //!
 //! # Futures are `Send` on a host, and not in a sandbox
 //!
@@ -66,6 +66,8 @@ mod stores;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod types;
+#[cfg(not(target_family = "wasm"))]
+pub mod undelivered;
 
 pub use circuits::Circuits;
 pub use clock::{Clock, Random};
@@ -86,3 +88,5 @@ pub use secrets::{Secret, Secrets};
 pub use settings::Settings;
 pub use stores::Stores;
 pub use types::{Failure, Instant};
+#[cfg(not(target_family = "wasm"))]
+pub use undelivered::{Undelivered, UndeliveredQueue};

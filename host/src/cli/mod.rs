@@ -26,6 +26,7 @@ use twin_host::{
     runtime::default_lanes,
     stores::StoreError,
     telemetry,
+    undelivered::SourceError,
 };
 
 /// Carries a digital twin's data across clouds: connector, ingestion, writer, reader and error reporter as portable
@@ -133,6 +134,7 @@ fn fail(error: &anyhow::Error) -> ExitCode {
         || error.is::<UsageError>()
         || error.is::<MaintenanceError>()
         || error.is::<StoreError>()
+        || error.is::<SourceError>()
         || error.is::<placement::PlacementError>();
     ExitCode::from(if configuration { 2 } else { 1 })
 }

@@ -83,6 +83,11 @@ pub(super) enum Reach {
     },
 }
 
+/// The log of a command, whose output says what it did.
+pub(super) fn log_errors_only() {
+    telemetry::start_logs(&LogSettings::for_people(LevelFilter::ERROR));
+}
+
 /// The name of this process as the caller of its own function. It also serves as the key where a configuration requires
 /// one; nothing here accepts requests that could present it.
 const OWN_NAME: &str = "command-line";
@@ -123,7 +128,7 @@ impl Reach {
         options: &Options,
         configure: impl FnOnce(&str, &Path) -> Result<Config, ConfigError>,
     ) -> anyhow::Result<Self> {
-        telemetry::start_logs(&LogSettings::for_people(LevelFilter::ERROR));
+        log_errors_only();
         match &options.url {
             Some(url) => Self::remote(url, options).await,
             None => Self::here(function, options, configure).await,

@@ -91,7 +91,11 @@ pub async fn services(cloud: Cloud, twin: &str) -> Result<Box<dyn Services>, Ski
     })
 }
 
-fn emulator(variable: &str) -> Result<String, Skipped> {
+/// The address of an emulator.
+///
+/// # Errors
+/// The variable that is not set.
+pub fn emulator(variable: &str) -> Result<String, Skipped> {
     env::var(variable).map_err(|_| {
         Skipped(format!(
             "{variable} is not set: `cargo xtask test --clouds` sets it"

@@ -42,6 +42,9 @@ impl Action {
     pub(crate) const INVOKE_FUNCTION_URL: Self = Self::of("Lambda", "lambda:InvokeFunctionUrl");
     pub(crate) const INVOKE_API: Self = Self::of("API Gateway", "execute-api:Invoke");
     pub(crate) const SEND_MESSAGE: Self = Self::of("SQS", "sqs:SendMessage");
+    pub(crate) const RECEIVE_MESSAGE: Self = Self::of("SQS", "sqs:ReceiveMessage");
+    pub(crate) const DELETE_MESSAGE: Self = Self::of("SQS", "sqs:DeleteMessage");
+    pub(crate) const HIDE_MESSAGE: Self = Self::of("SQS", "sqs:ChangeMessageVisibility");
     pub(crate) const GET_QUEUE_URL: Self = Self::of("SQS", "sqs:GetQueueUrl");
     pub(crate) const GET_QUEUE: Self = Self::of("SQS", "sqs:GetQueueAttributes");
     pub(crate) const CREATE_QUEUE: Self = Self::of("SQS", "sqs:CreateQueue");
@@ -71,10 +74,13 @@ const CODES: [(Meaning, &[&str]); 7] = [
     (
         Meaning::Conflict,
         &[
+            "AWS.SimpleQueueService.MessageNotInflight",
             "ConditionalCheckFailedException",
             "ConcurrentModificationException",
+            "MessageNotInflight",
             "QueueDeletedRecently",
             "QueueNameExists",
+            "ReceiptHandleIsInvalid",
             "ReplicatedWriteConflictException",
             "ResourceAlreadyExistsException",
             "ResourceInUseException",

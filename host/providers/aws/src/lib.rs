@@ -53,7 +53,8 @@
 //!
 //! # Permissions
 //!
-//! A host calls [`HOST_ACTIONS`] and nothing else. What [`init`] and [`check`] need is said there.
+//! A host calls [`HOST_ACTIONS`] and nothing else. What [`init`] and [`check`] need is said there. An operator who reads a dead-letter
+//! queue of the platform ([`UndeliveredMessages`]) needs [`OPERATOR_ACTIONS`] on it.
 //!
 //! # Calls
 //!
@@ -70,6 +71,7 @@ mod prepare;
 mod secrets;
 mod settings;
 mod signing;
+mod undelivered;
 mod web_identity;
 mod wire;
 
@@ -85,6 +87,7 @@ pub use prepare::{check, init, plan};
 pub use secrets::SecretsManager;
 pub use settings::{AwsSettings, DeadLetterQueue};
 pub use signing::{SigV4, SigningScope};
+pub use undelivered::UndeliveredMessages;
 pub use web_identity::WebIdentity;
 
 use crate::{
@@ -114,6 +117,13 @@ pub const HOST_ACTIONS: [&str; 9] = [
     Action::GET_SECRET.name(),
     // Tokens to peers.
     Action::GET_TOKEN.name(),
+];
+
+/// What reading a dead-letter queue takes, as a policy names it. A host does none of it.
+pub const OPERATOR_ACTIONS: [&str; 3] = [
+    Action::RECEIVE_MESSAGE.name(),
+    Action::DELETE_MESSAGE.name(),
+    Action::HIDE_MESSAGE.name(),
 ];
 
 /// One twin's stores in an account. Clones share them.

@@ -32,6 +32,9 @@
 //! the secrets. No role of this kind can create a database or a container: [`init`] needs a key of the account, or a deployment
 //! makes them (see [`plan`]).
 //!
+//! An operator who reads the container of what Event Grid could not deliver ([`UndeliveredBlobs`]) needs *Storage Blob Data
+//! Contributor* on that container. A host does not.
+//!
 //! # Limits
 //!
 //! An item has at most 2 MiB, which fits every message of the contract; a partition (a device, or a shard of it) takes 10,000
@@ -66,6 +69,7 @@ mod identity;
 mod prepare;
 mod secrets;
 mod settings;
+mod undelivered;
 
 use std::{fmt, sync::Arc};
 
@@ -79,6 +83,7 @@ pub use identity::{EntraTokens, default_credential};
 pub use prepare::{check, init, plan};
 pub use secrets::KeyVault;
 pub use settings::{AzureSettings, Containers, KeyVaultSettings};
+pub use undelivered::UndeliveredBlobs;
 
 use crate::{
     connection::Services,

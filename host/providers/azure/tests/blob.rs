@@ -6,38 +6,13 @@
 mod support;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use ring::hmac;
 use serde_json::Value as Json;
-use support::{BLOB, COSMOS, KEY, fresh, variable};
+use support::{BLOB, COSMOS, KEY, fresh, sas::signed, variable};
 use twin_azure::{AzureSettings, Problem};
 use twin_capabilities::{
     secrets::Secret,
     testing::{Skipped, samples::letter},
 };
-
-/// The account of Azurite.
-const ACCOUNT: &str = "devstoreaccount1";
-
-/// A shared access signature for everything in the account, by its key.
-fn signed(endpoint: &str, key: &str) -> String {
-    let (version, services, types, permissions) = ("2021-12-02", "b", "sco", "rwlac");
-    let end = "2099-01-01T00:00:00Z";
-    let text = format!(
-        "{ACCOUNT}\n{permissions}\n{services}\n{types}\n\n{end}\n\nhttps,http\n{version}\n\n"
-    );
-    let key = hmac::Key::new(hmac::HMAC_SHA256, &STANDARD.decode(key).unwrap());
-    let signature = STANDARD.encode(hmac::sign(&key, text.as_bytes()));
-    let mut url = url::Url::parse(endpoint).unwrap();
-    url.query_pairs_mut()
-        .append_pair("sv", version)
-        .append_pair("ss", services)
-        .append_pair("srt", types)
-        .append_pair("sp", permissions)
-        .append_pair("se", end)
-        .append_pair("spr", "https,http")
-        .append_pair("sig", &signature);
-    url.into()
-}
 
 fn settings() -> Result<AzureSettings, Skipped> {
     let mut settings = AzureSettings::new(variable(COSMOS)?);

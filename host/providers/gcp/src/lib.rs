@@ -21,6 +21,7 @@
 //! | who | permissions | roles that have them |
 //! |---|---|---|
 //! | a host | `datastore.entities.{create,get,list,update,delete}`, `pubsub.topics.publish`, `secretmanager.versions.access` | `datastore.user`; `pubsub.publisher` on the two topics; `secretmanager.secretAccessor` on the secrets |
+//! | who reads a dead-letter subscription ([`UndeliveredMessages`]) | `pubsub.subscriptions.consume` | `pubsub.subscriber` on it |
 //! | [`init`] | `datastore.databases.getMetadata`, `datastore.indexes.{create,get,update}`, `pubsub.topics.{create,attachSubscription}`, `pubsub.subscriptions.create` | `datastore.indexAdmin`, `pubsub.editor` |
 //! | [`check`] | `datastore.databases.getMetadata`, `datastore.indexes.{get,list}`, `pubsub.topics.get`, `pubsub.subscriptions.get` | `datastore.viewer`, `pubsub.viewer` |
 //!
@@ -61,6 +62,7 @@ mod schema;
 mod secrets;
 mod service;
 mod settings;
+mod undelivered;
 mod wire;
 
 use std::{fmt, sync::Arc};
@@ -75,6 +77,7 @@ pub use id_tokens::IdTokens;
 pub use prepare::{check, init, plan};
 pub use secrets::SecretManager;
 pub use settings::{Endpoints, GcpSettings, Identity};
+pub use undelivered::UndeliveredMessages;
 
 use crate::{
     copies::Copies,

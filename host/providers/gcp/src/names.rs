@@ -47,6 +47,18 @@ impl Names {
     }
 }
 
+/// Whether this is the full name of a subscription.
+///
+/// # Errors
+/// If it is not.
+pub(crate) fn check_subscription(name: &str) -> Result<(), GcpError> {
+    let parts = name.split('/').collect::<Vec<_>>();
+    let valid = matches!(parts.as_slice(), ["projects", project, "subscriptions", subscription]
+        if is_project(project) && is_topic(subscription));
+    let expected = "projects/PROJECT/subscriptions/SUBSCRIPTION";
+    check("subscription", name, expected, valid)
+}
+
 fn check(
     setting: &'static str,
     value: &str,

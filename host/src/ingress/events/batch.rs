@@ -7,26 +7,30 @@ use super::{Event, Settle, Settlement};
 /// How many events of a delivery are handed over at once.
 const AT_ONCE: usize = 16;
 
+/// Hands over every event, whatever becomes of the others: one that always fails must not keep those behind it from ever being
+/// stored. The settlements are in the order of the events.
+pub(crate) async fn each(events: Vec<Event>, to: &dyn Settle) -> Vec<Settlement> {
+    let settlements = stream::iter(events).map(|event| to.settle(event, None));
+    settlements.buffered(AT_ONCE).collect().await
+}
+
 /// Hands over every event, and asks for the whole delivery again if one of them was not taken over. What was taken over is
-/// recognised by its id when it comes again. The others are handed over all the same: one event that always fails must not
-/// keep those behind it from ever being stored.
+/// recognised by its id when it comes again.
 pub(crate) async fn settle(events: Vec<Event>, to: &dyn Settle) -> Settlement {
-    let count = events.len();
-    let mut settlements = stream::iter(events)
-        .map(|event| to.settle(event, None))
-        .buffered(AT_ONCE);
-    let mut failures = Vec::new();
-    while let Some(settlement) = settlements.next().await {
-        if let Settlement::Again(why) = settlement {
-            failures.push(why);
-        }
-    }
-    match failures.as_slice() {
+    let settlements = each(events, to).await;
+    let failures = settlements
+        .iter()
+        .filter_map(|settlement| match settlement {
+            Settlement::Again(why) => Some(why),
+            Settlement::Acknowledged | Settlement::Kept => None,
+        });
+    match failures.collect::<Vec<_>>().as_slice() {
         [] => Settlement::Acknowledged,
-        [why] if count == 1 => Settlement::Again(why.clone()),
-        [first, ..] => Settlement::Again(format!(
-            "{} of {count} events were not taken over; the first because {first}",
-            failures.len()
+        [why] if settlements.len() == 1 => Settlement::Again((*why).clone()),
+        [first, others @ ..] => Settlement::Again(format!(
+            "{} of {} events were not taken over; the first because {first}",
+            others.len() + 1,
+            settlements.len()
         )),
     }
 }

@@ -64,12 +64,29 @@ impl Topic {
     pub const ALL: [Self; 3] = [Self::Telemetry, Self::SystemErrors, Self::Letters];
 
     /// What an event with this subject is about.
-    const fn of(subject: &Subject) -> Self {
+    #[must_use]
+    pub const fn of(subject: &Subject) -> Self {
         match subject {
             Subject::Telemetry { .. } => Self::Telemetry,
             Subject::SystemError => Self::SystemErrors,
             Subject::Letter => Self::Letters,
         }
+    }
+
+    /// The last part of the path for the events, and the name on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Telemetry => "telemetry",
+            Self::SystemErrors => "errors",
+            Self::Letters => "letters",
+        }
+    }
+
+    /// The topic of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|topic| topic.name() == name)
     }
 
     /// The function that gets the events.
@@ -102,8 +119,11 @@ pub trait Settle: Send + Sync + 'static {
 /// What the platform is to do with an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Settlement {
-    /// It is stored here or with the next hop, or kept as a dead letter because it was refused: it is not delivered again.
+    /// It is stored here or with the next hop: it is not delivered again.
     Acknowledged,
+    /// It is kept as a dead letter, because it was refused for good or its function could not deliver it: it is not delivered again,
+    /// either.
+    Kept,
     /// It was not taken over: the platform is to deliver it again. The text is for a log.
     Again(String),
 }

@@ -67,7 +67,7 @@ impl Events {
     /// Keeps an event that no repetition would make acceptable.
     async fn keep(&self, function: FunctionName, event: Event, reason: Reason) -> Settlement {
         match self.refused.keep(function, event, reason).await {
-            Ok(()) => Settlement::Acknowledged,
+            Ok(()) => Settlement::Kept,
             Err(failure) => {
                 Settlement::Again(format!("a refused event could not be kept: {failure}"))
             }
@@ -98,7 +98,9 @@ impl Settle for Events {
         let response = self.dispatch.deliver(function, request(delivery), limit);
         let response = response.await;
         match response.status {
-            200 | 202 => Settlement::Acknowledged,
+            200 => Settlement::Acknowledged,
+            // By this connector or one behind it (spec §3, "Response Contract").
+            202 => Settlement::Kept,
             // The same statuses that a sender repeats (spec §3, "Response Contract").
             408 | 425 | 429 | 500.. => {
                 Settlement::Again(format!("{function} answered {}", said(&response)))

@@ -168,10 +168,7 @@ async fn an_event_reaches_its_function_under_the_identity_that_it_should_have() 
             (FunctionName::Connector, "/telemetry", None, timed),
         ),
     ] {
-        assert_eq!(
-            scene.settle(subject, "e1", body).await,
-            Settlement::Acknowledged
-        );
+        assert_eq!(scene.settle(subject, "e1", body).await, Settlement::Kept);
         let (function, path, id, sent) = expected;
         let expected = (
             function,
@@ -206,7 +203,7 @@ async fn what_is_refused_for_good_is_kept_as_it_came_and_reported() {
     let scene = Scene::answering(400, body);
     for id in ["e1", "e2"] {
         let settlement = scene.settle(telemetry(None), id, "{}").await;
-        assert_eq!(settlement, Settlement::Acknowledged);
+        assert_eq!(settlement, Settlement::Kept);
     }
     // The same event delivered again is the same letter.
     scene.settle(telemetry(None), "e1", "{}").await;
@@ -238,10 +235,7 @@ async fn what_no_function_can_take_is_kept_without_asking_one() {
         ),
         (Subject::Letter, pointer, "the letter l7 has no envelope"),
     ] {
-        assert_eq!(
-            scene.settle(subject, words, body).await,
-            Settlement::Acknowledged
-        );
+        assert_eq!(scene.settle(subject, words, body).await, Settlement::Kept);
         let letter = scene.letters().await.pop().unwrap();
         assert!(letter.attempts[0].cause.contains(words), "{letter:?}");
     }
@@ -260,7 +254,7 @@ async fn an_event_that_cannot_be_kept_is_delivered_again() {
 async fn a_refused_system_error_is_kept_and_not_reported() {
     let scene = Scene::answering(400, "");
     let settlement = scene.settle(Subject::SystemError, "e", "{}").await;
-    assert_eq!(settlement, Settlement::Acknowledged);
+    assert_eq!(settlement, Settlement::Kept);
     assert_eq!(scene.letters().await.len(), 1);
     assert!(scene.published().await.is_empty(), "it would come back");
 }

@@ -20,12 +20,7 @@ pub(crate) enum Delivery {
 
 /// What is delivered to a path, which has no route prefix.
 pub(crate) fn topic(path: &str) -> Option<Topic> {
-    match path {
-        "/events/telemetry" => Some(Topic::Telemetry),
-        "/events/errors" => Some(Topic::SystemErrors),
-        "/events/letters" => Some(Topic::Letters),
-        _ => None,
-    }
+    Topic::named(path.strip_prefix("/events/")?)
 }
 
 /// Refuses a request that is neither a delivery nor a question whether the sender may deliver.

@@ -10,7 +10,7 @@ use url::form_urlencoded;
 
 /// Why an event that looks like a request is none.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum RequestError {
+pub(crate) enum RequestError {
     #[error("its method, path or a header is not valid in HTTP")]
     Http(#[from] http::Error),
     #[error("its body is not the base64 that it is said to be")]
@@ -19,7 +19,7 @@ pub(super) enum RequestError {
 
 /// A request, and in which form it is answered.
 #[derive(Debug)]
-pub(super) struct Incoming {
+pub(crate) struct Incoming {
     pub(super) head: Parts,
     pub(super) body: Vec<u8>,
     pub(super) source: Option<IpAddr>,

@@ -15,7 +15,7 @@ const SOURCE: &str = "twin2multicloud.";
 
 /// An invocation.
 #[derive(Debug)]
-pub(super) enum Invocation {
+pub(crate) enum Invocation {
     /// Of API Gateway or a function URL, which wait for the answer.
     Request(Box<Incoming>),
     /// Asynchronous: only the outcome counts.
@@ -26,14 +26,14 @@ pub(super) enum Invocation {
 
 /// A message of a queue.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Message {
-    pub(super) id: String,
-    pub(super) event: Event,
+pub(crate) struct Message {
+    pub(crate) id: String,
+    pub(crate) event: Event,
 }
 
 /// Why an invocation cannot be read. No message contains a part of the event.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum InvocationError {
+pub(crate) enum InvocationError {
     #[error(
         "the event has none of the forms that this function takes: a request of API Gateway or of a function URL, a system error of \
          EventBridge, messages of SQS, or a message of an IoT rule with `'telemetry' AS twin`"
@@ -110,7 +110,7 @@ impl Invocation {
     ///
     /// # Errors
     /// If it has no known form.
-    pub(super) fn read(payload: &str) -> Result<Self, InvocationError> {
+    pub(crate) fn read(payload: &str) -> Result<Self, InvocationError> {
         let marks: Marks = serde_json::from_str(payload)?;
         Ok(match marks {
             Marks {
@@ -131,6 +131,21 @@ impl Invocation {
             Marks { twin: Some(_), .. } => Self::Event(telemetry(payload)?),
             _ => return Err(InvocationError::Unknown),
         })
+    }
+}
+
+impl Message {
+    /// A message of a queue for letters: the copy of one, or an envelope.
+    pub(crate) fn new(id: String, body: Vec<u8>) -> Self {
+        Self {
+            event: Event {
+                subject: Subject::Letter,
+                id: Some(id.clone()),
+                raw: body.clone(),
+                body,
+            },
+            id,
+        }
     }
 }
 
@@ -162,16 +177,7 @@ fn messages(payload: &str) -> Result<Vec<Message>, InvocationError> {
         if record.event_source != "aws:sqs" {
             return Err(InvocationError::Unknown);
         }
-        let body = record.body.into_bytes();
-        Ok(Message {
-            event: Event {
-                subject: Subject::Letter,
-                id: Some(record.message_id.clone()),
-                raw: body.clone(),
-                body,
-            },
-            id: record.message_id,
-        })
+        Ok(Message::new(record.message_id, record.body.into_bytes()))
     };
     queue.records.into_iter().map(message).collect()
 }

@@ -4,7 +4,7 @@
 //! fails its invocation, because Lambda repeats an asynchronous invocation only after an error.
 
 mod http;
-mod invocation;
+pub(crate) mod invocation;
 
 use std::{
     sync::Arc,
@@ -215,7 +215,7 @@ impl Handler {
 
     async fn event(&self, event: Event, limit: Duration) -> Result<Answer, FailedInvocation> {
         match self.events.settle(event, Some(limit)).await {
-            Settlement::Acknowledged => Ok(Answer::Nothing(())),
+            Settlement::Acknowledged | Settlement::Kept => Ok(Answer::Nothing(())),
             Settlement::Again(cause) => {
                 tracing::warn!(cause, "an event is to be delivered again");
                 Err(FailedInvocation {

@@ -91,7 +91,7 @@ impl Service {
             let settlement = batch::settle(events, endpoint.settle.as_ref()).await;
             drop((shares, under_way));
             match settlement {
-                Settlement::Acknowledged => Ok(endpoint.acknowledged()),
+                Settlement::Acknowledged | Settlement::Kept => Ok(endpoint.acknowledged()),
                 Settlement::Again(cause) => {
                     tracing::warn!(cause, topic = ?endpoint.topic, "events are to be delivered again");
                     Err(Refusal::EventNotTaken)

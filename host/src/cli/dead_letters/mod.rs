@@ -1,5 +1,7 @@
 //! `twin dead-letters`: list, show, replay and discard undeliverable messages.
 
+mod from_queue;
+
 use clap::{Args, Subcommand};
 use serde_json::{json, value::RawValue};
 use twin_contract::{DeadLetter, DiscardReason, ReplayPreview, ReplayReport, parameter};
@@ -19,6 +21,7 @@ pub(super) enum Command {
     Show(One),
     /// Send them again, with their own id and trace; delivered letters are removed. With --data, the environment says where to,
     /// as it does for `twin serve`.
+    #[command(after_long_help = from_queue::NOTES)]
     Replay(Replay),
     /// Remove one that should not be delivered any more. It is reported as a system error, with the reason.
     Discard(Discard),
@@ -36,6 +39,7 @@ pub(super) struct One {
 
 /// Which letters.
 #[derive(Debug, Args)]
+#[command(mut_arg("data", |data| data.required_unless_present("from_queue")))]
 pub(super) struct Replay {
     /// Only this one.
     #[arg(long, value_name = "LETTER_ID", value_parser = letter_id)]
@@ -49,6 +53,8 @@ pub(super) struct Replay {
     /// Send nothing, and show what would be sent.
     #[arg(long)]
     dry_run: bool,
+    #[command(flatten)]
+    queue: from_queue::Options,
     #[command(flatten)]
     options: Options,
 }
@@ -83,6 +89,16 @@ pub(super) async fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::List(options) => list(&options).await,
         Command::Show(one) => show(&one).await,
+        Command::Replay(Replay {
+            queue:
+                from_queue::Options {
+                    from_queue: Some(source),
+                    topic,
+                },
+            dry_run,
+            options,
+            ..
+        }) => from_queue::run(&source, topic, dry_run, options.json).await,
         Command::Replay(replay) if replay.dry_run => preview_all(&replay).await,
         Command::Replay(replay) => replay_all(&replay).await,
         Command::Discard(discard) => discard.run().await,
