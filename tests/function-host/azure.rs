@@ -12,7 +12,7 @@ use std::{
 };
 
 use hyper::{
-    Method, Request, Response, StatusCode,
+    Request, Response, StatusCode,
     body::Bytes,
     header::{HeaderName, HeaderValue},
 };
@@ -30,17 +30,13 @@ const START: Duration = Duration::from_secs(60);
 /// The path to which Event Grid delivers.
 const EVENT_GRID: &str = "/runtime/webhooks/EventGrid";
 
-/// Functions of an app.
+/// The functions of an app.
 struct App {
     handler: String,
     client: Client,
-    http: Vec<HttpTrigger>,
+    /// The routes of the HTTP triggers.
+    http: Vec<String>,
     event_grid: Vec<String>,
-}
-
-struct HttpTrigger {
-    route: String,
-    methods: Vec<Method>,
 }
 
 /// Starts the app's custom handler, and passes requests and events to it.
@@ -102,8 +98,8 @@ impl App {
         if path == EVENT_GRID {
             return self.deliver(&request).await;
         }
-        if let Err(refusal) = self.route(path, request.method()) {
-            return bare(refusal);
+        if !self.http.iter().any(|route| route::matches(route, path)) {
+            return bare(StatusCode::NOT_FOUND);
         }
         // What the Functions host adds to a request that it passes on.
         for (name, value) in [
@@ -123,24 +119,6 @@ impl App {
         let target = request.uri().path_and_query().unwrap().to_string();
         let url = self.handler.clone() + &target;
         self.client.send(&url, request).await
-    }
-
-    /// Whether there is a trigger for a request.
-    fn route(&self, path: &str, method: &Method) -> Result<(), StatusCode> {
-        let routed: Vec<_> = self
-            .http
-            .iter()
-            .filter(|trigger| route::matches(&trigger.route, path))
-            .collect();
-        if routed.is_empty() {
-            return Err(StatusCode::NOT_FOUND);
-        }
-        let mut methods = routed.iter().flat_map(|trigger| &trigger.methods);
-        if methods.any(|taken| taken == method) {
-            Ok(())
-        } else {
-            Err(StatusCode::METHOD_NOT_ALLOWED)
-        }
     }
 
     /// Invokes an Event Grid trigger for each event of a delivery. One that fails fails the delivery, which Event Grid repeats.
@@ -195,7 +173,7 @@ impl App {
 }
 
 /// The triggers of an app: of HTTP, and the names of those of Event Grid.
-fn triggers(folder: &Path) -> (Vec<HttpTrigger>, Vec<String>) {
+fn triggers(folder: &Path) -> (Vec<String>, Vec<String>) {
     let (mut http, mut event_grid) = (Vec::new(), Vec::new());
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -209,12 +187,9 @@ fn triggers(folder: &Path) -> (Vec<HttpTrigger>, Vec<String>) {
             "httpTrigger" => {
                 // Otherwise the platform asks for a key of its own.
                 assert_eq!(trigger["authLevel"], "anonymous", "{name}");
-                let methods = trigger["methods"].as_array().unwrap().iter();
-                let method = |name: &Value| name.as_str().unwrap().to_ascii_uppercase().parse();
-                http.push(HttpTrigger {
-                    route: trigger["route"].as_str().unwrap().to_owned(),
-                    methods: methods.map(|name| method(name).unwrap()).collect(),
-                });
+                // Otherwise only these methods reach the host.
+                assert!(trigger["methods"].is_null(), "{name}");
+                http.push(trigger["route"].as_str().unwrap().to_owned());
             }
             "eventGridTrigger" => event_grid.push(name),
             other => panic!("{name}: {other}"),

@@ -37,8 +37,8 @@ Commands:
       --only NAME           Run only the tests whose name contains this, and no lints
       --clouds              Also check and test what the clouds are needed for, against emulators that are installed
                             below the target folder. Those that cannot be had are named, and their tests skipped. Without
-                            --only, this makes the packages for the clouds' functions first; with it, their tests use the
-                            packages that are there
+                            --only, this makes the packages for the clouds' functions first, with programs that are
+                            optimized less than those that `package` makes; with it, their tests use what is there
   bench                     Build, then measure the host beside native code, and write docs/performance.md
       --quick               Takes about a minute, and writes nothing
   generate                  Write what is generated from the tables in the code: docs/api.md, docs/openapi.json,
@@ -183,15 +183,18 @@ pub(crate) struct Package {
     pub(crate) functions: Option<String>,
     /// The architecture; this machine's if there is none.
     pub(crate) arch: Option<Arch>,
+    /// Only for the tests: apart from what is shipped, and with a program that is built faster.
+    pub(crate) for_tests: bool,
 }
 
 impl Package {
     /// All functions, for this machine's architecture.
-    pub(crate) const fn of(form: Form) -> Self {
+    pub(crate) const fn for_tests(form: Form) -> Self {
         Self {
             form,
             functions: None,
             arch: None,
+            for_tests: true,
         }
     }
 }
@@ -297,6 +300,7 @@ fn package(arguments: &mut Parser) -> anyhow::Result<Task> {
         form,
         functions,
         arch,
+        for_tests: false,
     }))
 }
 
@@ -338,6 +342,7 @@ mod tests {
             form: Form::Azure,
             functions: Some("writer,reader".to_owned()),
             arch: Some(Arch::Aarch64),
+            for_tests: false,
         };
         let dist = Build {
             dist: true,

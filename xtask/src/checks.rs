@@ -94,7 +94,8 @@ fn testing(layout: &Layout) -> Command {
     let mut cargo = layout.cargo();
     layout
         .point_at_components(&mut cargo)
-        .env("TWIN_TEST_COMPONENTS_DIR", layout.test_components());
+        .env("TWIN_TEST_COMPONENTS_DIR", layout.test_components())
+        .env("TWIN_TEST_PACKAGES_DIR", layout.test_packages());
     cargo
 }
 

@@ -67,9 +67,9 @@ impl Layout {
         self.target.join("packages").join(form)
     }
 
-    /// Where what packages are made of lies.
-    pub(crate) fn parts(&self, form: &str) -> PathBuf {
-        self.target.join("packages/parts").join(form)
+    /// The packages that are made for the tests.
+    pub(crate) fn test_packages(&self) -> PathBuf {
+        self.target.join("test-packages")
     }
 
     /// The `twin` command.

@@ -127,7 +127,7 @@ fn test(layout: &Layout, steps: &mut Steps, tests: &Tests) -> anyhow::Result<()>
     command(layout, steps, Selection::with(tests.clouds))?;
     if tests.clouds && tests.only.is_none() {
         for form in Form::OF_CLOUDS {
-            package::run(layout, steps, &Package::of(form))?;
+            package::run(layout, steps, &Package::for_tests(form))?;
         }
     }
     checks::run(layout, steps, tests)

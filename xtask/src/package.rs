@@ -7,7 +7,9 @@ use std::{env, fs, path::Path, process::Command};
 
 use anyhow::Context;
 
-use crate::{args::Package, layout::Layout, process, progress, selection::PACKAGER, steps::Steps};
+use crate::{
+    BUILT, args::Package, layout::Layout, process, progress, selection::PACKAGER, steps::Steps,
+};
 
 /// Separates flags in `CARGO_ENCODED_RUSTFLAGS`.
 const UNIT_SEPARATOR: &str = "\x1f";
@@ -15,12 +17,16 @@ const UNIT_SEPARATOR: &str = "\x1f";
 /// Builds the parts, and packs them. The `twin` command with the compiler is built already.
 pub(crate) fn run(layout: &Layout, steps: &mut Steps, what: &Package) -> anyhow::Result<()> {
     let (form, store) = (what.form.as_str(), what.form.store());
-    let profile = what.form.profile();
+    let (profile, package) = if what.for_tests {
+        (BUILT, layout.test_packages().join(form))
+    } else {
+        (what.form.profile(), layout.package(form))
+    };
     let target = match what.arch {
         Some(arch) => arch.target().to_owned(),
         None => own_target(layout)?,
     };
-    let parts = layout.parts(form);
+    let parts = package.with_file_name("parts").join(form);
     fs::create_dir_all(&parts).with_context(|| format!("cannot create {}", parts.display()))?;
     let components = parts.join("components");
     steps.run(format!("{form}: precompiled components"), || {
@@ -56,7 +62,7 @@ pub(crate) fn run(layout: &Layout, steps: &mut Steps, what: &Package) -> anyhow:
         pack.arg(form)
             .arg(layout.target.join(&target).join(profile).join("twin"))
             .args([&components, &tree, &layout.root.join("Cargo.lock")])
-            .arg(layout.package(form));
+            .arg(&package);
         process::run(&mut pack)
     })
 }

@@ -125,9 +125,6 @@ pub enum RuntimeError {
         /// Why.
         source: wasmtime::Error,
     },
-    /// The WIT that this binary was built with cannot be parsed.
-    #[error("the WIT of this build does not parse: {0}")]
-    Wit(String),
 }
 
 /// Why a mounted function cannot answer now.

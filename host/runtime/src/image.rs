@@ -16,7 +16,7 @@ use super::{
     Form, RuntimeError, RuntimeSettings, Sandbox,
     engine::settings,
     precompiled::{EXTENSION, Folder},
-    worlds::{Imports, Worlds},
+    worlds::{self, Imports},
 };
 
 /// A component that was compiled and checked.
@@ -45,7 +45,6 @@ impl Image {
     pub(super) fn load(
         sandbox: &Sandbox,
         settings: &RuntimeSettings,
-        worlds: &Worlds,
         function: FunctionName,
     ) -> Result<Self, RuntimeError> {
         let engine = &sandbox.engine;
@@ -56,7 +55,7 @@ impl Image {
                 Folder::open(&settings.components)?.load(engine, function.as_str())?
             }
         };
-        let imports = worlds.sort(function, names(engine, &component));
+        let imports = worlds::sort(function, names(engine, &component));
         imports.permitted(function)?;
         tracing::info!(
             function = function.as_str(),
@@ -109,7 +108,7 @@ pub fn read_component(
         let bytes = read(path)?;
         (digest(&bytes), imports(path, &bytes)?)
     };
-    Ok((digest, Worlds::parse()?.sort(function, imports)))
+    Ok((digest, worlds::sort(function, imports)))
 }
 
 /// The imports of a component that is compiled or precompiled.

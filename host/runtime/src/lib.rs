@@ -55,7 +55,6 @@ use imports::Capabilities;
 use lane::Lane;
 use pool::Pool;
 use twin_capabilities::function::{CallError, FunctionName, Functions, Request, Response};
-use worlds::Worlds;
 
 /// The form of the components in their folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -166,10 +165,9 @@ impl Runtime {
     ) -> Result<Self, RuntimeError> {
         let (draining, drained) = watch::channel(false);
         let lanes: Vec<_> = (0..settings.lanes.max(1)).map(Lane::open).collect();
-        let worlds = Worlds::parse()?;
         let mut pools = BTreeMap::new();
         for &function in functions {
-            let image = Image::load(sandbox, settings, &worlds, function)?;
+            let image = Image::load(sandbox, settings, function)?;
             let capabilities = capabilities(function);
             let capabilities = Arc::new(Capabilities {
                 draining: drained.clone(),

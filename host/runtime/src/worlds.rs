@@ -1,35 +1,10 @@
-//! The imports that each function may have, read from the WIT itself, so that `wit/worlds.wit` is enforced.
-
-use std::fmt;
-
-use wit_parser::{Resolve, SourceMap, WorldItem, WorldKey};
+//! The imports that each function may have: what its world in `wit/worlds.wit` imports, and no more.
 
 use super::RuntimeError;
 use twin_capabilities::function::FunctionName;
 
-macro_rules! wit {
-    ($($file:literal),+ $(,)?) => {
-        [$(($file, include_str!(concat!("../../../wit/", $file)))),+]
-    };
-}
-
-const DEPENDENCIES: [(&str, &str); 2] = wit!["deps/clocks.wit", "deps/random.wit"];
-const PACKAGE: [(&str, &str); 14] = wit![
-    "worlds.wit",
-    "types.wit",
-    "function.wit",
-    "settings.wit",
-    "credentials.wit",
-    "peers.wit",
-    "circuits.wit",
-    "dead-letters.wit",
-    "dead-letter-replay.wit",
-    "error-topic.wit",
-    "records.wit",
-    "log.wit",
-    "digest.wit",
-    "lifecycle.wit",
-];
+// `GRANTED`: for each world, the interfaces that it imports, each with the first sentence of its documentation in the WIT.
+include!(concat!(env!("OUT_DIR"), "/granted.rs"));
 
 /// Imports of std and of door 2, which components have whether or not they use them. The host gives them access to nothing:
 /// no folders, environment, arguments or network. The types of door 2 trap.
@@ -41,17 +16,6 @@ const LINKED_TO_NOTHING: [&str; 6] = [
     "wasi:io/",
     "wasi:random/",
 ];
-
-/// The worlds of the functions.
-pub struct Worlds {
-    resolve: Resolve,
-}
-
-impl fmt::Debug for Worlds {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Worlds").finish_non_exhaustive()
-    }
-}
 
 /// The imports of a component, in three groups.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -78,76 +42,26 @@ impl Imports {
     }
 }
 
-impl Worlds {
-    /// Parses the WIT that this binary was built with.
-    ///
-    /// # Errors
-    /// If it cannot be parsed, which should have failed the build of the bindings.
-    pub fn parse() -> Result<Self, RuntimeError> {
-        let mut resolve = Resolve::default();
-        for (file, text) in DEPENDENCIES {
-            resolve
-                .push_str(file, text)
-                .map_err(|error| RuntimeError::Wit(error.to_string()))?;
+/// Sorts a component's imports into these groups.
+pub(crate) fn sort(function: FunctionName, imports: Vec<String>) -> Imports {
+    let mut worlds = GRANTED.iter();
+    let world = worlds.find(|(name, _)| *name == function.as_str());
+    let granted = world.map_or(&[][..], |(_, granted)| granted);
+    let mut sorted = Imports::default();
+    for import in imports {
+        let grant = granted.iter().find(|(name, _)| *name == import);
+        if let Some((_, words)) = grant {
+            sorted.capabilities.push((import, (*words).to_owned()));
+        } else if LINKED_TO_NOTHING
+            .iter()
+            .any(|prefix| import.starts_with(prefix))
+        {
+            sorted.linked_to_nothing.push(import);
+        } else {
+            sorted.refused.push(import);
         }
-        let mut sources = SourceMap::default();
-        for (file, text) in PACKAGE {
-            sources.push_str(file, text);
-        }
-        let group = sources
-            .parse()
-            .map_err(|(_, error)| RuntimeError::Wit(error.to_string()))?;
-        resolve
-            .push_group(group)
-            .map_err(|error| RuntimeError::Wit(error.to_string()))?;
-        Ok(Self { resolve })
     }
-
-    /// Sorts a component's imports into these groups.
-    pub fn sort(&self, function: FunctionName, imports: Vec<String>) -> Imports {
-        let granted = self.granted(function);
-        let mut sorted = Imports::default();
-        for import in imports {
-            let grant = granted.iter().find(|(name, _)| *name == import);
-            if let Some((_, words)) = grant {
-                sorted.capabilities.push((import, words.clone()));
-            } else if LINKED_TO_NOTHING
-                .iter()
-                .any(|prefix| import.starts_with(prefix))
-            {
-                sorted.linked_to_nothing.push(import);
-            } else {
-                sorted.refused.push(import);
-            }
-        }
-        sorted
-    }
-
-    /// The interfaces that a function's world imports, each with the first sentence of its documentation.
-    fn granted(&self, function: FunctionName) -> Vec<(String, String)> {
-        let worlds = self.resolve.worlds.iter();
-        let world = worlds
-            .map(|(_, world)| world)
-            .find(|world| world.name == function.as_str());
-        let imports = world.into_iter().flat_map(|world| &world.imports);
-        imports
-            .filter_map(|(key, item)| match (key, item) {
-                (WorldKey::Interface(id), WorldItem::Interface { .. }) => {
-                    let docs = self.resolve.interfaces.get(*id)?.docs.contents.as_deref();
-                    Some((self.resolve.id_of(*id)?, first_sentence(docs)))
-                }
-                _ => None,
-            })
-            .collect()
-    }
-}
-
-fn first_sentence(docs: Option<&str>) -> String {
-    let text = docs.unwrap_or_default().replace('\n', " ");
-    match text.split_once(". ") {
-        Some((first, _)) => format!("{first}."),
-        None => text,
-    }
+    sorted
 }
 
 #[cfg(test)]
@@ -155,9 +69,7 @@ mod tests {
     use super::*;
 
     fn sort(function: FunctionName, import: &str) -> Imports {
-        Worlds::parse()
-            .unwrap()
-            .sort(function, vec![import.to_owned()])
+        super::sort(function, vec![import.to_owned()])
     }
 
     #[test]

@@ -103,11 +103,16 @@ pub(super) fn log_format(text: &str) -> Parsed<LogFormat> {
 
 pub(super) fn log_filter(text: &str) -> Parsed<Targets> {
     let expected = || "a filter such as `info` or `twin_host=debug,info`".to_owned();
-    // Any other text would be the name of a module.
-    if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+    // Without this, an empty part would be a module whose lines are all written, and so would one of another form.
+    let is_part = |part: &&str| {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_:=.-".contains(&byte);
+        !part.is_empty() && !part.starts_with('=') && part.bytes().all(plain)
+    };
+    let parts: Vec<_> = text.split(',').map(str::trim).collect();
+    if !parts.iter().all(is_part) {
         return Err(expected());
     }
-    text.parse().map_err(|_| expected())
+    parts.join(",").parse().map_err(|_| expected())
 }
 
 pub(super) fn functions(text: &str) -> Parsed<Vec<FunctionName>> {

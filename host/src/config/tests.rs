@@ -116,6 +116,9 @@ fn every_bad_value_is_refused_by_name_in_one_line_that_shows_no_secret() {
         ("DEBUG_MODE", "TRUE"),
         ("LOG_FORMAT", "xml"),
         ("RUST_LOG", "twin_host=loud"),
+        ("RUST_LOG", "info,"),
+        ("RUST_LOG", "=trace"),
+        ("RUST_LOG", "twin[request]=debug"),
     ] {
         if value.is_empty() {
             good(&[(name, value)]);

@@ -28,7 +28,7 @@ pub enum Form {
 pub(crate) enum Unreadable {
     #[error(transparent)]
     Form(#[from] FormError),
-    #[error("it is not JSON of the form that it begins with: {0}")]
+    #[error("it is not JSON of the form that it begins with")]
     Json(#[from] serde_json::Error),
     #[cfg(feature = "aws")]
     #[error("it is not UTF-8")]
@@ -75,6 +75,7 @@ impl Form {
 }
 
 fn one(topic: Topic, event: &str) -> Result<Event, Unreadable> {
-    let mut events = forms::read_document(topic, event.as_bytes())?;
-    events.pop().ok_or(FormError::Unknown.into())
+    let events = forms::read_document(topic, event.as_bytes())?;
+    let [event] = <[Event; 1]>::try_from(events).map_err(|_| FormError::Unknown)?;
+    Ok(event)
 }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use futures_util::{StreamExt, stream};
-use twin_capabilities::{Failure, Undelivered, UndeliveredQueue};
+use twin_capabilities::{Failure, Instant, Undelivered, UndeliveredQueue};
 use twin_contract::Timestamp;
 
 use super::{Form, form::Unreadable};
@@ -23,6 +23,9 @@ pub struct Round<'a> {
     pub form: Form,
     /// For how long a message is hidden from others while it has its turn: longer than a function may take.
     pub hold: Duration,
+    /// When the round begins. What comes into the queue later has no turn: an event that is refused may bring another message into the same
+    /// queue, and the round would never end.
+    pub begins: Instant,
 }
 
 impl std::fmt::Debug for Round<'_> {
@@ -74,8 +77,11 @@ struct Held(BTreeMap<String, Undelivered>);
 
 impl Held {
     fn hold(&mut self, message: Undelivered) {
-        let body = Vec::new();
-        let message = Undelivered { body, ..message };
+        let message = Undelivered {
+            body: Vec::new(),
+            attributes: BTreeMap::new(),
+            ..message
+        };
         self.0.insert(message.id.clone(), message);
     }
 
@@ -112,7 +118,18 @@ impl Round<'_> {
                     break;
                 }
             };
+            let (late, new): (Vec<_>, Vec<_>) =
+                new.into_iter().partition(|message| self.is_late(message));
             fruitless = if new.is_empty() { fruitless + 1 } else { 0 };
+            for message in late {
+                report.stay += 1;
+                report.failures.push(Failed {
+                    message: message.id.clone(),
+                    event: None,
+                    cause: "it came into the queue after this command had begun".to_owned(),
+                });
+                held.hold(message);
+            }
             let turns = stream::iter(new).map(|message| self.turn(message, to));
             let mut turns = turns.buffer_unordered(AT_ONCE as usize);
             while let Some(turn) = turns.next().await {
@@ -169,6 +186,10 @@ impl Round<'_> {
         Ok((!taken.is_empty()).then(|| held.new_ones(taken)))
     }
 
+    fn is_late(&self, message: &Undelivered) -> bool {
+        message.since.is_some_and(|since| since > self.begins)
+    }
+
     async fn turn(&self, message: Undelivered, to: &dyn Settle) -> Turn {
         let mut turn = Turn::of(message);
         let events = match self.form.read(&turn.message) {
@@ -178,6 +199,10 @@ impl Round<'_> {
                 return turn;
             }
         };
+        if events.is_empty() {
+            turn.failed(None, "it holds no event".to_owned());
+            return turn;
+        }
         let ids: Vec<_> = events.iter().map(|event| event.id.clone()).collect();
         let settlements = batch::each(events, to).await;
         for (id, settlement) in ids.into_iter().zip(settlements) {

@@ -115,7 +115,8 @@ async fn event_bridge_delivers_system_errors_to_the_reporter() {
     .await;
     let target = json!({"Id": "reporter", "Arn": function(&host)});
     call("PutTargets", json!({"Rule": rule, "Targets": [target]})).await;
-    let mut error = system_error("e-1");
+    let mut error = system_error();
+    error["id"] = "e-1".into();
     error["twin_id"] = json!(twin);
     let entry = json!({
         "Source": "twin2multicloud.connector", "DetailType": "Error", "Detail": error.to_string(),

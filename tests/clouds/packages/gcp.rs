@@ -98,7 +98,7 @@ async fn pub_sub_pushes_readings_and_system_errors() {
     })
     .await;
     assert!(read.contains(r#""device_id":"sensor-1""#), "{read}");
-    let error = system_error("e-1").to_string();
+    let error = system_error().to_string();
     publish("errors", &error, json!({"id": "e-1"})).await;
     eventually("the error is kept", async || {
         let errors = host.items("/errors").await;

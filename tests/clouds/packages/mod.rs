@@ -26,10 +26,10 @@ fn packaged(cloud: Cloud) -> Option<Host> {
     }
 }
 
-/// A system error, as hosts publish it.
-fn system_error(id: &str) -> serde_json::Value {
+/// A system error, as the hosts of Azure and GCP publish it; those of AWS add its `id`.
+fn system_error() -> serde_json::Value {
     serde_json::json!({
-        "id": id, "twin_id": "factory-01", "cloud_provider": "aws", "severity": "WARNING",
+        "twin_id": "factory-01", "cloud_provider": "aws", "severity": "WARNING",
         "component": "L2-Connector", "error_code": "SOME_CODE", "message": "some message",
         "timestamp": "2026-01-01T00:00:00Z",
     })

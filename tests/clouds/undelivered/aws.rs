@@ -84,6 +84,7 @@ async fn what_is_refused_or_cannot_be_passed_on_is_kept_and_removed() {
         format!("http://{}/ingest", listener.local_addr().unwrap())
     };
     let host = Host::of(Aws, "connector,error-reporter")
+        .set("TWIN_STORE", "local")
         .set("REMOTE_INGESTION_URL", &away)
         .set("FUNCTION_DEADLINE_MS", "3000");
     let host = queues.host(host);
@@ -118,7 +119,7 @@ async fn what_nobody_takes_stays_and_is_visible_again() {
     let queues = or_skip!(Queues::find());
     let queue = queues.create().await;
     // A reading for a twin whose connector is elsewhere, and something that is no event.
-    let host = queues.host(Host::of(Aws, "writer,error-reporter"));
+    let host = queues.host(Host::of(Aws, "writer,error-reporter").set("TWIN_STORE", "local"));
     let reading = iot("d", "u-1", "{}").to_string();
     queues.send(&queue, &reading, &["RequestID"]).await;
     queues

@@ -33,7 +33,7 @@ use twin_tests::hosts::{
 
 /// All functions of a twin in one program, with its data on the disk.
 fn whole_twin(cloud: Cloud) -> Host {
-    Host::of(cloud, "connector,ingestion,writer,reader,error-reporter")
+    Host::of(cloud, "connector,ingestion,writer,reader,error-reporter").set("TWIN_STORE", "local")
 }
 
 /// Runs the command with the environment of the host. `None` if the program was built without the cloud, and then the test says so.
@@ -65,6 +65,30 @@ fn system_error() -> Value {
         "twin_id": "factory-01", "cloud_provider": "aws", "severity": "WARNING", "component": "L2-Connector",
         "error_code": "SOME_CODE", "message": "some message", "timestamp": "2026-01-01T00:00:00Z",
     })
+}
+
+#[test]
+fn what_is_stored_is_removed_so_the_store_must_be_named() {
+    let host = Host::of(Aws, "connector");
+    let told = run(&mut host.command([
+        "dead-letters",
+        "replay",
+        "--topic",
+        "errors",
+        "--from-queue",
+        "projects/p/subscriptions/s",
+    ]));
+    assert_eq!(told.code, Some(2), "{told:?}");
+    assert!(told.stderr.contains("TWIN_STORE"), "{told:?}");
+}
+
+#[test]
+fn a_signature_in_a_url_that_is_refused_is_not_shown() {
+    let host = whole_twin(Aws);
+    let url = "https://account.blob.core.windows.net/a/b/c?sig=a-signature";
+    let told = run(&mut host.command(["dead-letters", "replay", "--from-queue", url]));
+    assert_eq!(told.code, Some(2), "{told:?}");
+    assert!(!told.stderr.contains("a-signature"), "{told:?}");
 }
 
 #[test]

@@ -14,6 +14,8 @@ use hyper_util::rt::TokioIo;
 use reqwest::redirect::Policy;
 use tokio::net::TcpListener;
 
+use super::site::local;
+
 /// Answers requests, for ever.
 ///
 /// # Panics
@@ -56,11 +58,7 @@ pub struct Client(reqwest::Client);
 
 impl Default for Client {
     fn default() -> Self {
-        let client = reqwest::Client::builder()
-            .redirect(Policy::none())
-            .no_proxy()
-            .build();
-        Self(client.unwrap())
+        Self(local().redirect(Policy::none()).build().unwrap())
     }
 }
 

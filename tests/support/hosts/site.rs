@@ -110,8 +110,12 @@ impl Site {
 
 /// A client of what runs on this machine: it trusts no certificate, and uses no proxy.
 pub fn client() -> reqwest::Client {
+    local().build().unwrap()
+}
+
+/// Such a client, with what else it needs.
+pub(super) fn local() -> reqwest::ClientBuilder {
     // An error means that a provider is already installed.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = reqwest::Client::builder().no_proxy().tls_certs_only([]);
-    client.build().unwrap()
+    reqwest::Client::builder().no_proxy().tls_certs_only([])
 }

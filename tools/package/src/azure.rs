@@ -1,7 +1,7 @@
 //! The files of an Azure Functions app whose custom handler is the program `twin`: `host.json`, and a `function.json` for each route and
 //! each trigger.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use anyhow::Context;
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ use crate::files::Files;
 pub(crate) fn describe(functions: &[FunctionName]) -> anyhow::Result<Files> {
     let mut files = Files::default();
     files.add("host.json", text(&host())?);
-    for (path, methods) in routes(functions) {
+    for path in routes(functions) {
         let route = path.trim_start_matches('/');
         let binding = json!({
             "bindings": [
@@ -24,9 +24,8 @@ pub(crate) fn describe(functions: &[FunctionName]) -> anyhow::Result<Files> {
                     "type": "httpTrigger",
                     "direction": "in",
                     "name": "req",
-                    // The host checks the callers' credentials itself.
+                    // The host checks the callers' credentials itself. Without `methods` there are all: it answers a wrong one itself, too.
                     "authLevel": "anonymous",
-                    "methods": methods,
                     "route": route,
                 },
                 { "type": "http", "direction": "out", "name": "$return" },
@@ -65,17 +64,11 @@ fn host() -> Value {
     })
 }
 
-/// The paths of the functions and of the host itself, with their methods in lower case.
-fn routes(functions: &[FunctionName]) -> BTreeMap<&'static str, Vec<String>> {
+/// The paths of the functions and of the host itself.
+fn routes(functions: &[FunctionName]) -> BTreeSet<&'static str> {
     let operations = functions.iter().flat_map(|function| function.operations());
-    let operations = operations.map(|operation| (operation.path, operation.method));
-    let own = [(HEALTH, "GET"), (READINESS, "GET")];
-    let mut routes: BTreeMap<_, Vec<String>> = BTreeMap::new();
-    for (path, method) in operations.chain(own) {
-        let methods = routes.entry(path).or_default();
-        methods.push(method.to_ascii_lowercase());
-    }
-    routes
+    let paths = operations.map(|operation| operation.path);
+    paths.chain([HEALTH, READINESS]).collect()
 }
 
 /// The name of a route's function: the segments of its path, without the braces of variables.
@@ -102,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn every_route_of_every_function_has_a_trigger_with_its_methods() {
+    fn every_route_of_every_function_has_a_trigger_for_all_methods() {
         let files = describe(&FunctionName::ALL).unwrap();
         for function in FunctionName::ALL {
             for operation in function.operations() {
@@ -112,9 +105,7 @@ mod tests {
                     format!("/{}", trigger["route"].as_str().unwrap()),
                     operation.path
                 );
-                let methods = trigger["methods"].as_array().unwrap();
-                let method = operation.method.to_ascii_lowercase();
-                assert!(methods.contains(&method.into()), "{operation:?}");
+                assert!(trigger["methods"].is_null(), "{operation:?}");
             }
         }
     }

@@ -13,7 +13,7 @@ use super::{
     EXTENSION, Target,
     manifest::{Entry, FILE, Manifest, Origin},
 };
-use crate::{RuntimeError, engine, image, worlds::Worlds};
+use crate::{RuntimeError, engine, image, worlds};
 
 /// A precompiled component.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +43,6 @@ pub fn compile(
     out: &Path,
 ) -> Result<Vec<Compiled>, RuntimeError> {
     let engine = engine_for(target).map_err(|source| RuntimeError::Target { target, source })?;
-    let worlds = Worlds::parse()?;
     let mut compiled = Vec::with_capacity(functions.len());
     write(out, || fs::create_dir_all(out))?;
     // A manifest is there only once all that it names is.
@@ -56,7 +55,7 @@ pub fn compile(
         let path = components.join(format!("{function}.wasm"));
         let bytes = image::read(&path)?;
         let imports = image::imports(&path, &bytes)?;
-        worlds.sort(function, imports).permitted(function)?;
+        worlds::sort(function, imports).permitted(function)?;
         let code = engine
             .precompile_component(&bytes)
             .map_err(|source| RuntimeError::ComponentInvalid { path, source })?;

@@ -5,9 +5,9 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 use serde_json::json;
-use twin_capabilities::Failure;
+use twin_capabilities::{Failure, provider::system_clock};
 use twin_host::{
-    config::Config,
+    config::{Config, ConfigError},
     ingress::events::Topic,
     undelivered::{Handover, Listed, Report, Round, Source},
 };
@@ -18,7 +18,8 @@ use crate::cli::{out::say, reach::log_errors_only};
 pub(super) const NOTES: &str = "\
 With --from-queue, the events in a dead-letter queue of a cloud's platform are handed to the twin, as if the platform delivered \
 them once more. The functions run in this process, with the environment as for `twin serve`; the credentials for the queue are \
-those of its cloud's own variables.
+those of its cloud's own variables. TWIN_STORE must be set: what is stored is removed from the queue, and without the platform's \
+own variables the default would be `local`.
 
 A message is removed from the queue when all of its events are stored, passed on, or kept as dead letters of the twin; the others \
 stay, and the exit code is 1. Running it again is safe: events are recognised by their ids. docs/functions.md describes how each \
@@ -37,7 +38,8 @@ pub(super) struct Options {
         value_name = "QUEUE",
         conflicts_with_all = ["data", "url", "key", "cloud", "letter", "peer", "before"]
     )]
-    pub(super) from_queue: Option<Source>,
+    // Not parsed by clap, which would show a value that it refuses: it may have a signature.
+    pub(super) from_queue: Option<String>,
     /// What the events in the queue are about: telemetry, errors or letters, as in the path of POST /events/TOPIC. Required for
     /// containers and subscriptions; messages of SQS say it themselves.
     #[arg(
@@ -56,27 +58,56 @@ fn topic(text: &str) -> Result<Topic, &'static str> {
 
 /// Goes through the queue once.
 pub(super) async fn run(
-    source: &Source,
+    queue: &str,
     topic: Option<Topic>,
     dry_run: bool,
     json: bool,
 ) -> anyhow::Result<()> {
     log_errors_only();
+    let source: Source = queue.parse()?;
     let form = source.form(topic)?;
+    check_store()?;
     let config = Config::from_env()?;
     let queue = source.open(&config)?;
     let round = Round {
         queue: queue.as_ref(),
         form,
         hold: config.delivery.function_deadline + MARGIN,
+        begins: system_clock()(),
     };
     if dry_run {
-        return preview(&round, source, json).await;
+        return preview(&round, &source, json).await;
     }
     let handover = Handover::open(config).await?;
     let report = round.hand_over(handover.events()).await;
     handover.stop().await;
-    tell(report, source, json)
+    tell(report, &source, json)
+}
+
+/// The platform of the functions is not here to say which store they have, and what is stored is removed from the queue.
+fn check_store() -> Result<(), ConfigError> {
+    const STORE: &str = "TWIN_STORE";
+    let store = Config::variable_from_env(STORE)?;
+    if store.is_some_and(|store| !store.is_empty()) {
+        return Ok(());
+    }
+    let reason = "what is stored is removed from the queue, and the default here is `local`, not the store of the functions";
+    Err(ConfigError::Needed {
+        variables: STORE,
+        reason: reason.into(),
+    })
+}
+
+/// Text of a message for a terminal, which must not act on it.
+fn plain(text: &str) -> String {
+    let shown = |c: char| {
+        if c.is_control() {
+            char::REPLACEMENT_CHARACTER
+        } else {
+            c
+        }
+    };
+    text.chars().map(shown).collect()
 }
 
 fn tell(report: Report, source: &Source, json: bool) -> anyhow::Result<()> {
@@ -102,7 +133,8 @@ fn tell(report: Report, source: &Source, json: bool) -> anyhow::Result<()> {
         for failed in &failures {
             let event = failed.event.as_ref().map(|id| format!("  event {id}"));
             let event = event.unwrap_or_default();
-            say!("  {}{event}  {}", failed.message, failed.cause)?;
+            let line = format!("  {}{event}  {}", failed.message, failed.cause);
+            say!("{}", plain(&line))?;
         }
     }
     if let Some(failure) = ended_by {
@@ -167,11 +199,11 @@ fn show(listed: &Listed, json: bool) -> anyhow::Result<()> {
     }
     let since = since.as_deref().unwrap_or("-");
     match (topic, cause) {
-        (_, Some(cause)) => say!("{message}  {since}  {cause}"),
-        (topic, None) => say!(
-            "{message}  {since}  {}  event {}",
-            topic.unwrap_or("-"),
-            id.unwrap_or("-")
-        ),
+        (_, Some(cause)) => say!("{}", plain(&format!("{message}  {since}  {cause}"))),
+        (topic, None) => {
+            let (topic, id) = (topic.unwrap_or("-"), id.unwrap_or("-"));
+            let line = format!("{message}  {since}  {topic}  event {id}");
+            say!("{}", plain(&line))
+        }
     }
 }

@@ -92,13 +92,13 @@ pub(super) async fn run(command: Command) -> anyhow::Result<()> {
         Command::Replay(Replay {
             queue:
                 from_queue::Options {
-                    from_queue: Some(source),
+                    from_queue: Some(queue),
                     topic,
                 },
             dry_run,
             options,
             ..
-        }) => from_queue::run(&source, topic, dry_run, options.json).await,
+        }) => from_queue::run(&queue, topic, dry_run, options.json).await,
         Command::Replay(replay) if replay.dry_run => preview_all(&replay).await,
         Command::Replay(replay) => replay_all(&replay).await,
         Command::Discard(discard) => discard.run().await,

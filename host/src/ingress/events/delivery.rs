@@ -22,6 +22,11 @@ pub(super) struct Delivery {
 pub(super) enum Unusable {
     #[error(transparent)]
     OtherDevice(#[from] OtherDevice),
+    #[error(
+        "the platform does not say which device sent the message: an IoT rule must select clientid() AS device, which is n/a if the \
+         message did not come over MQTT"
+    )]
+    UnknownDevice,
     #[error("the copy of the letter {0} has no envelope: replay the letter itself")]
     Pointer(String),
     #[error("the envelope in the copy of a letter is not base64")]
@@ -50,6 +55,7 @@ impl Delivery {
                 let id = given.filter(|_| message.needs_id);
                 (Topic::Telemetry, id, message.body.into_owned())
             }
+            Subject::UnknownDevice => return Err(Unusable::UnknownDevice),
             Subject::SystemError => (Topic::SystemErrors, given, event.body.clone()),
             Subject::Letter => match serde_json::from_slice::<Copy>(&event.body) {
                 Ok(copy) => {

@@ -42,6 +42,8 @@ pub enum Subject {
         /// The device that the platform authenticated; `None` if it does not say. A message that names another is refused.
         device: Option<String>,
     },
+    /// A message on a platform that authenticates devices, from none of them: it is refused, because it could name any device.
+    UnknownDevice,
     /// A system error, for the error reporter.
     SystemError,
     /// A copy of a dead letter, or an envelope, for the connector to send again.
@@ -67,7 +69,7 @@ impl Topic {
     #[must_use]
     pub const fn of(subject: &Subject) -> Self {
         match subject {
-            Subject::Telemetry { .. } => Self::Telemetry,
+            Subject::Telemetry { .. } | Subject::UnknownDevice => Self::Telemetry,
             Subject::SystemError => Self::SystemErrors,
             Subject::Letter => Self::Letters,
         }

@@ -234,6 +234,11 @@ async fn what_no_function_can_take_is_kept_without_asking_one() {
             "names the device \"e\"",
         ),
         (Subject::Letter, pointer, "the letter l7 has no envelope"),
+        (
+            Subject::UnknownDevice,
+            r#"{"device_id":"e"}"#,
+            "does not say which device",
+        ),
     ] {
         assert_eq!(scene.settle(subject, words, body).await, Settlement::Kept);
         let letter = scene.letters().await.pop().unwrap();

@@ -13,6 +13,9 @@ use crate::ingress::events::{Event, Subject};
 /// The sources of the system errors that `twin-aws` publishes begin so.
 const SOURCE: &str = "twin2multicloud.";
 
+/// What `clientid()` is in an IoT rule if the message did not come over MQTT.
+const NO_CLIENT: &str = "n/a";
+
 /// An invocation.
 #[derive(Debug)]
 pub(crate) enum Invocation {
@@ -188,8 +191,11 @@ fn telemetry(payload: &str) -> Result<Event, InvocationError> {
         return Err(InvocationError::Unknown);
     }
     Ok(Event {
-        subject: Subject::Telemetry {
-            device: message.device,
+        subject: match message.device {
+            Some(device) if device != NO_CLIENT => Subject::Telemetry {
+                device: Some(device),
+            },
+            _ => Subject::UnknownDevice,
         },
         id: message.id,
         body: STANDARD.decode(message.body)?,
@@ -253,6 +259,16 @@ mod tests {
                 .iter()
                 .all(|message| message.event.subject == Subject::Letter)
         );
+    }
+
+    #[test]
+    fn a_message_of_an_iot_rule_from_no_client_is_from_an_unknown_device() {
+        for device in [r#""device":"n/a","#, ""] {
+            let found = event(&format!(
+                r#"{{"twin":"telemetry","body":"eyJ0IjoxfQ==",{device}"id":"u"}}"#
+            ));
+            assert_eq!(found.subject, Subject::UnknownDevice);
+        }
     }
 
     #[test]

@@ -1,6 +1,10 @@
 //! Rounds over a queue in memory, and functions that settle as the test says.
 
-use std::{collections::BTreeMap, sync::Mutex, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use twin_capabilities::{Failure, Undelivered, UndeliveredQueue};
@@ -107,8 +111,12 @@ fn round(queue: &Queue) -> Round<'_> {
         queue,
         form: Form::EventGrid(Topic::Telemetry),
         hold: Duration::from_secs(55),
+        begins: BEGINS,
     }
 }
+
+/// A second after the messages came into the queue.
+const BEGINS: i64 = 1_767_225_601_000_000;
 
 #[tokio::test]
 async fn a_message_is_removed_when_all_of_its_events_are_settled() {
@@ -121,17 +129,45 @@ async fn a_message_is_removed_when_all_of_its_events_are_settled() {
     ]);
     let functions = Functions::default();
     let report = round(&queue).hand_over(&functions).await;
-    assert_eq!((report.handed_over, report.kept, report.stay), (3, 1, 2));
+    assert_eq!((report.handed_over, report.kept, report.stay), (3, 1, 3));
     assert!(report.ended_by.is_none());
-    assert_eq!(queue.left(), ["b", "d"]);
+    assert_eq!(queue.left(), ["b", "d", "e"]);
     let mut failures = report.failures;
     failures.sort_by(|one, other| one.message.cmp(&other.message));
-    assert_eq!(failures.len(), 2);
+    assert_eq!(failures.len(), 3);
+    assert_eq!(failures[2].cause, "it holds no event");
     assert_eq!(failures[0].cause, "connector answered HTTP 503");
     assert!(failures[0].event.is_some() && failures[1].event.is_none());
     let mut released = queue.released.lock().unwrap().clone();
     released.sort();
-    assert_eq!(released, ["receipt of b", "receipt of d"]);
+    assert_eq!(released, ["receipt of b", "receipt of d", "receipt of e"]);
+}
+
+/// Puts another message into the queue for each event that it keeps, as a copy of a dead letter may be.
+struct Copying(Arc<Queue>, Mutex<u32>);
+
+#[async_trait]
+impl Settle for Copying {
+    async fn settle(&self, _: Event, _: Option<Duration>) -> Settlement {
+        let mut copies = self.1.lock().unwrap();
+        *copies += 1;
+        let mut copy = blob(&format!("copy {copies}"), &["refused"]);
+        copy.since = Some(BEGINS + i64::from(*copies));
+        self.0.waiting.lock().unwrap().push(copy);
+        Settlement::Kept
+    }
+}
+
+#[tokio::test]
+async fn what_comes_into_the_queue_later_has_no_turn_so_that_a_round_ends() {
+    let queue = [blob("a", &["refused"]), blob("b", &["refused"])];
+    let queue = Arc::new(Queue::of(queue));
+    let report = round(&queue)
+        .hand_over(&Copying(Arc::clone(&queue), Mutex::default()))
+        .await;
+    assert_eq!((report.handed_over, report.kept, report.stay), (0, 2, 2));
+    assert_eq!(queue.left(), ["copy 1", "copy 2"]);
+    assert!(report.failures[0].cause.contains("after this command"));
 }
 
 #[tokio::test]

@@ -160,11 +160,20 @@ impl UndeliveredBlobs {
         http::below(&self.container.0, name.split('/'))
     }
 
-    /// The content of a blob and its entity tag; `None` if it is not there any more.
+    /// The content of a blob and its entity tag; `None` if it is not there any more. One that can never be read has no content, so that it
+    /// stays and does not hide those behind it.
     async fn get(&self, name: &str) -> Result<Option<(Bytes, String)>, ServiceError> {
+        // In a URL, another blob would be meant.
+        if name.split('/').any(|part| matches!(part, "" | "." | "..")) {
+            return Ok(Some(Default::default()));
+        }
         let answer = self.send(Method::GET, self.url(name), None, READ).await?;
         if is_gone(&answer) {
             return Ok(None);
+        }
+        // Such as one that is archived.
+        if answer.status.as_u16() == 409 {
+            return Ok(Some(Default::default()));
         }
         let answer = answer.success(READ)?;
         let tag = answer.header(ETAG.as_str()).map(str::to_owned);
@@ -198,7 +207,16 @@ impl UndeliveredQueue for UndeliveredBlobs {
             let Some(blob) = self.next(&mut names).await? else {
                 break;
             };
-            let Some((body, receipt)) = self.get(&blob.name).await? else {
+            let read = match self.get(&blob.name).await {
+                Ok(read) => read,
+                // What was read before has its turn first.
+                Err(_) if !taken.is_empty() => {
+                    names.listed.push_front(blob);
+                    break;
+                }
+                Err(error) => return Err(error.into()),
+            };
+            let Some((body, receipt)) = read else {
                 continue;
             };
             taken.push(Undelivered {

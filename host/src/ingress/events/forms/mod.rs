@@ -93,6 +93,12 @@ impl Described<'_> {
                 (Some(device), body)
             }
             (pubsub::PUBLISHED, _) => return pubsub::read(topic, &self.data, self.raw),
+            // A system error of the twin itself is no reading: it was brought to the wrong path.
+            ("Error", Topic::Telemetry | Topic::Letters)
+                if self.source.starts_with("twin2multicloud.") =>
+            {
+                return Err(FormError::OtherType("Error".to_owned()));
+            }
             (kind, _) if kind.starts_with("Microsoft.") || kind.starts_with("google.") => {
                 return Err(FormError::OtherType(kind.to_owned()));
             }
