@@ -1,5 +1,5 @@
-//! One behaviour on every runtime: the cases in `cases/` are sent to the same component files under this project's host, in the
-//! packages for three clouds' own functions, under `wasmtime serve`, Spin and a stand-in for Spin, and the replies are compared byte by
+//! One behaviour on every runtime: the cases in `cases/` are sent to the same component files under this project's host, in a program
+//! that embeds it, in the packages for three clouds' own functions, under `wasmtime serve`, Spin and a stand-in for Spin, and the replies are compared byte by
 //! byte.
 //!
 //! The comparison leaves out what depends on the runtime: 404 for an unmounted path, 503 at overload, headers such as
@@ -46,7 +46,12 @@ async fn all_cases_on(runtime: Result<impl Runtime, String>, name: &str) {
 
 #[tokio::test]
 async fn all_cases_on_our_host() {
-    all_cases_on(Host::find(), "twin serve").await;
+    all_cases_on(Ok(Host::find()), "twin serve").await;
+}
+
+#[tokio::test]
+async fn all_cases_on_a_host_that_is_embedded() {
+    all_cases_on(Ok(Host::embedded()), "embedded").await;
 }
 
 #[tokio::test]

@@ -18,8 +18,11 @@ pub(crate) trait Runtime {
     fn command(&self, function: &str, port: u16, data: &Path, variables: &Variables) -> Command;
 }
 
-/// This project's host: `twin serve`.
-pub(crate) struct Host(PathBuf);
+/// This project's host.
+pub(crate) struct Host {
+    program: PathBuf,
+    arguments: &'static [&'static str],
+}
 
 /// `wasmtime serve` with the composed files.
 pub(crate) struct Wasmtime(PathBuf);
@@ -41,21 +44,32 @@ fn existing(file: PathBuf, how: &str) -> Result<PathBuf, String> {
 }
 
 impl Host {
-    /// The path where `cargo xtask build` puts it.
-    pub(crate) fn find() -> Result<Self, String> {
+    /// `twin serve`, at the path where `cargo xtask build` puts it.
+    pub(crate) fn find() -> Self {
         let twin = target().join("release/twin");
         // Without it the tests would prove nothing. It is part of this project, so it is never skipped.
-        Ok(Self(
-            existing(twin, "cargo xtask build").unwrap_or_else(|reason| panic!("{reason}")),
-        ))
+        let program =
+            existing(twin, "cargo xtask build").unwrap_or_else(|reason| panic!("{reason}"));
+        Self {
+            program,
+            arguments: &["serve"],
+        }
+    }
+
+    /// In a program that embeds it.
+    pub(crate) fn embedded() -> Self {
+        Self {
+            program: env!("CARGO_BIN_EXE_embedded").into(),
+            arguments: &[],
+        }
     }
 }
 
 impl Runtime for Host {
     fn command(&self, function: &str, port: u16, data: &Path, variables: &Variables) -> Command {
-        let mut command = Command::new(&self.0);
+        let mut command = Command::new(&self.program);
         command
-            .arg("serve")
+            .args(self.arguments)
             .env_clear()
             .envs(variables)
             .env("TWIN_FUNCTIONS", function)
