@@ -77,6 +77,11 @@ pub(crate) fn build_rogue(layout: &Layout, toolchain: &Toolchain) -> anyhow::Res
     publish(ROGUE, &built, &folder.join(format!("{ROGUE_AS}.wasm")))
 }
 
+/// Builds the cost optimizer, which is no component: it has to build for wherever it may be used.
+pub(crate) fn build_cost(layout: &Layout, toolchain: &Toolchain) -> anyhow::Result<()> {
+    compile(layout, toolchain, std::iter::once("twin-cost".to_owned()))
+}
+
 fn compile(
     layout: &Layout,
     toolchain: &Toolchain,

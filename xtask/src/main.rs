@@ -124,6 +124,9 @@ fn test(layout: &Layout, steps: &mut Steps, tests: &Tests) -> anyhow::Result<()>
     steps.run("the component that misbehaves", || {
         components::build_rogue(layout, &toolchain)
     })?;
+    steps.run("the cost optimizer as wasm", || {
+        components::build_cost(layout, &toolchain)
+    })?;
     command(layout, steps, Selection::with(tests.clouds))?;
     if tests.clouds && tests.only.is_none() {
         for form in Form::OF_CLOUDS {
