@@ -37,8 +37,8 @@ Commands:
       --only NAME           Run only the tests whose name contains this, and no lints
       --clouds              Also check and test what the clouds are needed for, against emulators that are installed
                             below the target folder. Those that cannot be had are named, and their tests skipped. Without
-                            --only, this makes the packages for the clouds' functions first, with programs that are
-                            optimized less than those that `package` makes; with it, their tests use what is there
+                            --only, this makes the packages for the clouds' functions first, with one program for all of
+                            them, optimized less than those that `package` makes; with it, their tests use what is there
   bench                     Build, then measure the host beside native code, and write docs/performance.md
       --quick               Takes about a minute, and writes nothing
   generate                  Write what is generated from the tables in the code: docs/api.md, docs/openapi.json,
