@@ -1,4 +1,4 @@
-//! What a placement must keep to, whatever it costs.
+//! Rules for placements, which apply even if they make the twin more expensive.
 
 use twin_contract::Cloud;
 

@@ -165,7 +165,7 @@ impl LayerPrice {
     }
 }
 
-/// The price of a layer, or why there is none.
+/// The price of a layer on a cloud, or the reason why the cloud cannot carry it.
 type Price = Result<LayerPrice, Unsupported>;
 
 /// Each layer on each cloud.

@@ -1,7 +1,5 @@
 //! Every placement is priced, and the cheapest wins.
 
-use std::cmp::Ordering;
-
 use twin_contract::Cloud;
 
 use crate::{
@@ -112,24 +110,6 @@ fn cents(amount: f64) -> f64 {
     format!("{amount:.2}").parse().unwrap_or(amount)
 }
 
-/// A placement with its score.
-#[derive(Clone, Copy, Debug)]
-struct Scored {
-    placement: Placement,
-    score: f64,
-}
-
-impl Scored {
-    /// The cheaper one first; of those that cost the same, the one with the smaller id.
-    fn compare(&self, other: &Self) -> Ordering {
-        if (self.score - other.score).abs() <= TIE {
-            self.placement.cmp(&other.placement)
-        } else {
-            self.score.total_cmp(&other.score)
-        }
-    }
-}
-
 /// Prices every placement that keeps to the constraints, and chooses the cheapest. Of several within 1e-9 USD of it, the one with the
 /// smallest id wins.
 ///
@@ -145,46 +125,40 @@ pub fn optimize(
     let candidates = Candidates::of(&layers, constraints)?;
     let mut scored = Vec::with_capacity(candidates.count());
     candidates.each(|placement| {
-        let path = Layer::ALL.map(|layer| layers.cost(layer, placement.cloud(layer)));
-        let edges = transfer::edges(catalogue, &month, &placement).map(|edge| edge.total());
-        let movers = transfer::movers(catalogue, &placement).map(|mover| mover.cost);
-        scored.push(Scored {
-            placement,
-            score: path.iter().sum::<f64>() + edges.sum::<f64>() + movers.iter().sum::<f64>(),
-        });
+        let path = Path::of(placement, &layers, catalogue, &month);
+        scored.push((path.score(), path));
     });
-    let best = best(&scored, |_| true).ok_or_else(|| candidates.nothing())?;
-    let second = self::best(&scored, |placement| *placement != best.placement);
-    let path = |scored: Scored| Path::of(scored.placement, &layers, catalogue, &month);
+    let (least, winner) = best(&scored, |_| true).ok_or_else(|| candidates.nothing())?;
+    let second = best(&scored, |placement| *placement != winner.placement);
     let what_if = Layer::ALL.into_iter().flat_map(|layer| {
         let (layers, scored) = (&layers, &scored);
         Cloud::ALL.iter().map(move |&cloud| WhatIf {
             layer,
             cloud,
             more: possible(layers, constraints, layer, cloud).and_then(|()| {
-                let there = self::best(scored, |placement| placement.cloud(layer) == cloud);
-                let there = there.ok_or(Unsupported::PinnedElsewhere)?;
-                Ok((there.score - best.score).max(0.0))
+                let there = best(scored, |placement| placement.cloud(layer) == cloud);
+                let (score, _) = there.ok_or(Unsupported::PinnedElsewhere)?;
+                Ok((score - least).max(0.0))
             }),
         })
     });
     let what_if = what_if.collect();
     Ok(Outcome {
-        winner: path(best),
-        runner_up: second.map(path),
+        winner: winner.clone(),
+        runner_up: second.map(|(_, path)| path.clone()),
         what_if,
         paths: scored.len(),
         layers,
     })
 }
 
-/// The cheapest of those placements that are `wanted`.
-fn best(scored: &[Scored], wanted: impl Fn(&Placement) -> bool) -> Option<Scored> {
-    let wanted = || scored.iter().filter(|scored| wanted(&scored.placement));
-    let least = wanted().map(|scored| scored.score).min_by(f64::total_cmp)?;
-    // Not by pairs: of three, the first two and the last two may be tied, and the outer two not.
-    let tied = wanted().filter(|scored| scored.score <= least + TIE);
-    tied.min_by(|one, other| one.compare(other)).copied()
+/// The cheapest of those placements that are `wanted`, with its score; of those that cost the same, the one with the smallest id.
+fn best(scored: &[(f64, Path)], wanted: impl Fn(&Placement) -> bool) -> Option<(f64, &Path)> {
+    let wanted = || scored.iter().filter(|(_, path)| wanted(&path.placement));
+    let least = wanted().map(|(score, _)| *score).min_by(f64::total_cmp)?;
+    let tied = wanted().filter(|(score, _)| *score <= least + TIE);
+    let (score, path) = tied.min_by_key(|(_, path)| path.placement)?;
+    Some((*score, path))
 }
 
 /// Whether a layer can be, and may be, on a cloud.

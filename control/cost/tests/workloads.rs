@@ -1,4 +1,4 @@
-//! What is a workload, and what is wrong with what is none.
+//! How workloads are read, and what is reported about those that cannot be used.
 
 #![cfg(test)]
 
