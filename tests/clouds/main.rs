@@ -10,12 +10,19 @@ mod undelivered;
 use twin_capabilities::testing::Skipped;
 use twin_contract::Cloud::{self, Aws, Azure, Gcp};
 use twin_tests::{
-    clouds::{Story, play, play_in},
+    clouds::{Story, play_in},
     packages::Package,
 };
 
 async fn crosses(placement: [Cloud; 3]) {
-    match play(placement, |line| println!("{line}")).await {
+    crosses_in(placement, |_| Ok(None)).await;
+}
+
+async fn crosses_in(
+    placement: [Cloud; 3],
+    package: impl Fn(Cloud) -> Result<Option<Package>, Skipped>,
+) {
+    match play_in(placement, package, |line| println!("{line}")).await {
         Ok(story) => check(placement, &story),
         Err(reason) => println!("skipped: a twin over three clouds: {reason}"),
     }
@@ -44,10 +51,7 @@ async fn crosses_in_functions(placement: [Cloud; 3]) {
         let found = Package::find(cloud, env!("CARGO_BIN_EXE_function-host"));
         found.map(Some).map_err(Skipped)
     };
-    match play_in(placement, package, |line| println!("{line}")).await {
-        Ok(story) => check(placement, &story),
-        Err(reason) => println!("skipped: a twin over three clouds' functions: {reason}"),
-    }
+    crosses_in(placement, package).await;
 }
 
 #[tokio::test]

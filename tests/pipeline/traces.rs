@@ -128,12 +128,7 @@ async fn a_reading_without_a_traceparent_is_in_the_trace_of_its_envelope_each_ti
 #[tokio::test]
 async fn a_host_that_records_nothing_passes_the_trace_on() {
     let collector = Collector::start();
-    let recording = |host: Host| {
-        collector
-            .vars()
-            .iter()
-            .fold(host, |host, (name, value)| host.set(name, value))
-    };
+    let recording = |host| collector.recording(host);
     let gcp = recording(Host::of(Gcp, "writer")).start().await;
     let azure = Host::of(Azure, "ingestion")
         .next("WRITER", &gcp, "/write")
@@ -165,12 +160,7 @@ async fn a_host_that_records_nothing_passes_the_trace_on() {
 #[tokio::test]
 async fn a_letter_that_is_sent_again_stays_in_its_trace() {
     let collector = Collector::start();
-    let host = |cloud, functions| {
-        let host = Host::of(cloud, functions);
-        let vars = collector.vars();
-        vars.iter()
-            .fold(host, |host, (name, value)| host.set(name, value))
-    };
+    let host = |cloud, functions| collector.recording(Host::of(cloud, functions));
     let gcp = host(Gcp, "writer");
     let azure = host(Azure, "connector")
         .next("WRITER", &gcp, "/write")
@@ -284,10 +274,7 @@ async fn each_of_many_calls_in_one_instance_sends_its_own_trace() {
             .set("REMOTE_INGESTION_URL", &peer.url())
             .set("TWIN_LANES", "1");
         if let Some(collector) = &collector {
-            let vars = collector.vars();
-            host = vars
-                .iter()
-                .fold(host, |host, (name, value)| host.set(name, value));
+            host = collector.recording(host);
         }
         let host = host.start().await;
         let before = peer.arrivals().len();

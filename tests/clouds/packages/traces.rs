@@ -17,11 +17,7 @@ async fn one_reading_is_one_trace_over_lambda_azure_functions_and_cloud_run() {
     let collector = Collector::start();
     let host = |cloud: Cloud, functions: &str| -> Option<Host> {
         let host = packaged(cloud)?.set("TWIN_FUNCTIONS", functions);
-        let vars = collector.vars();
-        Some(
-            vars.iter()
-                .fold(host, |host, (name, value)| host.set(name, value)),
-        )
+        Some(collector.recording(host))
     };
     let (Some(l1), Some(l2), Some(l3)) = (
         host(Aws, "connector"),

@@ -54,7 +54,7 @@ async fn what_lambda_could_not_deliver_is_delivered_from_its_queue_once() {
     let told = replay(&host, &queue, &[]).unwrap();
     assert_eq!(counts(&told), [4, 0, 0], "{told:?}");
     assert_eq!(queues.count(&queue).await, 0);
-    // The platform delivers at least once, and somebody puts it back.
+    // The platform delivers at least once, so the same event may be in the queue again.
     queues.send(&queue, &reading, &["RequestID"]).await;
     let told = replay(&host, &queue, &["--json"]).unwrap();
     assert_eq!(told.code, Some(0), "{told:?}");
@@ -78,7 +78,7 @@ async fn what_lambda_could_not_deliver_is_delivered_from_its_queue_once() {
 async fn what_is_refused_or_cannot_be_passed_on_is_kept_and_removed() {
     let queues = or_skip!(Queues::find());
     let queue = queues.create().await;
-    // Nobody listens there.
+    // Nothing listens at this address.
     let away = {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         format!("http://{}/ingest", listener.local_addr().unwrap())

@@ -15,6 +15,7 @@ use prost::Message;
 
 use super::{
     front::{bare, serve},
+    house::Host,
     process::eventually,
 };
 
@@ -74,6 +75,13 @@ impl Collector {
             ("OTEL_EXPORTER_OTLP_HEADERS", "x-collector=a%20key".into()),
             ("OTEL_BSP_SCHEDULE_DELAY", "20".into()),
         ]
+    }
+
+    /// A host that sends its spans here.
+    pub fn recording(&self, host: Host) -> Host {
+        let vars = self.vars();
+        vars.iter()
+            .fold(host, |host, (name, value)| host.set(name, value))
     }
 
     /// All spans that have arrived, by the time when they began.

@@ -2,12 +2,13 @@
 
 #![cfg(test)]
 
+#[macro_use]
 mod common;
 
 use std::time::Duration;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use common::{emulator, fresh_project, settings_at};
+use common::{emulator, fresh_project, send, settings_at};
 use serde_json::{Value as Json, json};
 use twin_capabilities::{
     ErrorTopic, Failure,
@@ -16,20 +17,6 @@ use twin_capabilities::{
 };
 use twin_documents::Kind;
 use twin_gcp::{GcpSettings, Identity, SecretManager};
-
-/// Sends something to an emulator.
-async fn send(method: &str, url: String, body: Json) -> Json {
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let request = reqwest::Client::new()
-        .request(method.parse().unwrap(), url)
-        .header("content-type", "application/json")
-        .body(body.to_string());
-    let answer = request.send().await.unwrap();
-    let status = answer.status();
-    let text = answer.text().await.unwrap();
-    assert!(status.is_success(), "{status} {text}");
-    serde_json::from_str(&text).unwrap()
-}
 
 /// A project with the twin's topics, and subscriptions to them of the same names.
 async fn project() -> Result<GcpSettings, Skipped> {
@@ -78,15 +65,6 @@ async fn pull(settings: &GcpSettings, name: &str) -> (Vec<u8>, Json) {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     panic!("nothing arrived at {name}");
-}
-
-macro_rules! or_skip {
-    ($possible:expr) => {
-        match $possible {
-            Ok(possible) => possible,
-            Err(Skipped(reason)) => return println!("skipped: {reason}"),
-        }
-    };
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ mod common;
 use std::time::Duration;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use common::{Answer, StandIn, emulator, fresh_project};
+use common::{Answer, StandIn, emulator, fresh_project, send};
 use serde_json::{Value as Json, json};
 use twin_capabilities::{Failure, Undelivered, UndeliveredQueue as _, testing::Skipped};
 use twin_gcp::{Endpoints, GcpError, Identity, UndeliveredMessages};
@@ -111,17 +111,6 @@ async fn a_failure_names_the_permission() {
         let invalid = matches!(refused, Err(GcpError::SettingInvalid { .. }));
         assert!(invalid, "{name}");
     }
-}
-
-/// Sends something to the emulator.
-async fn send(method: &str, url: String, body: Json) {
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let request = reqwest::Client::new()
-        .request(method.parse().unwrap(), url)
-        .header("content-type", "application/json")
-        .body(body.to_string());
-    let answer = request.send().await.unwrap();
-    assert!(answer.status().is_success(), "{:?}", answer.text().await);
 }
 
 /// All that is in a subscription, which may take a moment to arrive.

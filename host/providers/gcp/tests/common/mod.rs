@@ -3,6 +3,7 @@
 
 #![allow(
     dead_code,
+    unused_macros,
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::panic,
@@ -21,6 +22,30 @@ use tokio::{
 };
 use twin_capabilities::testing::Skipped;
 use twin_gcp::{GcpSettings, Identity};
+
+/// The value, or the end of the test where the emulator is missing.
+macro_rules! or_skip {
+    ($possible:expr) => {
+        match $possible {
+            Ok(possible) => possible,
+            Err(Skipped(reason)) => return println!("skipped: {reason}"),
+        }
+    };
+}
+
+/// Sends something to an emulator.
+pub(crate) async fn send(method: &str, url: String, body: Json) -> Json {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let request = reqwest::Client::new()
+        .request(method.parse().unwrap(), url)
+        .header("content-type", "application/json")
+        .body(body.to_string());
+    let answer = request.send().await.unwrap();
+    let status = answer.status();
+    let text = answer.text().await.unwrap();
+    assert!(status.is_success(), "{status} {text}");
+    serde_json::from_str(&text).unwrap()
+}
 
 /// A request as it arrived.
 #[derive(Clone, Debug, PartialEq)]
