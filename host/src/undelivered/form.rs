@@ -37,7 +37,7 @@ pub(crate) enum Unreadable {
     #[error(transparent)]
     Invocation(#[from] crate::ingress::lambda::invocation::InvocationError),
     #[cfg(feature = "aws")]
-    #[error("it is an HTTP request, which nobody waits for any more")]
+    #[error("it is an HTTP request, whose caller no longer waits for a response")]
     Request,
 }
 

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// A host without an ingress. System errors are forwarded while it runs, as by any host.
-#[must_use = "it ends in order only if it is told to `stop`"]
+#[must_use = "call `stop`, or it does not end in order"]
 pub struct Handover(Assembled);
 
 impl fmt::Debug for Handover {

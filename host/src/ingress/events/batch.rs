@@ -7,8 +7,7 @@ use super::{Event, Settle, Settlement};
 /// How many events of a delivery are handed over at once.
 const AT_ONCE: usize = 16;
 
-/// Hands over every event, whatever becomes of the others: one that always fails must not keep those behind it from ever being
-/// stored. The settlements are in the order of the events.
+/// Hands over every event, even if others fail: one that always fails must not prevent those behind it from being stored. The settlements are in the order of the events.
 pub(crate) async fn each(events: Vec<Event>, to: &dyn Settle) -> Vec<Settlement> {
     let settlements = stream::iter(events).map(|event| to.settle(event, None));
     settlements.buffered(AT_ONCE).collect().await
